@@ -1,0 +1,2 @@
+//! Anser server.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Anser xtask.
+fn main() {}
