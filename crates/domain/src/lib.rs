@@ -1,1 +1,23 @@
-//! Anser domain.
+//! The words and the rules of the product.
+//!
+//! Ids, limits and error codes, and the rules of messaging as pure functions from a state, a
+//! command and a time to a new state or a [`Reject`](code::Reject). Nothing here waits, reads a
+//! clock, draws a random number, or knows how anything is written down: `proto` has the formats,
+//! the engine the tables. Server and client SDK share this crate and nothing else, so what an id
+//! or a limit means cannot differ between them.
+
+pub mod code;
+pub mod conversation;
+pub mod group;
+pub mod id;
+pub mod limits;
+pub mod login;
+pub mod message;
+pub mod position;
+pub mod time;
+
+pub use code::{Code, Reject};
+pub use conversation::ConversationId;
+pub use id::{AppId, DeviceId, GroupId, InvalidId, MessageId, UserId};
+pub use login::Platform;
+pub use time::Timestamp;

@@ -1,0 +1,171 @@
+//! What a conversation is called.
+//!
+//! One string names a conversation for everybody in it, on the wire, in REST paths, in logs and
+//! in the SDKs: `p/<user>/<user>` for a private chat, with the two ids in byte order, so that it
+//! is the same whoever starts it; `g/<group>` for a group. In ids, `%` and `/` are written `%25`
+//! and `%2F`; there is exactly one way to write each name.
+
+use std::fmt;
+
+use crate::id::{GroupId, InvalidId, UserId};
+
+/// The name of a conversation.
+#[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub enum ConversationId {
+    /// Two users, the lower id first. Both may be the same: notes to oneself.
+    Private(UserId, UserId),
+    /// A group.
+    Group(GroupId),
+}
+
+/// Bytes of the longest name: two ids with every byte escaped.
+pub const CONVERSATION_ID_BYTES_MAX: usize = 2 + 2 * (3 * crate::limits::ID_BYTES_MAX) + 1;
+
+impl ConversationId {
+    /// The private conversation of two users.
+    #[must_use]
+    pub fn private(one: &UserId, other: &UserId) -> Self {
+        if one <= other {
+            Self::Private(one.clone(), other.clone())
+        } else {
+            Self::Private(other.clone(), one.clone())
+        }
+    }
+
+    /// Reads the written form. Only the canonical one is accepted.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        if text.len() > CONVERSATION_ID_BYTES_MAX {
+            return Err(InvalidId::TooLong);
+        }
+        let (kind, rest) = text.split_once('/').ok_or(InvalidId::Malformed)?;
+        let id = match kind {
+            "p" => {
+                let (low, high) = rest.split_once('/').ok_or(InvalidId::Malformed)?;
+                let (low, high) = (
+                    UserId::new(&unescape(low)?)?,
+                    UserId::new(&unescape(high)?)?,
+                );
+                if low > high {
+                    return Err(InvalidId::Malformed);
+                }
+                Self::Private(low, high)
+            }
+            "g" => Self::Group(GroupId::new(&unescape(rest)?)?),
+            _ => return Err(InvalidId::Malformed),
+        };
+        // `%41` for "A" would be a second name of the same conversation.
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(InvalidId::Malformed)
+        }
+    }
+
+    /// The other one of a private conversation; `None` for a group or an outsider.
+    #[must_use]
+    pub fn peer_of(&self, user: &UserId) -> Option<&UserId> {
+        match self {
+            Self::Private(low, high) if low == user => Some(high),
+            Self::Private(low, high) if high == user => Some(low),
+            _ => None,
+        }
+    }
+}
+
+fn unescape(text: &str) -> Result<String, InvalidId> {
+    if text.contains('/') {
+        return Err(InvalidId::Malformed);
+    }
+    Ok(text.replace("%2F", "/").replace("%25", "%"))
+}
+
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(['%', '/']) {
+            f.write_str(&rest[..at])?;
+            f.write_str(if rest.as_bytes()[at] == b'%' {
+                "%25"
+            } else {
+                "%2F"
+            })?;
+            rest = &rest[at + 1..];
+        }
+        f.write_str(rest)
+    }
+}
+
+impl fmt::Display for ConversationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Private(low, high) => {
+                write!(f, "p/{}/{}", Escaped(low.as_str()), Escaped(high.as_str()))
+            }
+            Self::Group(group) => write!(f, "g/{}", Escaped(group.as_str())),
+        }
+    }
+}
+
+impl fmt::Debug for ConversationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn user(text: &str) -> UserId {
+        UserId::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_private_chat_is_the_same_whoever_starts_it() {
+        let one = ConversationId::private(&user("bob"), &user("alice"));
+        assert_eq!(one, ConversationId::private(&user("alice"), &user("bob")));
+        assert_eq!(one.to_string(), "p/alice/bob");
+        assert_eq!(one.peer_of(&user("bob")), Some(&user("alice")));
+        assert_eq!(one.peer_of(&user("eve")), None);
+    }
+
+    #[test]
+    fn there_is_one_way_to_write_a_name() {
+        for text in [
+            "p/bob/alice",
+            "g/%41",
+            "g/a%2f",
+            "g/",
+            "g/a/b",
+            "p/a",
+            "x/a",
+            "",
+            "g",
+        ] {
+            assert!(ConversationId::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            ConversationId::parse("g/a%2Fb%25").unwrap().to_string(),
+            "g/a%2Fb%25"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn names_survive_writing(a in "[a-z%/ 2F5é]{1,20}", b in "[a-z%/ 2F5é]{1,20}") {
+            let (Ok(a), Ok(b)) = (UserId::new(&a), UserId::new(&b)) else { return Ok(()) };
+            let id = ConversationId::private(&a, &b);
+            prop_assert_eq!(ConversationId::parse(&id.to_string()), Ok(id));
+        }
+
+        #[test]
+        fn reading_never_panics_and_is_canonical(text in "[pg%/2F5ab]{0,30}") {
+            if let Ok(id) = ConversationId::parse(&text) {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Every limit in one place, each with its unit and its reason.
+
+/// Bytes of an id of a user, group or device. (FEATURES: "1–64 bytes, printable".)
+pub const ID_BYTES_MAX: usize = 64;
+/// Bytes of a client message id.
+pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 64;
+/// Bytes of a content type.
+pub const CONTENT_TYPE_BYTES_MAX: usize = 64;
+/// Bytes of a message's content, type and body together, unless an operator raises it.
+pub const CONTENT_BYTES_DEFAULT: usize = 3 * 1024;
+/// What an operator may raise it to.
+pub const CONTENT_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of one frame from a client: the largest content, or the largest member list, and room.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a frame before its sender has authenticated: a token and little else.
+pub const FIRST_FRAME_BYTES_MAX: usize = 8 * 1024;
+/// Requests in one frame.
+pub const FRAME_REQUESTS_MAX: usize = 64;
+/// Members of a group.
+pub const GROUP_MEMBERS_MAX: usize = 3_000;
+/// Bytes of a group's name.
+pub const GROUP_NAME_BYTES_MAX: usize = 128;
+/// Users named in a notice about a group; the rest is a number.
+pub const NOTICE_USERS_MAX: usize = 100;
+/// Conversations in one user's inbox. A first window sorts them all by activity, so it is bounded.
+pub const INBOX_CONVERSATIONS_MAX: usize = 5_000;
+/// Items of a page of messages or conversations.
+pub const PAGE_ITEMS_MAX: usize = 100;
+/// Messages in a page when the client does not say.
+pub const MESSAGES_PAGE_DEFAULT: usize = 50;
+/// Conversations in a page when the client does not say.
+pub const CONVERSATIONS_PAGE_DEFAULT: usize = 20;
+/// Members in a page.
+pub const MEMBERS_PAGE_MAX: usize = 500;
+/// Members in a page when the client does not say.
+pub const MEMBERS_PAGE_DEFAULT: usize = 100;
+/// Conversations a client may have open in one sync.
+pub const SYNC_OPEN_MAX: usize = 20;
+/// Sessions of one user at a time, all devices and tabs.
+pub const SESSIONS_PER_USER_MAX: usize = 32;
+/// How long a retry of a send is recognised. Later it is refused with `STALE_SEND`.
+pub const IDEMPOTENCY_LIFE_MS: u64 = 7 * 24 * 3_600 * 1_000;
+/// A first-try time this near the end of the key's life is already refused: the key must outlive
+/// the attempt, with clocks that differ.
+pub const IDEMPOTENCY_MARGIN_MS: u64 = 10 * 60 * 1_000;
+/// How far clocks of nodes may differ, and how long a commit may take before its fate is decided.
+/// A sync looks back by so much, so that an append stamped before it is never passed over.
+pub const SYNC_LOOK_BACK_MS: u64 = 60 * 1_000;
+/// Bounds of the heartbeat interval a client may choose, in seconds.
+pub const HEARTBEAT_SECONDS_MIN: u32 = 10;
+/// See [`HEARTBEAT_SECONDS_MIN`].
+pub const HEARTBEAT_SECONDS_MAX: u32 = 600;
+/// The interval of a client that does not choose.
+pub const HEARTBEAT_SECONDS_DEFAULT: u32 = 60;
+/// Life of a token.
+pub const TOKEN_LIFE_SECONDS_MAX: u64 = 30 * 24 * 3_600;
+/// How far ahead of the server's clock a token may say it was issued.
+pub const TOKEN_CLOCK_SKEW_SECONDS: u64 = 60;
+/// Bytes of a token.
+pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
+
+const _: () = assert!(CONTENT_BYTES_DEFAULT <= CONTENT_BYTES_MAX);
+const _: () = assert!(CONTENT_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(GROUP_MEMBERS_MAX * (ID_BYTES_MAX + 4) < FRAME_BYTES_MAX);
+const _: () = assert!(TOKEN_BYTES_MAX < FIRST_FRAME_BYTES_MAX);

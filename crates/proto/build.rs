@@ -1,0 +1,15 @@
+//! Generates the Rust types of `proto/` without a `protoc`.
+
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    let files = ["client", "cluster", "stored"]
+        .map(|package| root.join(format!("anser/{package}/v1/{package}.proto")));
+    println!("cargo:rerun-if-changed={}", root.display());
+    let descriptors = protox::compile(files, [&root])?;
+    prost_build::Config::new()
+        .bytes(["."])
+        .compile_fds(descriptors)?;
+    Ok(())
+}
