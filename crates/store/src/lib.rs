@@ -42,6 +42,7 @@
 mod address;
 mod backend;
 mod error;
+mod faulty;
 mod handle;
 mod memory;
 mod scan;
@@ -49,6 +50,7 @@ mod unit;
 
 pub use address::{KEY_BYTES_MAX, Key, SHARD_COUNT, Shard, Space, SpaceClass};
 pub use error::{ErrorKind, StoreError};
+pub use faulty::{FaultPlan, Faults, UnitFault};
 pub use handle::{GET_MANY_MAX, Store};
 pub use scan::{Direction, SCAN_BYTES_DEFAULT, SCAN_LIMIT_MAX, Scan, ScanPage};
 pub use unit::{Expect, Outcome, UNIT_BYTES_MAX, UNIT_ROWS_MAX, Unit, VALUE_BYTES_MAX, Write};
