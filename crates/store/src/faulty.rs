@@ -16,7 +16,7 @@
 //! is dropped stays in flight. Hence the one promise the wrapper never breaks: what was reported
 //! [`Outcome::Committed`] is in the inner store.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -149,7 +149,7 @@ struct State {
     abandoned: Vec<u64>,
     next_flight: u64,
     /// Units reported unknown that may land later.
-    late: VecDeque<Unit>,
+    late: Vec<Unit>,
     closed: bool,
 }
 
@@ -182,7 +182,7 @@ impl Shared {
     async fn land_late_units(&self) {
         let landing: Vec<Unit> = {
             let mut state = self.state.lock();
-            let (landing, waiting) = std::mem::take(&mut state.late)
+            let (landing, waiting): (Vec<Unit>, Vec<Unit>) = std::mem::take(&mut state.late)
                 .into_iter()
                 .partition(|unit| self.plan.late_lands(unit));
             state.late = waiting;
@@ -212,10 +212,12 @@ impl Shared {
         let flight = Flight::take_off(self, flying);
         self.plan.sync_delay().await;
         let landed = match flight.land() {
-            Some(flying) => self.inner.commit(flying).await,
+            Some(flying) => {
+                self.state.lock().late.extend(late);
+                self.inner.commit(flying).await
+            }
             None => Vec::new(),
         };
-        self.state.lock().late.extend(late);
         report(fates, landed)
     }
 }
