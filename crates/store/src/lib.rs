@@ -41,6 +41,7 @@
 
 mod address;
 mod backend;
+mod embedded;
 mod error;
 mod faulty;
 mod handle;
@@ -49,6 +50,7 @@ mod scan;
 mod unit;
 
 pub use address::{KEY_BYTES_MAX, Key, SHARD_COUNT, Shard, Space, SpaceClass};
+pub use embedded::EmbeddedOptions;
 pub use error::{ErrorKind, StoreError};
 pub use faulty::{FaultPlan, Faults, UnitFault};
 pub use handle::{GET_MANY_MAX, Store};

@@ -71,10 +71,11 @@ impl Write {
         }
     }
 
-    pub(crate) fn value(&self) -> Option<&Bytes> {
+    /// The row as it is after the write.
+    pub(crate) fn into_parts(self) -> (Key, Option<Bytes>) {
         match self {
-            Write::Put(_, value) => Some(value),
-            Write::Delete(_) => None,
+            Write::Put(key, value) => (key, Some(value)),
+            Write::Delete(key) => (key, None),
         }
     }
 }

@@ -1,0 +1,110 @@
+//! Submissions on their way to the commit thread, bounded in bytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::StoreError;
+use crate::unit::{Outcome, Unit};
+
+/// Flat charge for a submission, so that tiny ones are bounded too.
+const SUBMISSION_OVERHEAD: usize = 256;
+
+/// One call of `commit`.
+pub(super) struct Submission {
+    pub(super) units: Vec<Unit>,
+    pub(super) answer: oneshot::Sender<Vec<Outcome>>,
+    /// Room in the queue, given back when the submission is answered.
+    _room: OwnedSemaphorePermit,
+}
+
+/// What the commit thread is to do next.
+pub(super) enum Next {
+    /// Everything that was queued, in order.
+    Commit(Vec<Submission>),
+    /// Nothing is queued and nothing will be.
+    Stop,
+}
+
+pub(super) struct Queue {
+    room: Arc<Semaphore>,
+    room_total: usize,
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Submission>,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(bytes_max: usize) -> Queue {
+        let room_total = bytes_max.min(u32::MAX as usize >> 1);
+        Queue {
+            room: Arc::new(Semaphore::new(room_total)),
+            room_total,
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+        }
+    }
+
+    /// Queues units, waiting for room if there is none, and waits for their outcomes.
+    pub(super) async fn submit(&self, units: Vec<Unit>) -> Vec<Outcome> {
+        let count = units.len();
+        let refused = || vec![Outcome::Refused(StoreError::closed()); count];
+        let bytes: usize = units.iter().map(Unit::bytes).sum();
+        // A submission larger than the queue waits until it is alone in it.
+        let room = (bytes + SUBMISSION_OVERHEAD).min(self.room_total);
+        let room = u32::try_from(room).expect("room_total was clamped to u32");
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(room).await else {
+            return refused();
+        };
+        let (answer, outcomes) = oneshot::channel();
+        {
+            let mut state = self.state.lock();
+            if state.closed {
+                return refused();
+            }
+            state.waiting.push_back(Submission {
+                units,
+                answer,
+                _room: room,
+            });
+        }
+        self.arrived.notify_one();
+        outcomes.await.unwrap_or_else(|_| {
+            // The commit thread died with the submission in hand.
+            let error = StoreError::new(
+                crate::ErrorKind::Unavailable,
+                "the commit thread ended before it answered; restart",
+            );
+            vec![Outcome::Unknown(error); count]
+        })
+    }
+
+    /// Waits for work.
+    pub(super) fn next(&self) -> Next {
+        let mut state = self.state.lock();
+        loop {
+            if !state.waiting.is_empty() {
+                return Next::Commit(std::mem::take(&mut state.waiting).into());
+            }
+            if state.closed {
+                return Next::Stop;
+            }
+            self.arrived.wait(&mut state);
+        }
+    }
+
+    /// Refuses what comes from now on; what is queued is still done.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.room.close();
+        self.arrived.notify_one();
+    }
+}

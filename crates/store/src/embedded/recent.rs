@@ -1,0 +1,69 @@
+//! Values of keys that expectations asked about, so that a conversation's head, expected by every
+//! append, is looked up in the LSM once and not at every append.
+//!
+//! Two generations: a hit moves to the young one; when the young one is full it becomes the old
+//! one, and the old one is forgotten. That is bounded, needs no clock and costs two map look-ups.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::address::Key;
+
+/// Estimate of what an entry costs beyond its key and value.
+const ENTRY_OVERHEAD: usize = 128;
+
+type Values = BTreeMap<Key, Option<Bytes>>;
+
+pub(super) struct Recent {
+    young: Values,
+    old: Values,
+    young_bytes: usize,
+    generation_bytes: usize,
+}
+
+impl Recent {
+    pub(super) fn new(bytes_max: usize) -> Recent {
+        Recent {
+            young: Values::new(),
+            old: Values::new(),
+            young_bytes: 0,
+            generation_bytes: bytes_max / 2,
+        }
+    }
+
+    /// The value of a key, if it is known here; the inner option is whether the row exists.
+    pub(super) fn get(&mut self, key: &Key) -> Option<Option<Bytes>> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, value) = self.old.remove_entry(key)?;
+        self.remember(key, value.clone());
+        Some(value)
+    }
+
+    /// Begins to follow a key.
+    pub(super) fn remember(&mut self, key: Key, value: Option<Bytes>) {
+        let bytes = ENTRY_OVERHEAD + key.bytes.len() + value.as_ref().map_or(0, Bytes::len);
+        if self.young_bytes + bytes > self.generation_bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += bytes;
+        self.young.insert(key, value);
+    }
+
+    /// Follows a write to a key, if it is known here.
+    pub(super) fn update(&mut self, key: Key, value: Option<Bytes>) {
+        if self.young.contains_key(&key) || self.old.remove(&key).is_some() {
+            self.remember(key, value);
+        }
+    }
+
+    /// Forgets everything: the stored state is uncertain.
+    pub(super) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+        self.young_bytes = 0;
+    }
+}
