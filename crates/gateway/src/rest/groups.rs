@@ -1,0 +1,343 @@
+//! Groups. The server API may do everything that is possible, whoever owns the group.
+
+use anser_domain::group::Role;
+use anser_domain::limits::{GROUP_MEMBERS_MAX, MEMBERS_PAGE_MAX};
+use anser_engine::group::By;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::auth::App;
+use super::extract::{Body, Path, Query, cursor, group_id, page_limit, user_id, user_ids};
+use super::failure::{ErrorBody, Failure, Result};
+use super::spec::{Common, WithBody};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct GroupPath {
+    /// The group, 1–64 bytes of printable UTF-8.
+    #[param(min_length = 1, max_length = 64)]
+    group_id: String,
+}
+
+/// A group.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Group {
+    group_id: String,
+    /// Possibly empty.
+    name: String,
+    /// The user who owns it.
+    owner: String,
+    /// The owner included.
+    member_count: u32,
+    created_time: u64,
+}
+
+impl From<anser_engine::group::Group> for Group {
+    fn from(group: anser_engine::group::Group) -> Self {
+        Self {
+            group_id: group.id.to_string(),
+            name: group.name,
+            owner: group.owner,
+            member_count: group.member_count,
+            created_time: group.created.0,
+        }
+    }
+}
+
+/// A group to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateGroup {
+    /// 1–64 bytes; without one, the server chooses.
+    #[schema(min_length = 1, max_length = 64, value_type = String)]
+    group_id: Option<String>,
+    /// At most 128 bytes.
+    #[serde(default)]
+    #[schema(max_length = 128, default = "")]
+    name: String,
+    /// The user who owns it, and is its first member.
+    #[schema(min_length = 1, max_length = 64)]
+    owner: String,
+    /// Besides the owner.
+    #[serde(default)]
+    #[schema(max_items = 3000)]
+    members: Vec<String>,
+}
+
+/// Create a group.
+#[utoipa::path(
+    post, path = "/v1/groups", tag = "groups",
+    request_body = CreateGroup,
+    responses(
+        (status = 201, description = "The group.", body = Group),
+        (status = 404, description = "A user does not exist.", body = ErrorBody),
+        (status = 409, description = "The id is taken, the group would be too large, or a user is in as many conversations as allowed.", body = ErrorBody),
+        Common, WithBody,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn create_group(
+    State(api): State<Api>,
+    App(app): App,
+    Body(body): Body<CreateGroup>,
+) -> Result<(StatusCode, Json<Group>)> {
+    let id = body
+        .group_id
+        .map(|text| group_id("group_id", &text))
+        .transpose()?;
+    let owner = user_id("owner", &body.owner)?;
+    let members = members(&body.members)?;
+    let group = api
+        .engine
+        .create_group(app, By::Server, id, &body.name, &owner, &members)
+        .await?;
+    Ok((StatusCode::CREATED, Json(group.into())))
+}
+
+fn members(texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
+    if texts.len() > GROUP_MEMBERS_MAX {
+        return Err(Failure::invalid(format!(
+            "members has more than {GROUP_MEMBERS_MAX} items"
+        )));
+    }
+    user_ids("members", texts)
+}
+
+/// Show a group.
+#[utoipa::path(
+    get, path = "/v1/groups/{group_id}", tag = "groups",
+    params(GroupPath),
+    responses(
+        (status = 200, description = "The group.", body = Group),
+        (status = 404, description = "There is no such group.", body = ErrorBody),
+        (status = 410, description = "It was dismissed.", body = ErrorBody),
+        Common,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn get_group(
+    State(api): State<Api>,
+    App(app): App,
+    Path(path): Path<GroupPath>,
+) -> Result<Json<Group>> {
+    let id = group_id("group_id", &path.group_id)?;
+    Ok(Json(api.engine.group(app, By::Server, &id).await?.into()))
+}
+
+/// Dismiss a group.
+///
+/// Its members are told and no longer in it; its id is never used again.
+#[utoipa::path(
+    delete, path = "/v1/groups/{group_id}", tag = "groups",
+    params(GroupPath),
+    responses(
+        (status = 204, description = "It is dismissed."),
+        (status = 404, description = "There is no such group.", body = ErrorBody),
+        (status = 410, description = "It was dismissed before.", body = ErrorBody),
+        (status = 507, description = "The server's disk is full.", body = ErrorBody),
+        Common,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn dismiss_group(
+    State(api): State<Api>,
+    App(app): App,
+    Path(path): Path<GroupPath>,
+) -> Result<StatusCode> {
+    let id = group_id("group_id", &path.group_id)?;
+    api.engine.dismiss_group(app, By::Server, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A member of a group.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GroupMember {
+    user_id: String,
+    role: GroupRole,
+    joined_time: u64,
+}
+
+/// What a member may do.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GroupRole {
+    /// Talks, and adds others.
+    Member,
+    /// Removes and dismisses besides.
+    Owner,
+}
+
+/// A page of members.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GroupMemberPage {
+    /// By user id.
+    members: Vec<GroupMember>,
+    /// Where the next page starts; empty on the last one.
+    cursor: String,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MembersQuery {
+    /// Where the page starts, from the page before.
+    #[serde(default)]
+    #[param(max_length = 1024, required = false)]
+    cursor: String,
+    /// Items of the page.
+    #[param(minimum = 1, maximum = 500, default = 100, value_type = u64, required = false)]
+    limit: Option<u64>,
+}
+
+/// List the members of a group.
+#[utoipa::path(
+    get, path = "/v1/groups/{group_id}/members", tag = "groups",
+    params(GroupPath, MembersQuery),
+    responses(
+        (status = 200, description = "A page.", body = GroupMemberPage),
+        (status = 404, description = "There is no such group.", body = ErrorBody),
+        (status = 410, description = "It was dismissed.", body = ErrorBody),
+        Common,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn list_members(
+    State(api): State<Api>,
+    App(app): App,
+    Path(path): Path<GroupPath>,
+    Query(query): Query<MembersQuery>,
+) -> Result<Json<GroupMemberPage>> {
+    let id = group_id("group_id", &path.group_id)?;
+    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
+    let page = api
+        .engine
+        .members(app, By::Server, &id, cursor(&query.cursor)?, limit)
+        .await?;
+    let members = page.members.into_iter().map(|member| GroupMember {
+        user_id: member.user.to_string(),
+        role: match member.role {
+            Role::Member => GroupRole::Member,
+            Role::Owner => GroupRole::Owner,
+        },
+        joined_time: member.joined.0,
+    });
+    Ok(Json(GroupMemberPage {
+        members: members.collect(),
+        cursor: page.cursor,
+    }))
+}
+
+/// Users to add or remove.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeMembers {
+    /// User ids; who is in it already, or not in it, is passed over.
+    #[schema(min_items = 1, max_items = 3000)]
+    members: Vec<String>,
+}
+
+impl ChangeMembers {
+    fn users(&self) -> Result<Vec<anser_domain::UserId>> {
+        if self.members.is_empty() {
+            return Err(Failure::invalid("members is empty"));
+        }
+        members(&self.members)
+    }
+}
+
+/// Add members to a group.
+#[utoipa::path(
+    post, path = "/v1/groups/{group_id}/members", tag = "groups",
+    params(GroupPath),
+    request_body = ChangeMembers,
+    responses(
+        (status = 200, description = "The group as it now is.", body = Group),
+        (status = 404, description = "There is no such group, or no such user.", body = ErrorBody),
+        (status = 409, description = "The group would be too large, or a user is in as many conversations as allowed; nothing was changed.", body = ErrorBody),
+        (status = 410, description = "It was dismissed.", body = ErrorBody),
+        Common, WithBody,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn add_members(
+    State(api): State<Api>,
+    App(app): App,
+    Path(path): Path<GroupPath>,
+    Body(body): Body<ChangeMembers>,
+) -> Result<Json<Group>> {
+    let id = group_id("group_id", &path.group_id)?;
+    let users = body.users()?;
+    let group = api.engine.add_members(app, By::Server, &id, &users).await?;
+    Ok(Json(group.into()))
+}
+
+/// Remove members from a group.
+///
+/// The owner can't be removed; dismiss the group instead.
+#[utoipa::path(
+    post, path = "/v1/groups/{group_id}/members/remove", tag = "groups",
+    params(GroupPath),
+    request_body = ChangeMembers,
+    responses(
+        (status = 200, description = "The group as it now is.", body = Group),
+        (status = 403, description = "The owner is among them.", body = ErrorBody),
+        (status = 404, description = "There is no such group.", body = ErrorBody),
+        (status = 410, description = "It was dismissed.", body = ErrorBody),
+        Common, WithBody,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn remove_members(
+    State(api): State<Api>,
+    App(app): App,
+    Path(path): Path<GroupPath>,
+    Body(body): Body<ChangeMembers>,
+) -> Result<Json<Group>> {
+    let id = group_id("group_id", &path.group_id)?;
+    let users = body.users()?;
+    let group = api
+        .engine
+        .remove_members(app, By::Server, &id, &users)
+        .await?;
+    Ok(Json(group.into()))
+}
+
+/// Who quits.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuitGroup {
+    #[schema(min_length = 1, max_length = 64)]
+    user_id: String,
+}
+
+/// Let a user quit a group.
+///
+/// As if the user had done it: the notice in the conversation says so.
+#[utoipa::path(
+    post, path = "/v1/groups/{group_id}/quit", tag = "groups",
+    params(GroupPath),
+    request_body = QuitGroup,
+    responses(
+        (status = 204, description = "The user is out."),
+        (status = 403, description = "The user is not in it, or owns it.", body = ErrorBody),
+        (status = 404, description = "There is no such group.", body = ErrorBody),
+        (status = 410, description = "It was dismissed.", body = ErrorBody),
+        Common, WithBody,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn quit_group(
+    State(api): State<Api>,
+    App(app): App,
+    Path(path): Path<GroupPath>,
+    Body(body): Body<QuitGroup>,
+) -> Result<StatusCode> {
+    let id = group_id("group_id", &path.group_id)?;
+    let user = user_id("user_id", &body.user_id)?;
+    api.engine.quit_group(app, &user, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,192 @@
+//! The server API: `/v1`, for the customer's backend and for operators.
+//!
+//! Whoever holds an app's API secret acts for that app, on behalf of any of its users, and of no
+//! other app ([`auth`]). Apps themselves are made with the installation's admin token. Handlers
+//! translate: JSON in, one call of the engine, JSON out. The rules are the engine's.
+//!
+//! * **One source.** Handlers carry their OpenAPI description; [`openapi`] collects it, the file
+//!   `api/openapi.json` is generated from it, and a test holds router and description together.
+//! * **Strict.** Unknown fields and unknown query parameters are refused, so that a typing error
+//!   never does half of what was meant; every limit is in the description.
+//! * **One shape of failure.** Whatever goes wrong, an unknown path included, the answer is
+//!   `{"error": {code, name, message, retry_after_ms}}` with the codes of `docs/errors.md`
+//!   ([`failure`]).
+//! * **Bounded.** Body size, time ([`envelope`]) and messages per app ([`quota`]) are limited.
+//!
+//! The paths are versioned as a whole. Within `/v1` things are only ever added.
+
+mod apps;
+mod auth;
+mod conversations;
+mod envelope;
+mod extract;
+mod failure;
+mod groups;
+mod message_json;
+mod messages;
+mod metrics;
+mod operations;
+mod quota;
+mod reference;
+mod spec;
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+
+use anser_engine::{Engine, Env};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post, put};
+
+pub use spec::openapi;
+
+/// Limits of the server API.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of a request's body; larger ones get 413.
+    pub body_bytes_max: usize,
+    /// Milliseconds from the first byte of the request's head to the answer.
+    pub timeout_ms: u64,
+    /// Messages to users that an app may send in a minute; 0 lifts the limit.
+    pub user_messages_per_minute: u32,
+    /// Messages to groups that an app may send in a second; 0 lifts the limit.
+    pub group_messages_per_second: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1024 * 1024,
+            timeout_ms: 30_000,
+            user_messages_per_minute: 6_000,
+            group_messages_per_second: 20,
+        }
+    }
+}
+
+/// Writes its metrics in Prometheus' text format behind what is there.
+pub type MetricsWriter = Box<dyn Fn(&mut String) + Send + Sync>;
+
+/// What the server API is made of.
+pub struct Parts {
+    /// What it speaks for.
+    pub engine: Engine,
+    /// Clock, randomness, timers.
+    pub env: Env,
+    /// Its limits.
+    pub settings: Settings,
+    /// The installation's admin token.
+    pub admin_token: String,
+    /// What `/metrics` says besides the API's own figures.
+    pub metrics: Vec<MetricsWriter>,
+}
+
+pub(crate) struct Inner {
+    engine: Engine,
+    env: Env,
+    settings: Settings,
+    admin: auth::AdminToken,
+    quota: quota::Quota,
+    http: metrics::HttpMetrics,
+    metrics: Vec<MetricsWriter>,
+}
+
+/// What every handler gets.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Inner>);
+
+impl std::ops::Deref for Api {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// The routes of the server API, of operations (`/healthz`, `/readyz`, `/metrics`) and of the
+/// reference page (`/docs`). `others` are merged in, and get the same envelope: request ids,
+/// metrics, time limit, and the API's answer to unknown paths.
+pub fn router(parts: Parts, others: Router) -> Router {
+    let api = Api(Arc::new(Inner {
+        quota: quota::Quota::new(&parts.settings),
+        admin: auth::AdminToken::new(&parts.admin_token),
+        engine: parts.engine,
+        env: parts.env,
+        settings: parts.settings,
+        http: metrics::HttpMetrics::default(),
+        metrics: parts.metrics,
+    }));
+    routes()
+        .with_state(api.clone())
+        .merge(others)
+        .fallback(failure::unknown_path)
+        .method_not_allowed_fallback(failure::unknown_method)
+        .layer(DefaultBodyLimit::max(api.settings.body_bytes_max))
+        .layer(axum::middleware::from_fn_with_state(
+            api,
+            envelope::envelope,
+        ))
+}
+
+fn routes() -> Router<Api> {
+    Router::new()
+        .route("/v1/apps", get(apps::list_apps).post(apps::create_app))
+        .route("/v1/apps/{app_key}", get(apps::get_app))
+        .route(
+            "/v1/apps/{app_key}/api-secrets",
+            post(apps::rotate_api_secret),
+        )
+        .route(
+            "/v1/apps/{app_key}/token-keys",
+            post(apps::rotate_token_key),
+        )
+        .route(
+            "/v1/users/{user_id}",
+            put(users::put_user).get(users::get_user),
+        )
+        .route("/v1/users/{user_id}/token", post(tokens::create_token))
+        .route("/v1/users/{user_id}/tokens", delete(tokens::revoke_tokens))
+        .route(
+            "/v1/users/{user_id}/sessions",
+            get(users::list_sessions).delete(users::sign_out),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations",
+            get(conversations::list_conversations),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}",
+            get(conversations::get_conversation),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/read",
+            post(conversations::mark_read),
+        )
+        .route("/v1/messages", post(messages::send_message))
+        .route(
+            "/v1/conversations/{conversation}/messages",
+            get(messages::list_messages),
+        )
+        .route("/v1/groups", post(groups::create_group))
+        .route(
+            "/v1/groups/{group_id}",
+            get(groups::get_group).delete(groups::dismiss_group),
+        )
+        .route(
+            "/v1/groups/{group_id}/members",
+            get(groups::list_members).post(groups::add_members),
+        )
+        .route(
+            "/v1/groups/{group_id}/members/remove",
+            post(groups::remove_members),
+        )
+        .route("/v1/groups/{group_id}/quit", post(groups::quit_group))
+        .route("/v1/openapi.json", get(reference::openapi_json))
+        .route("/docs", get(reference::page))
+        .route("/docs/reference.css", get(reference::style))
+        .route("/docs/reference.js", get(reference::script))
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+}

@@ -1,0 +1,174 @@
+//! The description of the API, collected from the handlers.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::response::Response;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, Modify, OpenApi};
+
+use super::{apps, conversations, failure, groups, messages, operations, tokens, users};
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        apps::list_apps,
+        apps::create_app,
+        apps::get_app,
+        apps::rotate_api_secret,
+        apps::rotate_token_key,
+        users::put_user,
+        users::get_user,
+        tokens::create_token,
+        tokens::revoke_tokens,
+        users::list_sessions,
+        users::sign_out,
+        conversations::list_conversations,
+        conversations::get_conversation,
+        conversations::mark_read,
+        messages::send_message,
+        messages::list_messages,
+        groups::create_group,
+        groups::get_group,
+        groups::dismiss_group,
+        groups::list_members,
+        groups::add_members,
+        groups::remove_members,
+        groups::quit_group,
+        operations::healthz,
+        operations::readyz,
+        operations::metrics,
+    ),
+    components(schemas(failure::ErrorBody)),
+    tags(
+        (name = "tokens", description = "What a client signs in with. Your backend gets one for a user whom it has authenticated, and hands it to the client."),
+        (name = "users", description = "Users exist from their first token, or from when you tell of them."),
+        (name = "messages", description = "Sending on behalf of users, and reading what was sent."),
+        (name = "conversations", description = "A user's conversation list with unread counts and read positions."),
+        (name = "groups", description = "Groups of up to 3,000 members."),
+        (name = "apps", description = "Apps and their keys: for the operator, with the admin token. Two API secrets and two token keys of an app are alive at a time, so that they can be exchanged without an interruption."),
+        (name = "operations", description = "For load balancers and monitoring."),
+    ),
+    modifiers(&Frame),
+)]
+struct Description;
+
+/// The OpenAPI 3.1 description of the server API.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+/// What is about the API as a whole.
+struct Frame;
+
+impl Modify for Frame {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        api.info = InfoBuilder::new()
+            .title("Anser server API")
+            .version("1")
+            .description(Some(ABOUT))
+            .license(Some(
+                LicenseBuilder::new()
+                    .name("Apache-2.0")
+                    .identifier(Some("Apache-2.0"))
+                    .build(),
+            ))
+            .build();
+        api.servers = None;
+        let components = api.components.get_or_insert_default();
+        let mut basic = Http::new(HttpAuthScheme::Basic);
+        basic.description = Some("App key and API secret.".to_owned());
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some(
+            "The installation's admin token. Where a request is about what is inside an app, \
+             the header `Anser-App` names it."
+                .to_owned(),
+        );
+        components.add_security_scheme("app", SecurityScheme::Http(basic));
+        components.add_security_scheme("admin", SecurityScheme::Http(bearer));
+    }
+}
+
+const ABOUT: &str = "\
+For your backend and for operators. Clients speak the protocol of docs/protocol.md instead.
+
+A backend authenticates with HTTP Basic, `app_key:api_secret`, and acts for that app only. Times \
+are Unix milliseconds, sizes are bytes. Unknown fields and query parameters are refused. A list \
+comes in pages: give the `cursor` of a page to get the next; it is empty on the last.
+
+Whatever fails answers `{\"error\": {\"code\", \"name\", \"message\", \"retry_after_ms\"}}`. \
+Codes 1000–1999 may be retried, and a send that is retried with the same `client_message_id` is \
+never stored twice. Every answer has an `X-Request-Id`, yours if you sent one.";
+
+fn refusals<const N: usize>(all: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
+    let entry = |(status, description): (&str, &str)| {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("ErrorBody")))
+            .build();
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/json", content)
+            .build();
+        (status.to_owned(), RefOr::T(response))
+    };
+    all.into_iter().map(entry).collect()
+}
+
+/// The refusals that any request with a key may meet.
+pub(super) struct Common;
+
+impl IntoResponses for Common {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals([
+            ("400", "Malformed, or beyond a limit; `message` says what."),
+            ("401", "The key is missing or wrong."),
+            (
+                "500",
+                "The server failed; look for the request id in its log.",
+            ),
+            (
+                "503",
+                "Not now: a store out of reach, a full queue, a shutdown.",
+            ),
+            (
+                "504",
+                "Not within the time allowed: it may have taken effect.",
+            ),
+        ])
+    }
+}
+
+/// The refusals that any request with a body may meet.
+pub(super) struct WithBody;
+
+impl IntoResponses for WithBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals([
+            ("413", "The body, or the content in it, is too large."),
+            ("415", "The body is not declared as JSON."),
+            ("507", "The server's disk is full."),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The checked-in file is what reviewers and generators of clients read.
+    #[test]
+    fn every_operation_has_an_id_a_tag_and_a_summary() {
+        let api = serde_json::to_value(openapi()).unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        for (path, item) in api["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap();
+                assert!(ids.insert(id.to_owned()), "{id} twice");
+                assert!(operation["summary"].is_string(), "{method} {path}");
+                assert_eq!(operation["tags"].as_array().unwrap().len(), 1);
+            }
+        }
+        assert_eq!(api["openapi"], "3.1.0");
+    }
+}
