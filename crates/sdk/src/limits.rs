@@ -57,8 +57,14 @@ pub const SYNC_TIMEOUT_MS: u64 = 20_000;
 /// Pages of one sync. More is a server gone mad.
 pub const SYNC_PAGES_MAX: u32 = 1_000;
 
+/// From the start of one sync to the start of the next on the same connection, however often the
+/// server says "check".
+pub const SYNC_SPACING_MS: u64 = 1_000;
+
 /// Conversations that a device follows.
 pub const FOLLOWED_MAX: usize = 1_000;
+/// Conversations that an application has open at a time; they are not dropped for others.
+pub const OPENED_MAX: usize = 100;
 /// Messages beyond a gap that are kept until it is closed, in one conversation. What does not
 /// fit is pulled with the gap.
 pub const GAP_MESSAGES_MAX: usize = 256;
@@ -79,5 +85,6 @@ pub const SERVER_FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 const _: () = assert!(HEARTBEAT_MIN_MS + PONG_TIMEOUT_MS <= HEARTBEAT_MIN_MS * 3 / 2);
 const _: () = assert!(HEARTBEAT_MIN_MS >= HEARTBEAT_SECONDS_MIN as u64 * 1_000);
 const _: () = assert!(HEARTBEAT_MAX_MS <= HEARTBEAT_SECONDS_MAX as u64 * 1_000);
+const _: () = assert!(OPENED_MAX < FOLLOWED_MAX);
 const _: () = assert!(SENDS_IN_FLIGHT_MAX <= FRAME_REQUESTS_MAX);
 const _: () = assert!(PULL_PAGE as usize <= anser_domain::limits::PAGE_ITEMS_MAX);

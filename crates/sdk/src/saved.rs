@@ -56,6 +56,7 @@ impl SavedState {
                 self.feed_version = 0;
                 self.synced_time = 0;
                 if *positions {
+                    self.user_id.clear();
                     self.epoch = 0;
                     self.followed.clear();
                 }

@@ -182,6 +182,20 @@ pub struct Outgoing {
     pub read_up_to: u64,
 }
 
+impl Outgoing {
+    /// A new message.
+    #[must_use]
+    pub fn new(conversation: impl Into<String>, content: Content) -> Self {
+        Self {
+            conversation: conversation.into(),
+            content,
+            client_message_id: None,
+            first_try: Timestamp(0),
+            read_up_to: 0,
+        }
+    }
+}
+
 /// The good answer to a request.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub enum Reply {
@@ -301,8 +315,8 @@ pub enum Event {
         /// Were the positions of conversations dropped too?
         positions: bool,
     },
-    /// A sync is complete: the list and the followed conversations that moved are up to date or
-    /// being fetched.
+    /// A sync is complete: the list is up to date, the followed conversations that moved are too
+    /// or are being fetched. It comes once more, with a later time, when they are.
     Synced {
         /// Whose positions these are.
         user_id: String,
@@ -310,7 +324,7 @@ pub enum Event {
         epoch: u64,
         /// The user's feed version.
         feed_version: u64,
-        /// As of when, by the server.
+        /// Up to when everything was told *and* fetched, by the server's clock.
         synced_time: u64,
     },
 }

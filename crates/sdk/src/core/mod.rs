@@ -9,44 +9,137 @@
 //! Whoever drives it calls [`ClientCore::handle`] with what happened, takes everything that
 //! [`ClientCore::poll_output`] gives until it gives nothing, and calls again with
 //! [`Input::Tick`] when [`ClientCore::deadline`] comes. `now` never goes back. Given the same
-//! inputs, times and random numbers it does the same.
+//! inputs, times and random numbers it does the same; what one input can lead to is bounded by
+//! the size of a frame and the limits of the queues.
+//!
+//! The life of a connection: a token, an open connection, `Hello` alone, `Welcome`; then a sync,
+//! and with it whatever waits in the outbox. When it ends, the range of the code, if there is
+//! one, says what comes next: another try after a backoff (1xxx, or no code), another try with a
+//! new token (2xxx), or nothing (3xxx, 4xxx).
 
 mod api;
+mod backoff;
+mod connection;
+mod dispatch;
+mod follow;
+mod heartbeat;
+mod outbox;
+mod requests;
+mod sync;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use anser_domain::Timestamp;
+use anser_proto::client as wire;
 
 pub use api::{
     Config, ConnectionId, ConnectionState, Event, Input, Outgoing, Output, Random, Reply, Request,
     Ticket,
 };
 
+use crate::error::Error;
+use crate::model::ReadPosition;
 use crate::saved::SavedState;
+use backoff::Backoff;
+use connection::{Phase, Session};
+use dispatch::InFlight;
+use follow::Follows;
+use heartbeat::Heartbeat;
+use outbox::Outbox;
+use requests::Requests;
+use sync::Sync;
 
 /// The client.
 #[derive(Debug)]
 pub struct ClientCore {
+    config: Config,
     saved: SavedState,
+    now: Timestamp,
+    // the connection
+    phase: Phase,
     state: ConnectionState,
+    token: Option<String>,
+    token_refusals: u32,
+    next_connection: u64,
+    address: usize,
+    backoff: Backoff,
+    heartbeat: Heartbeat,
+    session: Session,
+    // what goes over it
+    next_request: u32,
+    in_flight: BTreeMap<u32, InFlight>,
+    unsent: Vec<wire::Request>,
+    outbox: Outbox,
+    requests: Requests,
+    sync: Sync,
+    follows: Follows,
+    // what comes out
+    held: Option<Held>,
     outputs: VecDeque<Output>,
+}
+
+/// What is told on release, since nothing else would repeat it.
+#[derive(Debug, Default)]
+struct Held {
+    state: bool,
+    /// Bounded by the conversations of a user.
+    reads: BTreeMap<String, ReadPosition>,
 }
 
 impl ClientCore {
     /// A client that goes on from where `saved` ends; the default of it for a new device.
     #[must_use]
-    pub fn new(config: Config, saved: SavedState) -> Self {
-        let _ = config;
+    pub fn new(config: Config, mut saved: SavedState) -> Self {
+        let follows = Follows::new(&saved.followed);
+        saved.followed.retain(|name, _| follows.contains(name));
         Self {
+            follows,
+            config,
             saved,
+            now: Timestamp(0),
+            phase: Phase::Idle,
             state: ConnectionState::Idle,
+            token: None,
+            token_refusals: 0,
+            next_connection: 0,
+            address: 0,
+            backoff: Backoff::default(),
+            heartbeat: Heartbeat::default(),
+            session: Session::default(),
+            next_request: 0,
+            in_flight: BTreeMap::new(),
+            unsent: Vec::new(),
+            outbox: Outbox::default(),
+            requests: Requests::default(),
+            sync: Sync::default(),
+            held: None,
             outputs: VecDeque::new(),
         }
     }
 
     /// Takes what happened.
     pub fn handle(&mut self, input: Input, now: Timestamp, random: Random<'_>) {
-        let _ = (input, now, random);
+        self.now = self.now.max(now);
+        match input {
+            Input::Connect => self.connect(),
+            Input::Disconnect => self.disconnect(),
+            Input::Token(token) => self.got_token(token),
+            Input::NoToken { retry, message } => self.got_no_token(retry, message, random),
+            Input::Connected(id) => self.connected(id),
+            Input::Disconnected(id) => self.disconnected(id, random),
+            Input::Frame(id, frame) => self.frame(id, frame, random),
+            Input::Tick => {}
+            Input::Request(ticket, request) => self.request(ticket, request, random),
+            Input::OpenConversation { conversation, have } => {
+                self.open_conversation(&conversation, have);
+            }
+            Input::CloseConversation { conversation } => self.follows.close(&conversation),
+            Input::Hold => self.hold(),
+            Input::Release => self.release(),
+        }
+        self.expire(random);
+        self.pump();
+        self.flush();
     }
 
     /// The next thing to be done.
@@ -57,7 +150,22 @@ impl ClientCore {
     /// When to call again with [`Input::Tick`] if nothing happens before. `None`: not at all.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        None
+        let online = self.phase.is_online();
+        let fetching = online && self.held.is_none();
+        let flights = self.in_flight.values().map(|flight| flight.until);
+        let pulls = fetching && !self.sync.is_running();
+        let sync = self.sync.timer().filter(|_| fetching);
+        self.phase
+            .timer(&self.heartbeat)
+            .into_iter()
+            .chain(flights)
+            .chain(self.outbox.timers())
+            .chain(self.requests.timers())
+            .chain(sync)
+            .chain(self.follows.timers().filter(|_| pulls))
+            // What was due is done, or waits for something other than time.
+            .filter(|at| *at > self.now)
+            .min()
     }
 
     /// How it stands with the connection.
@@ -68,7 +176,72 @@ impl ClientCore {
 
     /// What the events so far add up to.
     #[must_use]
-    pub fn saved(&self) -> SavedState {
-        self.saved.clone()
+    pub fn saved(&self) -> &SavedState {
+        &self.saved
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.saved.apply(&event);
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn emit_all(&mut self, events: Vec<Event>) {
+        for event in events {
+            self.emit(event);
+        }
+    }
+
+    fn set_state(&mut self, state: ConnectionState) {
+        if self.state == state {
+            return;
+        }
+        self.state = state;
+        match &mut self.held {
+            Some(held) => held.state = true,
+            None => self.emit(Event::State(self.state.clone())),
+        }
+    }
+
+    fn done(&mut self, ticket: Ticket, result: Result<Reply, Error>) {
+        self.outputs.push_back(Output::Done(ticket, result));
+    }
+
+    fn fail_each(&mut self, failed: impl IntoIterator<Item = (Ticket, Error)>) {
+        for (ticket, error) in failed {
+            self.done(ticket, Err(error));
+        }
+    }
+
+    fn open_conversation(&mut self, conversation: &str, have: Option<u64>) {
+        let mut events = Vec::new();
+        match requests::check_conversation(conversation) {
+            Ok(()) => self.follows.open(conversation, have, &mut events),
+            Err(error) => events.push(Event::Unfollowed {
+                conversation: conversation.to_owned(),
+                error: Some(error),
+            }),
+        }
+        self.emit_all(events);
+    }
+
+    fn hold(&mut self) {
+        self.held.get_or_insert_default();
+        self.sync.abandon();
+    }
+
+    fn release(&mut self) {
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        if held.state {
+            self.emit(Event::State(self.state.clone()));
+        }
+        for (conversation, position) in held.reads {
+            self.emit(Event::Read {
+                conversation,
+                position,
+            });
+        }
+        self.sync.want();
     }
 }

@@ -1,0 +1,339 @@
+//! Requests of the application other than sends.
+//!
+//! What only reads, and what may be repeated without harm, goes out again after a lost
+//! connection; what changes a group does not, since nobody can tell whether it took effect: it
+//! fails with `TIMEOUT` and the application looks. Each is answered within
+//! [`REQUEST_TIMEOUT_MS`].
+
+use std::collections::BTreeMap;
+
+use anser_domain::code::Code;
+use anser_domain::{ConversationId, Timestamp};
+use anser_proto::client as wire;
+use wire::request::Command;
+use wire::response::Result as Answer;
+
+use super::api::{Reply, Request, Ticket};
+use crate::error::Error;
+use crate::limits::{REQUEST_TIMEOUT_MS, REQUESTS_MAX};
+
+#[derive(Clone, Debug)]
+struct Entry {
+    request: Request,
+    until: Timestamp,
+    /// When it goes out; `None` while it is on its way.
+    from: Option<Timestamp>,
+    /// What the server said last, if it asked to retry.
+    error: Option<Error>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Requests {
+    /// By arrival.
+    entries: BTreeMap<u64, (Ticket, Entry)>,
+    next: u64,
+    waiting: usize,
+}
+
+/// Does repeating it change nothing?
+fn repeatable(request: &Request) -> bool {
+    match request {
+        Request::History { .. }
+        | Request::MarkRead { .. }
+        | Request::ListConversations { .. }
+        | Request::GetGroup { .. }
+        | Request::ListGroupMembers { .. } => true,
+        Request::Send(_)
+        | Request::CreateGroup { .. }
+        | Request::AddGroupMembers { .. }
+        | Request::RemoveGroupMembers { .. }
+        | Request::QuitGroup { .. }
+        | Request::DismissGroup { .. }
+        | Request::Logout => false,
+    }
+}
+
+impl Requests {
+    pub(super) fn push(
+        &mut self,
+        ticket: Ticket,
+        request: Request,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if self.entries.len() >= REQUESTS_MAX {
+            return Err(Error::queue_full());
+        }
+        let entry = Entry {
+            request,
+            until: now.plus_ms(REQUEST_TIMEOUT_MS),
+            from: Some(now),
+            error: None,
+        };
+        self.entries.insert(self.next, (ticket, entry));
+        self.next += 1;
+        self.waiting += 1;
+        Ok(())
+    }
+
+    /// The requests that go out now, marked as gone out.
+    pub(super) fn take_ready(&mut self, now: Timestamp) -> Vec<u64> {
+        if self.waiting == 0 {
+            return Vec::new();
+        }
+        let mut ready = Vec::new();
+        for (key, (_, entry)) in &mut self.entries {
+            if entry.from.is_some_and(|from| from <= now) {
+                entry.from = None;
+                ready.push(*key);
+            }
+        }
+        self.waiting -= ready.len();
+        ready
+    }
+
+    pub(super) fn get(&self, key: u64) -> Option<&Request> {
+        self.entries.get(&key).map(|(_, entry)| &entry.request)
+    }
+
+    pub(super) fn remove(&mut self, key: u64) -> Option<(Ticket, Request)> {
+        let (ticket, entry) = self.entries.remove(&key)?;
+        self.waiting -= usize::from(entry.from.is_some());
+        Some((ticket, entry.request))
+    }
+
+    /// Its connection is gone and the answer with it.
+    pub(super) fn lost(&mut self, key: u64, now: Timestamp) -> Option<(Ticket, Error)> {
+        self.again(key, now, None, || {
+            Error::new(
+                Code::Timeout,
+                "the connection ended before the answer came; it may have taken effect",
+            )
+        })
+    }
+
+    /// The server asks to retry it later.
+    pub(super) fn retry(
+        &mut self,
+        key: u64,
+        from: Timestamp,
+        error: Error,
+    ) -> Option<(Ticket, Error)> {
+        self.again(key, from, Some(error.clone()), || error)
+    }
+
+    fn again(
+        &mut self,
+        key: u64,
+        from: Timestamp,
+        said: Option<Error>,
+        otherwise: impl FnOnce() -> Error,
+    ) -> Option<(Ticket, Error)> {
+        let (_, entry) = self.entries.get_mut(&key)?;
+        if repeatable(&entry.request) && from < entry.until {
+            entry.from = Some(from);
+            entry.error = said.or(entry.error.take());
+            self.waiting += 1;
+            return None;
+        }
+        let (ticket, _) = self.remove(key)?;
+        Some((ticket, otherwise()))
+    }
+
+    /// Those whose time is over.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<(Ticket, Error)> {
+        let over =
+            |(key, (_, entry)): (&u64, &(Ticket, Entry))| (entry.until <= now).then_some(*key);
+        let keys: Vec<u64> = self.entries.iter().filter_map(over).collect();
+        let mut failed = Vec::new();
+        for key in keys {
+            let sent = self
+                .entries
+                .get(&key)
+                .is_some_and(|(_, e)| e.from.is_none());
+            let said = self.entries.get_mut(&key).and_then(|(_, e)| e.error.take());
+            if let Some((ticket, _)) = self.remove(key) {
+                let error = said.unwrap_or_else(|| match sent {
+                    true => Error::new(Code::Timeout, "no answer came in time"),
+                    false => Error::not_reachable(),
+                });
+                failed.push((ticket, error));
+            }
+        }
+        failed
+    }
+
+    /// All of them: the client stops.
+    pub(super) fn drain(&mut self) -> Vec<Ticket> {
+        self.waiting = 0;
+        let entries = std::mem::take(&mut self.entries);
+        entries.into_values().map(|(ticket, _)| ticket).collect()
+    }
+
+    pub(super) fn timers(&self) -> impl Iterator<Item = Timestamp> + '_ {
+        self.entries
+            .values()
+            .flat_map(|(_, entry)| [Some(entry.until), entry.from])
+            .flatten()
+    }
+}
+
+/// Refuses what the server could only refuse.
+pub(super) fn check(request: &Request) -> Result<(), Error> {
+    if let Request::History { conversation, .. } | Request::MarkRead { conversation, .. } = request
+    {
+        check_conversation(conversation)?;
+    }
+    Ok(())
+}
+
+/// Is it the name of a conversation?
+pub(super) fn check_conversation(name: &str) -> Result<(), Error> {
+    match ConversationId::parse(name) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(Error::new(
+            Code::InvalidRequest,
+            format!("the conversation's name {why}"),
+        )),
+    }
+}
+
+/// The request on the wire. A send has more to it and is made by the outbox's owner.
+pub(super) fn encode(request: &Request) -> Option<Command> {
+    Some(match request.clone() {
+        Request::Send(_) => return None,
+        Request::History {
+            conversation,
+            from_seq,
+            descending,
+            limit,
+        } => Command::PullMessages(wire::PullMessages {
+            conversation,
+            from_seq,
+            descending,
+            limit,
+        }),
+        Request::MarkRead { conversation, seq } => {
+            Command::MarkRead(wire::MarkRead { conversation, seq })
+        }
+        Request::ListConversations { cursor, limit } => {
+            Command::ListConversations(wire::ListConversations { cursor, limit })
+        }
+        Request::CreateGroup {
+            group_id,
+            name,
+            members,
+        } => Command::CreateGroup(wire::CreateGroup {
+            group_id,
+            name,
+            members,
+        }),
+        Request::AddGroupMembers { group_id, members } => {
+            Command::AddGroupMembers(wire::AddGroupMembers { group_id, members })
+        }
+        Request::RemoveGroupMembers { group_id, members } => {
+            Command::RemoveGroupMembers(wire::RemoveGroupMembers { group_id, members })
+        }
+        Request::QuitGroup { group_id } => Command::QuitGroup(wire::QuitGroup { group_id }),
+        Request::DismissGroup { group_id } => {
+            Command::DismissGroup(wire::DismissGroup { group_id })
+        }
+        Request::GetGroup { group_id } => Command::GetGroup(wire::GetGroup { group_id }),
+        Request::ListGroupMembers {
+            group_id,
+            cursor,
+            limit,
+        } => Command::ListGroupMembers(wire::ListGroupMembers {
+            group_id,
+            cursor,
+            limit,
+        }),
+        Request::Logout => Command::Logout(wire::Logout {}),
+    })
+}
+
+/// The answer for the application; an error if it is not of the kind the request asks for.
+pub(super) fn decode(request: &Request, answer: Answer) -> Result<Reply, Error> {
+    match (request, answer) {
+        (_, Answer::Error(error)) => Err(error.into()),
+        (Request::History { .. }, Answer::Messages(page)) => Ok(Reply::Messages(page.into())),
+        (Request::MarkRead { .. }, Answer::MarkRead(result)) => Ok(Reply::Read(result.into())),
+        (Request::ListConversations { .. }, Answer::Conversations(page)) => {
+            Ok(Reply::Conversations(page.into()))
+        }
+        (Request::CreateGroup { .. } | Request::GetGroup { .. }, Answer::Group(group)) => {
+            Ok(Reply::Group(group.into()))
+        }
+        (Request::ListGroupMembers { .. }, Answer::GroupMembers(page)) => {
+            Ok(Reply::GroupMembers(page.into()))
+        }
+        (
+            Request::AddGroupMembers { .. }
+            | Request::RemoveGroupMembers { .. }
+            | Request::QuitGroup { .. }
+            | Request::DismissGroup { .. }
+            | Request::Logout,
+            Answer::Done(_) | Answer::Group(_),
+        ) => Ok(Reply::Done),
+        _ => Err(Error::new(
+            Code::Internal,
+            "the server's answer is not of the kind asked for",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(group: &str) -> Request {
+        Request::GetGroup {
+            group_id: group.to_owned(),
+        }
+    }
+
+    #[test]
+    fn reads_go_out_again_and_changes_of_groups_do_not() {
+        let mut requests = Requests::default();
+        requests.push(Ticket(1), get("a"), Timestamp(0)).unwrap();
+        let quit = Request::QuitGroup {
+            group_id: "a".to_owned(),
+        };
+        requests.push(Ticket(2), quit, Timestamp(0)).unwrap();
+        assert_eq!(requests.take_ready(Timestamp(0)), [0, 1]);
+        assert!(requests.lost(0, Timestamp(5)).is_none());
+        let (ticket, error) = requests.lost(1, Timestamp(5)).unwrap();
+        assert_eq!((ticket, error.code), (Ticket(2), Code::Timeout.number()));
+        assert_eq!(requests.take_ready(Timestamp(5)), [0]);
+    }
+
+    #[test]
+    fn each_is_answered_in_time_with_what_the_server_said_last() {
+        let mut requests = Requests::default();
+        for (ticket, group) in [(1, "a"), (2, "b"), (3, "c")] {
+            requests
+                .push(Ticket(ticket), get(group), Timestamp(0))
+                .unwrap();
+        }
+        requests.take_ready(Timestamp(0));
+        assert!(requests.lost(0, Timestamp(1)).is_none());
+        let busy = Error::new(Code::Overloaded, "");
+        assert!(requests.retry(1, Timestamp(9), busy).is_none());
+        let failed = requests.expire(Timestamp(REQUEST_TIMEOUT_MS));
+        let codes: Vec<_> = failed.iter().map(|(t, e)| (t.0, e.code)).collect();
+        assert_eq!(codes, [(1, 300), (2, 1002), (3, 1005)]);
+        assert_eq!(requests.waiting, 0);
+    }
+
+    #[test]
+    fn the_queue_has_a_bound() {
+        let mut requests = Requests::default();
+        for ticket in 0..REQUESTS_MAX as u64 {
+            requests
+                .push(Ticket(ticket), get("a"), Timestamp(0))
+                .unwrap();
+        }
+        let refused = requests.push(Ticket(9_999), get("a"), Timestamp(0));
+        assert_eq!(refused.unwrap_err().code, 520);
+        assert_eq!(requests.drain().len(), REQUESTS_MAX);
+    }
+}
