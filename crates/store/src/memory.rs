@@ -5,7 +5,6 @@
 //! so the calling order is the commit order.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -13,7 +12,7 @@ use futures::future::{BoxFuture, ready};
 use parking_lot::Mutex;
 
 use crate::StoreError;
-use crate::address::{Key, Shard, Space};
+use crate::address::Key;
 use crate::backend::Backend;
 use crate::scan::{Direction, Scan, ScanPage};
 use crate::unit::{Outcome, Unit, Write};
@@ -93,9 +92,8 @@ fn apply(rows: &mut BTreeMap<Key, Bytes>, unit: Unit) -> Outcome {
 }
 
 fn page(rows: &BTreeMap<Key, Bytes>, scan: &Scan) -> ScanPage {
-    let bounds = (lower(scan), upper(scan));
     let strip = |(key, value): (&Key, &Bytes)| Ok((key.bytes.clone(), value.clone()));
-    let range = rows.range(bounds);
+    let range = rows.range(scan.bounds());
     let page: Result<ScanPage, std::convert::Infallible> = match scan.direction {
         Direction::Forward => scan.collect(range.map(strip)),
         Direction::Backward => scan.collect(range.rev().map(strip)),
@@ -103,34 +101,4 @@ fn page(rows: &BTreeMap<Key, Bytes>, scan: &Scan) -> ScanPage {
     match page {
         Ok(page) => page,
     }
-}
-
-fn lower(scan: &Scan) -> Bound<Key> {
-    let key = |bytes: &Bytes| Key::new(scan.space, scan.shard, bytes.clone());
-    match &scan.from {
-        Bound::Included(bytes) => Bound::Included(key(bytes)),
-        Bound::Excluded(bytes) => Bound::Excluded(key(bytes)),
-        Bound::Unbounded => Bound::Included(key(&Bytes::new())),
-    }
-}
-
-fn upper(scan: &Scan) -> Bound<Key> {
-    let key = |bytes: &Bytes| Key::new(scan.space, scan.shard, bytes.clone());
-    match &scan.to {
-        Bound::Included(bytes) => Bound::Included(key(bytes)),
-        Bound::Excluded(bytes) => Bound::Excluded(key(bytes)),
-        Bound::Unbounded => after_shard(scan.space, scan.shard),
-    }
-}
-
-/// The first address behind a space and shard, if there is one.
-fn after_shard(space: Space, shard: Shard) -> Bound<Key> {
-    let next = match shard.0.checked_add(1) {
-        Some(next) => Key::new(space, Shard(next), Bytes::new()),
-        None => match space.0.checked_add(1) {
-            Some(next) => Key::new(Space(next), Shard(0), Bytes::new()),
-            None => return Bound::Unbounded,
-        },
-    };
-    Bound::Excluded(next)
 }

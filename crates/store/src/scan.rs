@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::address::{Shard, Space, check_key_bytes, check_shard};
+use crate::address::{Key, Shard, Space, check_key_bytes, check_shard};
 use crate::{ErrorKind, StoreError};
 
 /// Most rows of one page.
@@ -145,6 +145,20 @@ impl Scan {
         }
     }
 
+    /// The bounds as full addresses, so that they never reach into another space or shard.
+    pub(crate) fn bounds(&self) -> (Bound<Key>, Bound<Key>) {
+        let key = |bytes: &Bytes| Key::new(self.space, self.shard, bytes.clone());
+        let from = match self.from.as_ref() {
+            Bound::Unbounded => Bound::Included(key(&Bytes::new())),
+            bound => bound.map(key),
+        };
+        let to = match self.to.as_ref() {
+            Bound::Unbounded => after_shard(self.space, self.shard),
+            bound => bound.map(key),
+        };
+        (from, to)
+    }
+
     /// Fills a page from rows that arrive in the direction asked for.
     pub(crate) fn collect<E>(
         &self,
@@ -165,6 +179,16 @@ impl Scan {
         }
         Ok(page)
     }
+}
+
+/// The first address behind a space and shard, if there is one.
+fn after_shard(space: Space, shard: Shard) -> Bound<Key> {
+    let next = match (shard.0.checked_add(1), space.0.checked_add(1)) {
+        (Some(shard), _) => Key::new(space, Shard(shard), Bytes::new()),
+        (None, Some(space)) => Key::new(Space(space), Shard(0), Bytes::new()),
+        (None, None) => return Bound::Unbounded,
+    };
+    Bound::Excluded(next)
 }
 
 /// The upper bound of the keys with a prefix: the next string of its length, if there is one.

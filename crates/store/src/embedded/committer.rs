@@ -1,87 +1,135 @@
-//! The commit thread: judges expectations, writes one batch, syncs, answers.
+//! The commit thread: judges expectations, appends one frame to the log, syncs, answers.
 //!
 //! Whatever queued up during one sync is the next batch (group commit), so the number of syncs
 //! follows the disk and the size of batches follows the load. There is one thread because there
-//! is one order of units; it is a thread, not a task, because the engine below stalls when
-//! compaction lags, and a stalled task would take a runtime worker with it.
+//! is one order of units; it is a thread, not a task, because it sleeps in the kernel for every
+//! sync.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Shared;
-use super::lsm::Lsm;
-use super::queue::{Next, Submission};
+use super::free_space::FreeSpace;
+use super::log::frame::FrameWriter;
+use super::log::{AppendError, Log};
+use super::queue::{Next, Queue, Submission};
 use super::recent::Recent;
+use super::tables::Tables;
 use crate::StoreError;
 use crate::address::Key;
 use crate::unit::{Outcome, Unit};
 
-/// Runs until the queue is closed and empty.
-pub(super) fn run(shared: &Shared) {
-    let mut recent = Recent::new(RECENT_BYTES);
-    while let Next::Commit(submissions) = shared.queue.next() {
-        let lsm = shared.lsm.read();
-        let Some(lsm) = lsm.as_ref() else { return };
-        commit(shared, lsm, &mut recent, submissions);
-    }
-}
-
 /// Budget for remembered values of keys that expectations asked about.
 const RECENT_BYTES: usize = 32 << 20;
 
-fn commit(shared: &Shared, lsm: &Lsm, recent: &mut Recent, submissions: Vec<Submission>) {
-    let mut batch = Batch {
-        lsm,
-        recent,
-        rows: BTreeMap::new(),
-    };
-    let full = shared.free_space.check().err();
-    let mut answers = Vec::with_capacity(submissions.len());
-    for submission in submissions {
-        let verdicts: Vec<Outcome> = submission
-            .units
-            .into_iter()
-            .map(|unit| batch.judge(unit, full.as_ref()))
-            .collect();
-        answers.push((submission.answer, verdicts));
-    }
-    let rows = batch.rows;
-    let failure = match rows.is_empty() {
-        true => None,
-        false => lsm.write_synced(rows.iter()).err(),
-    };
-    if failure.is_none() {
-        for (key, value) in rows {
-            recent.update(key, value);
+/// While a flush lags, the active memtable may grow to this many times its size; then commits
+/// wait for the flush.
+const MEMTABLE_OVERRUN: usize = 3;
+
+pub(super) struct Committer {
+    pub(super) queue: Arc<Queue>,
+    pub(super) tables: Arc<Tables>,
+    pub(super) log: Log,
+    pub(super) free_space: FreeSpace,
+    pub(super) memtable_bytes: usize,
+}
+
+impl Committer {
+    /// Runs until the queue is closed and empty; gives back the log.
+    pub(super) fn run(mut self) -> Log {
+        let mut recent = Recent::new(RECENT_BYTES);
+        while let Next::Commit(submissions) = self.queue.next() {
+            self.commit(&mut recent, submissions);
         }
-    } else {
-        recent.clear();
+        self.log
     }
-    for (answer, mut verdicts) in answers {
-        if let Some(error) = &failure {
-            for verdict in &mut verdicts {
-                if verdict.is_committed() {
-                    *verdict = Outcome::Unknown(error.clone());
+
+    fn commit(&mut self, recent: &mut Recent, submissions: Vec<Submission>) {
+        let bytes = submissions.iter().map(Submission::bytes).sum();
+        let ready = self.free_space.check().and_then(|()| self.make_room(bytes));
+        let tables = Arc::clone(&self.tables);
+        let mut batch = Batch {
+            tables: &tables,
+            recent,
+            refusal: ready.err(),
+            rows: BTreeMap::new(),
+            frame: FrameWriter::with_capacity(bytes),
+            unit_rows: Vec::new(),
+        };
+        let mut answers = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            let (units, reply) = submission.into_parts();
+            let verdicts: Vec<Outcome> = units.into_iter().map(|unit| batch.judge(unit)).collect();
+            answers.push((reply, verdicts));
+        }
+        let failure = self.write(batch);
+        for (reply, mut verdicts) in answers {
+            if let Some(failure) = &failure {
+                for verdict in verdicts.iter_mut().filter(|verdict| verdict.is_committed()) {
+                    *verdict = failure.clone();
                 }
             }
+            reply.send(verdicts);
         }
-        // Nobody may be waiting any more: a commit is not cancelled by dropping its future.
-        let _ = answer.send(verdicts);
+    }
+
+    /// Sees to it that the log and the memtable can take `bytes` more.
+    fn make_room(&mut self, bytes: usize) -> Result<(), StoreError> {
+        let active = self.tables.active_log_bytes();
+        if active >= self.memtable_bytes * MEMTABLE_OVERRUN {
+            self.tables.wait_flushed()?;
+        }
+        let fits = self.log.fits(bytes);
+        if fits && active < self.memtable_bytes {
+            return Ok(());
+        }
+        if self.tables.is_flush_idle() {
+            // The new segment is there before the old ones may go.
+            self.log.rotate()?;
+            self.tables.freeze(self.log.segment_number());
+        } else if !fits {
+            self.log.rotate()?;
+        }
+        Ok(())
+    }
+
+    /// Makes an accepted batch durable, then visible. Returns what became of it if that failed.
+    fn write(&mut self, batch: Batch<'_>) -> Option<Outcome> {
+        if batch.frame.is_empty() {
+            return None;
+        }
+        match self.log.append(batch.frame) {
+            Ok(frame) => {
+                self.tables.insert(&frame, batch.unit_rows.into_iter());
+                for (key, value) in &batch.rows {
+                    batch.recent.update(key, value.as_ref());
+                }
+                None
+            }
+            Err(AppendError::Refused(error)) => Some(Outcome::Refused(error)),
+            Err(AppendError::Unknown(error)) => Some(Outcome::Unknown(error)),
+        }
     }
 }
 
 /// The writes accepted so far, over the stored state.
 struct Batch<'a> {
-    lsm: &'a Lsm,
+    tables: &'a Tables,
     recent: &'a mut Recent,
+    /// Why nothing can be written now.
+    refusal: Option<StoreError>,
+    /// The newest value of each row written in this batch.
     rows: BTreeMap<Key, Option<Bytes>>,
+    frame: FrameWriter,
+    /// Rows of each accepted unit, in the order of the frame.
+    unit_rows: Vec<usize>,
 }
 
 impl Batch<'_> {
     /// `Committed` here means: will be, if the batch gets to disk.
-    fn judge(&mut self, unit: Unit, full: Option<&StoreError>) -> Outcome {
-        if let Some(error) = full
+    fn judge(&mut self, unit: Unit) -> Outcome {
+        if let Some(error) = &self.refusal
             && !unit.writes.is_empty()
         {
             return Outcome::Refused(error.clone());
@@ -94,12 +142,14 @@ impl Batch<'_> {
             }
         }
         for write in &unit.writes {
-            if let Err(error) = self.lsm.knows(write.key().space) {
+            if let Err(error) = self.tables.lsm().check(write.key().space) {
                 return Outcome::Refused(error);
             }
         }
+        self.unit_rows.push(unit.writes.len());
         for write in unit.writes {
             let (key, value) = write.into_parts();
+            self.frame.push(&key, value.as_ref());
             self.rows.insert(key, value);
         }
         Outcome::Committed
@@ -112,8 +162,8 @@ impl Batch<'_> {
         if let Some(value) = self.recent.get(key) {
             return Ok(value);
         }
-        let value = self.lsm.get(key)?;
-        self.recent.remember(key.clone(), value.clone());
+        let value = self.tables.get(key)?;
+        self.recent.remember(key, value.as_ref());
         Ok(value)
     }
 }

@@ -3,11 +3,13 @@
 //! ```text
 //! lock      held by the one process that has the directory open
 //! format    version of everything below, and the class of each space
-//! lsm/      the LSM trees
+//! log/      the unit log: what is synced first
+//! lsm/      the LSM trees: where it goes from there
 //! ```
 //!
 //! `format` is text, so that an operator can read it. It is replaced as a whole (write, sync,
-//! rename, sync of the directory), never edited in place.
+//! rename, sync of the directory), never edited in place. It is written once the log has its first
+//! segment; from then on a directory without a log is damaged, not new.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -25,48 +27,66 @@ const FORMAT_TITLE: &str = "anser-store";
 /// An open, locked data directory. The lock ends with the value.
 pub(super) struct Directory {
     path: PathBuf,
-    classes: BTreeMap<Space, SpaceClass>,
+    known: Option<BTreeMap<Space, SpaceClass>>,
     _lock: File,
 }
 
 impl Directory {
-    /// Creates the directory if need be, locks it, and checks or writes its format.
-    pub(super) fn open(
-        path: &Path,
-        spaces: &[(Space, SpaceClass)],
-    ) -> Result<Directory, StoreError> {
+    /// Creates the directory if need be, locks it, and reads its format.
+    pub(super) fn open(path: &Path) -> Result<Directory, StoreError> {
         fs::create_dir_all(path).map_err(|error| io_error("cannot create", path, &error))?;
         let lock = lock(&path.join("lock"))?;
-        let format = path.join("format");
+        let format = path.join(FORMAT_FILE);
         let known = match fs::read_to_string(&format) {
-            Ok(text) => parse_format(&text).map_err(|why| {
+            Ok(text) => Some(parse_format(&text).map_err(|why| {
                 StoreError::new(ErrorKind::Corrupt, format!("{}: {why}", format.display()))
-            })?,
+            })?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 refuse_foreign(path)?;
-                BTreeMap::new()
+                None
             }
             Err(error) => return Err(io_error("cannot read", &format, &error)),
         };
-        let classes = merge_classes(&known, spaces)?;
-        if classes != known || known.is_empty() {
-            replace_file(path, "format", format_text(&classes).as_bytes())?;
-        }
         Ok(Directory {
             path: path.to_owned(),
-            classes,
+            known,
             _lock: lock,
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Whether nothing was ever stored here.
+    pub(super) fn is_new(&self) -> bool {
+        self.known.is_none()
     }
 
-    pub(super) fn classes(&self) -> &BTreeMap<Space, SpaceClass> {
-        &self.classes
+    /// The classes of all spaces: those on record, and `asked`. They must agree.
+    pub(super) fn classes(
+        &self,
+        asked: &[(Space, SpaceClass)],
+    ) -> Result<BTreeMap<Space, SpaceClass>, StoreError> {
+        merge_classes(self.known.clone().unwrap_or_default(), asked)
+    }
+
+    /// Puts the classes on record.
+    pub(super) fn record(&self, classes: &BTreeMap<Space, SpaceClass>) -> Result<(), StoreError> {
+        if self.known.as_ref() == Some(classes) {
+            return Ok(());
+        }
+        replace_file(&self.path, FORMAT_FILE, format_text(classes).as_bytes())
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.path.join(LOG_DIR)
+    }
+
+    pub(super) fn lsm(&self) -> PathBuf {
+        self.path.join(LSM_DIR)
     }
 }
+
+const FORMAT_FILE: &str = "format";
+const LOG_DIR: &str = "log";
+const LSM_DIR: &str = "lsm";
 
 fn lock(path: &Path) -> Result<File, StoreError> {
     let file = File::options()
@@ -89,14 +109,18 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// A directory without a format file must be empty but for our lock: it may be someone's home.
+/// A directory without a format file may hold what a first opening left behind, and nothing else:
+/// it may be someone's home.
 fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
     let entries = fs::read_dir(path).map_err(|error| io_error("cannot list", path, &error))?;
     for entry in entries {
         let name = entry
             .map_err(|error| io_error("cannot list", path, &error))?
             .file_name();
-        if name != "lock" && name != "format.new" {
+        if !["lock", LOG_DIR, "format.new"]
+            .iter()
+            .any(|ours| name == *ours)
+        {
             return Err(StoreError::new(
                 ErrorKind::Invalid,
                 format!(
@@ -112,10 +136,10 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
 }
 
 fn merge_classes(
-    known: &BTreeMap<Space, SpaceClass>,
+    known: BTreeMap<Space, SpaceClass>,
     asked: &[(Space, SpaceClass)],
 ) -> Result<BTreeMap<Space, SpaceClass>, StoreError> {
-    let mut merged = known.clone();
+    let mut merged = known;
     for &(space, class) in asked {
         if let Some(before) = merged.insert(space, class)
             && before != class

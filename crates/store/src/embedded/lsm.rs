@@ -9,13 +9,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
-use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _,
-};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, Readable as _, Snapshot};
 
 use super::EmbeddedOptions;
+use super::memtable::Memtable;
 use crate::address::{KEY_BYTES_MAX, Key, Shard, Space, SpaceClass};
-use crate::scan::{Direction, Scan, ScanPage};
+use crate::scan::{Direction, Scan};
 use crate::{ErrorKind, StoreError};
 
 /// Bytes before the caller's key in a stored key.
@@ -36,8 +35,8 @@ impl Lsm {
     ) -> Result<Lsm, StoreError> {
         let database = Database::builder(path)
             .cache_size(options.cache_bytes)
-            .max_journaling_size(options.journal_bytes_max)
-            .worker_threads(options.workers)
+            // One: of two, the engine makes the first spin while the second compacts.
+            .worker_threads(1)
             .open()
             .map_err(|error| engine_error("opening the database", &error))?;
         let open = |name, tree: fn() -> KeyspaceCreateOptions| {
@@ -67,24 +66,32 @@ impl Lsm {
         }
     }
 
-    pub(super) fn knows(&self, space: Space) -> Result<(), StoreError> {
+    /// Whether a space was declared.
+    pub(super) fn check(&self, space: Space) -> Result<(), StoreError> {
         self.tree(space).map(|_| ())
     }
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         let value = self
-            .database
-            .snapshot()
-            .get(self.tree(key.space)?, stored_key(key).as_slice())
+            .tree(key.space)?
+            .get(stored_key(key).as_slice())
             .map_err(|error| engine_error("reading", &error))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    pub(super) fn scan(&self, scan: &Scan) -> Result<ScanPage, StoreError> {
-        let tree = self.tree(scan.space)?;
-        let bounds = stored_bounds(scan);
-        let rows = self.database.snapshot().range(tree, bounds);
-        let read = |guard: fjall::Guard| -> Result<(Bytes, Bytes), StoreError> {
+    /// A moment's view, for [`Lsm::range`].
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.database.snapshot()
+    }
+
+    /// The rows of a scan's range, in its direction.
+    pub(super) fn range(
+        &self,
+        snapshot: &Snapshot,
+        scan: &Scan,
+    ) -> Result<Box<dyn Iterator<Item = Result<(Bytes, Bytes), StoreError>>>, StoreError> {
+        let rows = snapshot.range(self.tree(scan.space)?, stored_bounds(scan));
+        let read = |guard: fjall::Guard| {
             let (key, value) = guard
                 .into_inner()
                 .map_err(|error| engine_error("scanning", &error))?;
@@ -93,54 +100,57 @@ impl Lsm {
                 Bytes::copy_from_slice(&value),
             ))
         };
-        match scan.direction {
-            Direction::Forward => scan.collect(rows.map(read)),
-            Direction::Backward => scan.collect(rows.rev().map(read)),
-        }
+        Ok(match scan.direction {
+            Direction::Forward => Box::new(rows.map(read)),
+            Direction::Backward => Box::new(rows.rev().map(read)),
+        })
     }
 
-    /// Writes rows as one atomic, synced batch.
-    pub(super) fn write_synced<'a>(
-        &self,
-        rows: impl Iterator<Item = (&'a Key, &'a Option<Bytes>)>,
-    ) -> Result<(), StoreError> {
-        // The default mode of a batch does not sync.
-        let mut batch = self
-            .database
-            .batch()
-            .durability(Some(PersistMode::SyncData));
-        for (key, value) in rows {
-            let tree = self.tree(key.space)?;
-            let stored = stored_key(key);
-            match value {
-                Some(value) => batch.insert(tree, stored.as_slice(), &value[..]),
-                None => batch.remove(tree, stored.as_slice()),
-            }
-        }
-        batch
-            .commit()
-            .map_err(|error| engine_error("committing", &error))
-    }
-
-    /// Writes memtables to tables, so that the next opening has no journal to replay.
-    pub(super) fn flush(&self) -> Result<(), StoreError> {
-        for tree in [&self.small, &self.log] {
-            tree.rotate_memtable_and_wait()
-                .map_err(|error| engine_error("flushing", &error))?;
+    /// Writes a memtable's rows into table files of their trees, synced and registered on return.
+    /// If it fails, some of the rows may be there; doing it again is right.
+    pub(super) fn ingest(&self, memtable: &Memtable) -> Result<(), StoreError> {
+        for class in [SpaceClass::Small, SpaceClass::Log] {
+            let mut rows = memtable
+                .rows()
+                .filter(|(key, _)| self.classes.get(&key.space) == Some(&class))
+                .peekable();
+            let Some((first, _)) = rows.peek() else {
+                continue;
+            };
+            let tree = self.tree(first.space)?;
+            let ingest = || -> fjall::Result<()> {
+                let mut ingestion = tree.start_ingestion()?;
+                for (key, slot) in rows {
+                    let stored = stored_key(key);
+                    match slot {
+                        Some(value) => ingestion.write(stored.as_slice(), &value[..])?,
+                        None => ingestion.write_tombstone(stored.as_slice())?,
+                    }
+                }
+                ingestion.finish()
+            };
+            ingest().map_err(|error| engine_error("flushing", &error))?;
         }
         Ok(())
     }
+
+    /// Whether so many flushes await compaction that more would slow every read.
+    pub(super) fn compaction_lags(&self) -> bool {
+        [&self.small, &self.log]
+            .into_iter()
+            .any(|tree| tree.l0_table_count() >= FIRST_LEVEL_TABLES_MAX)
+    }
 }
 
+/// Compaction begins at four tables on the first level.
+const FIRST_LEVEL_TABLES_MAX: usize = 16;
+
 fn small_tree() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default()
-        .max_memtable_size(16 << 20)
-        .data_block_size_policy(BlockSizePolicy::all(4 << 10))
+    KeyspaceCreateOptions::default().data_block_size_policy(BlockSizePolicy::all(4 << 10))
 }
 
 fn log_tree() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
-        .max_memtable_size(32 << 20)
         .data_block_size_policy(BlockSizePolicy::all(16 << 10))
         .data_block_compression_policy(CompressionPolicy::new([
             CompressionType::None,

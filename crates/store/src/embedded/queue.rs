@@ -1,6 +1,5 @@
 //! Submissions on their way to the commit thread, bounded in bytes.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::channel::oneshot;
@@ -15,10 +14,34 @@ const SUBMISSION_OVERHEAD: usize = 256;
 
 /// One call of `commit`.
 pub(super) struct Submission {
-    pub(super) units: Vec<Unit>,
-    pub(super) answer: oneshot::Sender<Vec<Outcome>>,
-    /// Room in the queue, given back when the submission is answered.
+    units: Vec<Unit>,
+    bytes: usize,
+    reply: Reply,
+}
+
+impl Submission {
+    /// Bytes of its units.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Unit>, Reply) {
+        (self.units, self.reply)
+    }
+}
+
+/// Where the outcomes of a submission go.
+pub(super) struct Reply {
+    answer: oneshot::Sender<Vec<Outcome>>,
+    /// Room in the queue, given back with the answer.
     _room: OwnedSemaphorePermit,
+}
+
+impl Reply {
+    pub(super) fn send(self, outcomes: Vec<Outcome>) {
+        // Nobody may be waiting any more: a commit is not cancelled by dropping its future.
+        let _ = self.answer.send(outcomes);
+    }
 }
 
 /// What the commit thread is to do next.
@@ -38,7 +61,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Submission>,
+    waiting: Vec<Submission>,
     closed: bool,
 }
 
@@ -70,10 +93,13 @@ impl Queue {
             if state.closed {
                 return refused();
             }
-            state.waiting.push_back(Submission {
+            state.waiting.push(Submission {
                 units,
-                answer,
-                _room: room,
+                bytes,
+                reply: Reply {
+                    answer,
+                    _room: room,
+                },
             });
         }
         self.arrived.notify_one();
@@ -92,7 +118,7 @@ impl Queue {
         let mut state = self.state.lock();
         loop {
             if !state.waiting.is_empty() {
-                return Next::Commit(std::mem::take(&mut state.waiting).into());
+                return Next::Commit(std::mem::take(&mut state.waiting));
             }
             if state.closed {
                 return Next::Stop;

@@ -38,12 +38,29 @@ impl Recent {
             return Some(value.clone());
         }
         let (key, value) = self.old.remove_entry(key)?;
-        self.remember(key, value.clone());
+        self.insert(key, value.clone());
         Some(value)
     }
 
-    /// Begins to follow a key.
-    pub(super) fn remember(&mut self, key: Key, value: Option<Bytes>) {
+    /// Begins to follow a key. Copies, since what it is given may be a slice of something large.
+    pub(super) fn remember(&mut self, key: &Key, value: Option<&Bytes>) {
+        let bytes = Bytes::copy_from_slice(&key.bytes);
+        let key = Key::new(key.space, key.shard, bytes);
+        self.insert(key, value.map(|value| Bytes::copy_from_slice(value)));
+    }
+
+    /// Follows a write to a key, if it is known here.
+    pub(super) fn update(&mut self, key: &Key, value: Option<&Bytes>) {
+        if let Some(known) = self.young.get_mut(key) {
+            let len = |value: Option<&Bytes>| value.map_or(0, Bytes::len);
+            self.young_bytes = self.young_bytes + len(value) - len(known.as_ref());
+            *known = value.map(|value| Bytes::copy_from_slice(value));
+        } else if self.old.remove(key).is_some() {
+            self.remember(key, value);
+        }
+    }
+
+    fn insert(&mut self, key: Key, value: Option<Bytes>) {
         let bytes = ENTRY_OVERHEAD + key.bytes.len() + value.as_ref().map_or(0, Bytes::len);
         if self.young_bytes + bytes > self.generation_bytes {
             self.old = std::mem::take(&mut self.young);
@@ -51,19 +68,5 @@ impl Recent {
         }
         self.young_bytes += bytes;
         self.young.insert(key, value);
-    }
-
-    /// Follows a write to a key, if it is known here.
-    pub(super) fn update(&mut self, key: Key, value: Option<Bytes>) {
-        if self.young.contains_key(&key) || self.old.remove(&key).is_some() {
-            self.remember(key, value);
-        }
-    }
-
-    /// Forgets everything: the stored state is uncertain.
-    pub(super) fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
-        self.young_bytes = 0;
     }
 }

@@ -1,0 +1,41 @@
+//! The flush thread: moves frozen memtables into the LSM trees and drops their log segments.
+//!
+//! A frozen memtable is sorted, so its rows are written straight into table files, past the
+//! engine's own journal and memtable. The table files are synced and registered before the log
+//! segments go.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::log;
+use super::tables::Tables;
+
+/// Pause before a failed flush is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Pause before looking again whether compaction has caught up.
+const COMPACTION_POLL: Duration = Duration::from_millis(5);
+
+/// Runs until told to stop.
+pub(super) fn run(tables: &Tables, log_dir: &Path) {
+    while let Some((memtable, first_needed)) = tables.next_flush() {
+        // Unbounded runs on the first level would make every read slow: rather let the memtable
+        // fill and commits wait.
+        if tables.lsm().compaction_lags() {
+            tables.pause_flushing(COMPACTION_POLL);
+            continue;
+        }
+        let flushed = tables
+            .lsm()
+            .ingest(&memtable)
+            .and_then(|()| log::drop_segments(log_dir, first_needed));
+        drop(memtable);
+        match flushed {
+            Ok(()) => tables.flushed(),
+            Err(error) => {
+                tables.flush_failed(error);
+                tables.pause_flushing(RETRY);
+            }
+        }
+    }
+}
