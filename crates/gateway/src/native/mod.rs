@@ -1,0 +1,64 @@
+//! The native protocol in the engine's words and back.
+//!
+//! One file a capability: wire types in, checked engine types out, or a [`Reject`] that names the
+//! field; engine types in, wire types out. Nothing here decides anything; the rules are the
+//! engine's. The protocol itself is told in `docs/protocol.md`, its fields in `client.proto`.
+
+mod conversation;
+mod dialect;
+mod group;
+mod hello;
+mod message;
+mod sync;
+
+pub use dialect::{Framing, NativeDialect};
+
+pub(crate) use conversation::{conversation_page, list_conversations};
+pub(crate) use group::{group, group_id, member_page, member_page_limit, new_group, user_list};
+pub(crate) use hello::{Hello, hello};
+pub(crate) use message::{conversation_id, message_page, pull, send};
+pub(crate) use sync::{sync, sync_result};
+
+use anser_domain::{Code, InvalidId, Reject};
+use anser_proto::client as wire;
+
+/// A refusal on the wire.
+pub(crate) fn error(reject: &Reject) -> wire::Error {
+    wire::Error {
+        code: reject.code.number(),
+        name: reject.code.name().to_owned(),
+        message: reject.message.clone().into_owned(),
+        retry_after_ms: reject.retry_after_ms,
+    }
+}
+
+/// A frame with one item.
+pub(crate) fn single(item: wire::server_item::Item) -> wire::ServerFrame {
+    wire::ServerFrame {
+        items: vec![wire::ServerItem { item: Some(item) }],
+    }
+}
+
+/// A frame with one response.
+pub(crate) fn response(id: u32, result: wire::response::Result) -> wire::ServerFrame {
+    single(wire::server_item::Item::Response(wire::Response {
+        id,
+        result: Some(result),
+    }))
+}
+
+fn bad_id(field: &str, why: InvalidId) -> Reject {
+    Reject::new(Code::InvalidRequest, format!("{field} {why}"))
+}
+
+/// The size of a page: the default when the client does not say.
+fn page_limit(asked: u32, default: usize, max: usize) -> Result<usize, Reject> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(default),
+        Ok(limit) if limit <= max => Ok(limit),
+        _ => {
+            let message = format!("limit is {asked}, at most {max} are possible");
+            Err(Reject::new(Code::InvalidRequest, message))
+        }
+    }
+}

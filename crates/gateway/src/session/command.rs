@@ -1,0 +1,162 @@
+//! The commands that are waited for: one request, one call of the engine, one answer.
+
+use anser_domain::{AppId, Code, Reject, UserId};
+use anser_engine::group::By;
+use anser_engine::{Engine, Env};
+use anser_proto::client as wire;
+use futures::future::{BoxFuture, FutureExt as _};
+use wire::request::Command;
+use wire::response::Result as Answer;
+
+use super::machine::Done;
+use crate::native;
+
+/// Who asks, and whom.
+pub(super) struct Caller {
+    pub(super) engine: Engine,
+    pub(super) env: Env,
+    pub(super) app: AppId,
+    pub(super) user: UserId,
+}
+
+/// Begins a command. What is wrong with it by itself is said at once.
+pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'static, Done>, Reject> {
+    match command {
+        Command::Ping(_)
+        | Command::Sync(_)
+        | Command::PullMessages(_)
+        | Command::MarkRead(_)
+        | Command::ListConversations(_) => begin_reading(caller, command),
+        Command::CreateGroup(_)
+        | Command::AddGroupMembers(_)
+        | Command::RemoveGroupMembers(_)
+        | Command::QuitGroup(_)
+        | Command::DismissGroup(_)
+        | Command::GetGroup(_)
+        | Command::ListGroupMembers(_) => begin_group(caller, command),
+        Command::Hello(_) | Command::SendMessage(_) | Command::Logout(_) => Err(Reject::new(
+            Code::Internal,
+            "a command of the session machine's own",
+        )),
+    }
+}
+
+fn run(
+    command: impl Future<Output = Result<Answer, Reject>> + Send + 'static,
+) -> Result<BoxFuture<'static, Done>, Reject> {
+    Ok(command.map(Done::Answer).boxed())
+}
+
+fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, Done>, Reject> {
+    let Caller {
+        engine,
+        env,
+        app,
+        user,
+    } = caller;
+    match command {
+        Command::Ping(_) => run(async move {
+            let feed_version = engine.feed_version(app, &user).await?;
+            Ok(Answer::Pong(wire::Pong {
+                server_time: env.now().0,
+                feed_version,
+            }))
+        }),
+        Command::Sync(sync) => {
+            let request = native::sync(sync)?;
+            run(async move {
+                let result = engine.sync(app, &user, request).await?;
+                Ok(Answer::Sync(native::sync_result(result)))
+            })
+        }
+        Command::PullMessages(pull) => {
+            let (conversation, page) = native::pull(&pull)?;
+            run(async move {
+                let page = engine.pull(app, Some(&user), &conversation, page).await?;
+                Ok(Answer::Messages(native::message_page(&page)))
+            })
+        }
+        Command::MarkRead(mark) => {
+            let conversation = native::conversation_id(&mark.conversation)?;
+            run(async move {
+                let read = engine.mark_read(app, &user, &conversation, mark.seq).await?;
+                Ok(Answer::MarkRead(wire::MarkReadResult {
+                    read_seq: read.read_seq,
+                    unread: read.unread,
+                }))
+            })
+        }
+        Command::ListConversations(list) => {
+            let limit = native::list_conversations(&list)?;
+            run(async move {
+                let page = engine.conversations(app, &user, &list.cursor, limit).await?;
+                Ok(Answer::Conversations(native::conversation_page(page)))
+            })
+        }
+        _ => Err(Code::Internal.into()),
+    }
+}
+
+fn begin_group(caller: Caller, command: Command) -> Result<BoxFuture<'static, Done>, Reject> {
+    let Caller {
+        engine, app, user, ..
+    } = caller;
+    let by = By::User(user.clone());
+    match command {
+        Command::CreateGroup(create) => {
+            let (id, members) = native::new_group(&create)?;
+            run(async move {
+                let group = engine
+                    .create_group(app, by, id, &create.name, &user, &members)
+                    .await?;
+                Ok(Answer::Group(native::group(group)))
+            })
+        }
+        Command::AddGroupMembers(add) => {
+            let id = native::group_id(&add.group_id)?;
+            let users = native::user_list(&add.members)?;
+            run(async move {
+                let group = engine.add_members(app, by, &id, &users).await?;
+                Ok(Answer::Group(native::group(group)))
+            })
+        }
+        Command::RemoveGroupMembers(remove) => {
+            let id = native::group_id(&remove.group_id)?;
+            let users = native::user_list(&remove.members)?;
+            run(async move {
+                let group = engine.remove_members(app, by, &id, &users).await?;
+                Ok(Answer::Group(native::group(group)))
+            })
+        }
+        Command::QuitGroup(quit) => {
+            let id = native::group_id(&quit.group_id)?;
+            run(async move {
+                engine.quit_group(app, &user, &id).await?;
+                Ok(Answer::Done(wire::Done {}))
+            })
+        }
+        Command::DismissGroup(dismiss) => {
+            let id = native::group_id(&dismiss.group_id)?;
+            run(async move {
+                engine.dismiss_group(app, by, &id).await?;
+                Ok(Answer::Done(wire::Done {}))
+            })
+        }
+        Command::GetGroup(get) => {
+            let id = native::group_id(&get.group_id)?;
+            run(async move {
+                let group = engine.group(app, by, &id).await?;
+                Ok(Answer::Group(native::group(group)))
+            })
+        }
+        Command::ListGroupMembers(list) => {
+            let id = native::group_id(&list.group_id)?;
+            let limit = native::member_page_limit(&list)?;
+            run(async move {
+                let page = engine.members(app, by, &id, &list.cursor, limit).await?;
+                Ok(Answer::GroupMembers(native::member_page(page)))
+            })
+        }
+        _ => Err(Code::Internal.into()),
+    }
+}
