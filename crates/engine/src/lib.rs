@@ -1,1 +1,36 @@
-//! Anser engine.
+//! The product: conversations, messages, users and their sync, over a store and a bus.
+//!
+//! A command comes in through [`Engine`]. What appends goes to the actor of its conversation
+//! ([`conversation`]), from there as a unit to the committer and the store, and once durable down
+//! the lane to the sender and, through delivery, to the sessions of all recipients. What happens
+//! in other shards because of it is an outbox row in the same unit. Reads go straight to the
+//! store.
+//!
+//! The engine knows neither HTTP nor WebSocket nor any wire format but the stored one and that
+//! between nodes. Sessions are [`SessionSink`]s; time, randomness and tasks come from [`Env`].
+
+pub mod app;
+mod by_name;
+mod cluster;
+mod committer;
+pub mod conversation;
+mod delivery;
+mod engine;
+pub mod env;
+pub mod event;
+mod fault;
+pub mod group;
+pub mod message;
+mod metrics;
+mod node;
+mod outbox;
+pub mod session;
+pub mod sync;
+pub mod tables;
+mod tools;
+pub mod user;
+
+pub use engine::{Engine, Parts, Settings};
+pub use env::{Env, World};
+pub use event::{Event, EventBody, Reply, SessionSink};
+pub use metrics::Metrics;

@@ -1,0 +1,217 @@
+//! The nodes that are alive, and who of them owns what.
+//!
+//! Every node says "alive" at an interval; who was heard lately is in the [`View`]. The owner of
+//! a conversation, and the home of a user, is picked by rendezvous hashing over the view, so a
+//! node that comes or goes moves only what it owns. Views differ for a moment on every change.
+//! That is safe: ownership only saves work, since each commit is conditional on what it was
+//! computed from, and whoever is wrong about being the owner gets a conflict.
+//!
+//! Packets to each node are numbered. A receiver that finds a hole knows that deliveries were
+//! lost, and has its sessions check; "alive" repeats the number, so a lost last packet is found
+//! within an interval. One node alone runs the same code with nobody to talk to.
+
+mod view;
+pub(crate) mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anser_bus::{Bus, BusError, NodeId};
+use anser_domain::{Code, Reject, Timestamp};
+use anser_proto::cluster as pb;
+use futures::future::{Either, select};
+use parking_lot::{Mutex, RwLock};
+use prost::Message as _;
+
+use crate::env::Env;
+pub(crate) use view::View;
+
+/// How often a node says that it lives.
+pub(crate) const ALIVE_EVERY_MS: u64 = 500;
+/// Silence after which a node is taken for dead: a few lost packets are not a death.
+const DEAD_AFTER_MS: u64 = 3_000;
+/// How long to wait for another node's answer. Within the 10 s that a client waits.
+const REQUEST_TIMEOUT_MS: u64 = 5_000;
+
+/// What a received packet says about those before it.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) enum Continuity {
+    /// Nothing is missing.
+    Whole,
+    /// Packets were lost on the way, or the sender started anew.
+    Hole,
+}
+
+#[derive(Copy, Clone)]
+struct Peer {
+    boot: u64,
+    counter: u64,
+    heard: Timestamp,
+}
+
+pub(crate) struct Cluster {
+    env: Env,
+    bus: Bus,
+    boot: u64,
+    view: RwLock<Arc<View>>,
+    peers: Mutex<BTreeMap<NodeId, Peer>>,
+    sent: Mutex<BTreeMap<NodeId, u64>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(env: Env, bus: Bus) -> Self {
+        let view = View::new([bus.node()]);
+        let boot = env.random_u64() | 1;
+        let (view, peers, sent) = (
+            RwLock::new(Arc::new(view)),
+            Mutex::default(),
+            Mutex::default(),
+        );
+        Self {
+            env,
+            bus,
+            boot,
+            view,
+            peers,
+            sent,
+        }
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.bus.node()
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The nodes as this one sees them now.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.read().clone()
+    }
+
+    /// A packet that matters, numbered.
+    pub(crate) fn send(&self, to: NodeId, body: pb::packet::Body) {
+        let counter = {
+            let mut sent = self.sent.lock();
+            let counter = sent.entry(to).or_insert(0);
+            *counter += 1;
+            *counter
+        };
+        self.publish(to, counter, body);
+    }
+
+    fn publish(&self, to: NodeId, counter: u64, body: pb::packet::Body) {
+        let packet = pb::Packet {
+            boot: self.boot,
+            counter,
+            body: Some(body),
+        };
+        self.bus.publish(to, packet.encode_to_vec().into());
+    }
+
+    /// Tells all that this node lives, or that it is going. Nodes never heard of learn it by a
+    /// broadcast, the others with the number of packets that they should have.
+    pub(crate) fn say_alive(&self, leaving: bool) {
+        let body = || pb::packet::Body::Alive(pb::Alive { leaving });
+        let known: Vec<NodeId> = self.peers.lock().keys().copied().collect();
+        for node in known {
+            let counter = self.sent.lock().get(&node).copied().unwrap_or(0);
+            self.publish(node, counter, body());
+        }
+        let hello = pb::Packet {
+            boot: self.boot,
+            counter: 0,
+            body: Some(body()),
+        };
+        self.bus.broadcast(hello.encode_to_vec().into());
+    }
+
+    /// Takes note of a packet: its sender lives, and these packets should have come before.
+    pub(crate) fn heard(&self, from: NodeId, packet: &pb::Packet) -> Continuity {
+        let mut peers = self.peers.lock();
+        let heard = self.env.now();
+        let numbered = !matches!(packet.body, Some(pb::packet::Body::Alive(_)));
+        let peer = peers.entry(from).or_insert(Peer {
+            boot: packet.boot,
+            counter: 0,
+            heard,
+        });
+        peer.heard = heard;
+        let fresh_start = peer.boot != packet.boot;
+        if fresh_start {
+            *peer = Peer {
+                boot: packet.boot,
+                counter: 0,
+                heard,
+            };
+        }
+        let whole = packet.counter <= peer.counter + u64::from(numbered);
+        peer.counter = peer.counter.max(packet.counter);
+        if whole && !fresh_start {
+            Continuity::Whole
+        } else {
+            Continuity::Hole
+        }
+    }
+
+    /// The node said that it goes.
+    pub(crate) fn forget(&self, node: NodeId) {
+        self.peers.lock().remove(&node);
+    }
+
+    /// Who was heard lately makes the view. The new one, if it differs.
+    pub(crate) fn renew_view(&self) -> Option<Arc<View>> {
+        let now = self.env.now();
+        let alive: Vec<NodeId> = {
+            let mut peers = self.peers.lock();
+            peers.retain(|_, peer| now.since_ms(peer.heard) < DEAD_AFTER_MS);
+            peers.keys().copied().collect()
+        };
+        let view = View::new(alive.into_iter().chain([self.node()]));
+        let mut current = self.view.write();
+        if **current == view {
+            return None;
+        }
+        *current = Arc::new(view);
+        Some(current.clone())
+    }
+
+    /// Asks another node. When it says nothing, the request may have been carried out.
+    pub(crate) async fn request(
+        &self,
+        to: NodeId,
+        request: pb::request::Request,
+    ) -> Result<pb::response::Response, Reject> {
+        let request = pb::Request {
+            request: Some(request),
+        }
+        .encode_to_vec();
+        let answer = std::pin::pin!(self.bus.request(to, request.into()));
+        let patience = std::pin::pin!(self.env.sleep(REQUEST_TIMEOUT_MS));
+        let answer = match select(answer, patience).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(BusError::NoAnswer),
+        };
+        let bytes = answer.map_err(|error| match error {
+            BusError::NoSuchNode => Reject::new(
+                Code::Unavailable,
+                "the node that owns it is gone; another one takes over",
+            ),
+            BusError::NoAnswer => {
+                Reject::new(Code::Timeout, "the node that owns it did not answer")
+            }
+        })?;
+        match pb::Response::decode(bytes)
+            .ok()
+            .and_then(|response| response.response)
+        {
+            Some(pb::response::Response::Reject(reject)) => Err(wire::reject_from(reject)),
+            Some(response) => Ok(response),
+            None => Err(Reject::new(
+                Code::Internal,
+                "another node's answer does not decode",
+            )),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Translation between the engine's types and what nodes send one another.
+
+use std::sync::Arc;
+
+use anser_bus::NodeId;
+use anser_domain::{
+    AppId, Code, ConversationId, DeviceId, GroupId, MessageId, Platform, Reject, Timestamp, UserId,
+};
+use anser_proto::cluster as pb;
+use pb::packet::Body;
+
+use crate::conversation::ConversationView;
+use crate::delivery::Outgoing;
+use crate::event::{Event, EventBody};
+use crate::group::{By, Group, GroupChange};
+use crate::message::{Message, SendMessage, SendResult};
+use crate::session::{SessionId, SessionInfo};
+
+/// What another release, or a damaged packet, may say that this one does not understand.
+pub(crate) fn garbled() -> Reject {
+    Reject::new(Code::Internal, "what another node says does not decode")
+}
+
+// ───────────── packets ─────────────
+
+pub(crate) fn deliver(app: AppId, users: Vec<String>, events: &[Outgoing]) -> Body {
+    Body::Deliver(pb::Deliver {
+        app: app.0,
+        users,
+        events: events.iter().map(event).collect(),
+    })
+}
+
+pub(crate) fn to_sessions(
+    sessions: &[SessionId],
+    events: &[Outgoing],
+    close: Option<&Reject>,
+) -> Body {
+    Body::ToSessions(pb::ToSessions {
+        sessions: sessions.iter().map(|session| session.0).collect(),
+        events: events.iter().map(event).collect(),
+        close: close.map(reject),
+    })
+}
+
+fn event(outgoing: &Outgoing) -> pb::Event {
+    use pb::event::Body;
+    let body = match &outgoing.event.body {
+        EventBody::Message { message: it, prev } => Body::Message(pb::MessageEvent {
+            message: Some(message(it)),
+            prev: *prev,
+        }),
+        EventBody::Read {
+            conversation,
+            read_seq,
+            unread,
+        } => Body::Read(pb::ReadEvent {
+            conversation: conversation.to_string(),
+            read_seq: *read_seq,
+            unread: *unread,
+        }),
+        EventBody::Conversation {
+            view,
+            feed_version,
+            feed_previous,
+        } => Body::Conversation(conversation(view, *feed_version, *feed_previous)),
+        EventBody::Check => Body::Check(pb::Check {}),
+    };
+    pb::Event {
+        skip_session: outgoing.skip.map_or(0, |session| session.0),
+        body: Some(body),
+    }
+}
+
+/// The events of a packet; what this release does not know becomes a check.
+pub(crate) fn events_from(events: Vec<pb::Event>) -> Vec<Outgoing> {
+    events.into_iter().map(event_from).collect()
+}
+
+fn event_from(event: pb::Event) -> Outgoing {
+    use pb::event::Body;
+    let skip = (event.skip_session != 0).then_some(SessionId(event.skip_session));
+    let body = match event.body {
+        Some(Body::Message(it)) => {
+            it.message
+                .and_then(message_from)
+                .map(|message| EventBody::Message {
+                    message: Arc::new(message),
+                    prev: it.prev,
+                })
+        }
+        Some(Body::Read(it)) => Some(EventBody::Read {
+            conversation: it.conversation.into(),
+            read_seq: it.read_seq,
+            unread: it.unread,
+        }),
+        Some(Body::Conversation(it)) => {
+            let (feed_version, feed_previous) = (it.feed_version, it.feed_previous);
+            Some(EventBody::Conversation {
+                view: Box::new(conversation_from(it)),
+                feed_version,
+                feed_previous,
+            })
+        }
+        Some(Body::Check(_)) | None => None,
+    };
+    Outgoing {
+        event: Event::new(body.unwrap_or(EventBody::Check)),
+        skip,
+    }
+}
+
+fn message(it: &Message) -> pb::Message {
+    pb::Message {
+        conversation: it.conversation.to_string(),
+        seq: it.seq,
+        message_id: it.id.0.to_vec().into(),
+        sender: it.sender.to_string(),
+        client_message_id: it.client_message_id.to_string(),
+        time: it.time.0,
+        ordinal: it.ordinal,
+        counted: it.counted,
+        content_type: it.content_type.to_string(),
+        content_body: it.body.clone(),
+    }
+}
+
+fn message_from(it: pb::Message) -> Option<Message> {
+    Some(Message {
+        conversation: it.conversation.into(),
+        seq: it.seq,
+        id: MessageId(it.message_id[..].try_into().ok()?),
+        sender: it.sender.into(),
+        client_message_id: it.client_message_id.into(),
+        time: Timestamp(it.time),
+        ordinal: it.ordinal,
+        counted: it.counted,
+        content_type: it.content_type.into(),
+        body: it.content_body,
+    })
+}
+
+fn conversation(
+    view: &ConversationView,
+    feed_version: u64,
+    feed_previous: u64,
+) -> pb::ConversationEvent {
+    pb::ConversationEvent {
+        id: view.id.to_string(),
+        head_seq: view.head_seq,
+        rev: view.rev,
+        last_time: view.last_time.0,
+        newest: view.newest.as_ref().map(message),
+        unread: view.unread,
+        read_seq: view.read_seq,
+        first_seq: view.first_seq,
+        name: view.name.clone(),
+        member: view.member,
+        feed_version,
+        feed_previous,
+    }
+}
+
+fn conversation_from(it: pb::ConversationEvent) -> ConversationView {
+    ConversationView {
+        id: it.id.into(),
+        head_seq: it.head_seq,
+        rev: it.rev,
+        last_time: Timestamp(it.last_time),
+        newest: it.newest.and_then(message_from),
+        unread: it.unread,
+        read_seq: it.read_seq,
+        first_seq: it.first_seq,
+        name: it.name,
+        member: it.member,
+    }
+}
+
+// ───────────── requests ─────────────
+
+pub(crate) fn reject(it: &Reject) -> pb::Reject {
+    pb::Reject {
+        code: it.code.number(),
+        message: it.message.to_string(),
+        retry_after_ms: it.retry_after_ms,
+    }
+}
+
+pub(crate) fn reject_from(it: pb::Reject) -> Reject {
+    let code = Code::from_number(it.code).unwrap_or(Code::Internal);
+    Reject::new(code, it.message).retry_after_ms(it.retry_after_ms)
+}
+
+pub(crate) fn send(it: &SendMessage, conversation: &str) -> pb::Send {
+    pb::Send {
+        app: it.app.0,
+        sender: it.sender.as_str().to_owned(),
+        conversation: conversation.to_owned(),
+        client_message_id: it.client_message_id.to_string(),
+        content_type: it.content_type.to_string(),
+        content_body: it.body.clone(),
+        first_try: it.first_try.0,
+        session: it.session.map_or(0, |session| session.0),
+    }
+}
+
+pub(crate) fn send_from(it: pb::Send) -> Result<SendMessage, Reject> {
+    Ok(SendMessage {
+        app: AppId(it.app),
+        sender: user_from(&it.sender)?,
+        conversation: ConversationId::parse(&it.conversation).map_err(|_| garbled())?,
+        client_message_id: it.client_message_id.into(),
+        content_type: it.content_type.into(),
+        body: it.content_body,
+        first_try: Timestamp(it.first_try),
+        read_up_to: 0,
+        session: (it.session != 0).then_some(SessionId(it.session)),
+    })
+}
+
+pub(crate) fn sent(it: &SendResult) -> pb::Sent {
+    pb::Sent {
+        conversation: it.conversation.to_string(),
+        seq: it.seq,
+        message_id: it.id.0.to_vec().into(),
+        time: it.time.0,
+        prev: it.prev,
+    }
+}
+
+pub(crate) fn sent_from(it: pb::Sent) -> Result<SendResult, Reject> {
+    Ok(SendResult {
+        conversation: it.conversation.into(),
+        seq: it.seq,
+        id: MessageId(it.message_id[..].try_into().map_err(|_| garbled())?),
+        time: Timestamp(it.time),
+        prev: it.prev,
+    })
+}
+
+pub(crate) fn change_group(
+    app: AppId,
+    group: &GroupId,
+    by: &By,
+    change: &GroupChange,
+) -> pb::ChangeGroup {
+    use pb::change_group::Change;
+    let texts = |users: &[UserId]| users.iter().map(|user| user.as_str().to_owned()).collect();
+    pb::ChangeGroup {
+        app: app.0,
+        group: group.as_str().to_owned(),
+        operator: match by {
+            By::Server => String::new(),
+            By::User(user) => user.as_str().to_owned(),
+        },
+        change: Some(match change {
+            GroupChange::Create {
+                name,
+                owner,
+                members,
+            } => Change::Create(pb::Create {
+                name: name.clone(),
+                owner: owner.as_str().to_owned(),
+                members: texts(members),
+            }),
+            GroupChange::Add(users) => Change::Add(pb::Users {
+                users: texts(users),
+            }),
+            GroupChange::Remove(users) => Change::Remove(pb::Users {
+                users: texts(users),
+            }),
+            GroupChange::Quit => Change::Quit(pb::Quit {}),
+            GroupChange::Dismiss => Change::Dismiss(pb::Dismiss {}),
+        }),
+    }
+}
+
+pub(crate) fn change_group_from(
+    it: pb::ChangeGroup,
+) -> Result<(AppId, GroupId, By, GroupChange), Reject> {
+    use pb::change_group::Change;
+    let users_from = |texts: Vec<String>| {
+        texts
+            .iter()
+            .map(|text| user_from(text))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let group = GroupId::new(&it.group).map_err(|_| garbled())?;
+    let by = if it.operator.is_empty() {
+        By::Server
+    } else {
+        By::User(user_from(&it.operator)?)
+    };
+    let change = match it.change.ok_or_else(garbled)? {
+        Change::Create(create) => GroupChange::Create {
+            name: create.name,
+            owner: user_from(&create.owner)?,
+            members: users_from(create.members)?,
+        },
+        Change::Add(it) => GroupChange::Add(users_from(it.users)?),
+        Change::Remove(it) => GroupChange::Remove(users_from(it.users)?),
+        Change::Quit(_) => GroupChange::Quit,
+        Change::Dismiss(_) => GroupChange::Dismiss,
+    };
+    Ok((AppId(it.app), group, by, change))
+}
+
+pub(crate) fn group(it: &Group) -> pb::Group {
+    pb::Group {
+        id: it.id.as_str().to_owned(),
+        name: it.name.clone(),
+        owner: it.owner.clone(),
+        member_count: it.member_count,
+        created: it.created.0,
+    }
+}
+
+pub(crate) fn group_from(it: pb::Group) -> Result<Group, Reject> {
+    Ok(Group {
+        id: GroupId::new(&it.id).map_err(|_| garbled())?,
+        name: it.name,
+        owner: it.owner,
+        member_count: it.member_count,
+        created: Timestamp(it.created),
+    })
+}
+
+pub(crate) fn session(it: &SessionInfo) -> pb::Session {
+    pb::Session {
+        id: it.id.0,
+        device: it.device.as_str().to_owned(),
+        platform: it.platform.name().to_owned(),
+        client: it.client.to_string(),
+        since: it.since.0,
+        node: it.node,
+    }
+}
+
+pub(crate) fn session_from(it: pb::Session) -> Result<SessionInfo, Reject> {
+    Ok(SessionInfo {
+        id: SessionId(it.id),
+        device: DeviceId::new(&it.device).map_err(|_| garbled())?,
+        platform: Platform::from_name(&it.platform).ok_or_else(garbled)?,
+        client: it.client.into(),
+        since: Timestamp(it.since),
+        node: NodeId(it.node).0,
+    })
+}
+
+pub(crate) fn user_from(text: &str) -> Result<UserId, Reject> {
+    UserId::new(text).map_err(|_| garbled())
+}

@@ -1,0 +1,477 @@
+//! The actor of a conversation in use: the one place in this process that appends to it.
+//!
+//! Commands queue at the actor and are taken one after the other. A command is checked against
+//! what is loaded, becomes a unit conditional on the head, and goes to the committer without
+//! waiting for those before it: several may be in flight, each building on the head that the one
+//! before will write. When the outcomes come in, they are handled in the order of the sequence:
+//! an append is acknowledged and fanned out only after all before it are decided.
+//!
+//! If one fails, because another node appended or the store's answer was lost, all behind it fail
+//! with it. The actor then waits until everything in flight is decided, loads the conversation
+//! anew and takes the failed commands again, which find out by their idempotency key whether they
+//! are in after all. What others appended meanwhile is fanned out from here too: receivers drop
+//! what they have, and nobody misses what its writer did not live to tell.
+//!
+//! Lifecycle: made at the first command, loaded by it, dropped from the registry when idle.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp};
+use anser_store::{Outcome, Unit};
+use futures::FutureExt;
+use futures::channel::oneshot;
+use parking_lot::Mutex;
+
+use super::append::Append;
+use super::lane::{Lane, LaneItem, Telling};
+use super::loaded::Loaded;
+use crate::committer::Participant;
+use crate::delivery::Burst;
+use crate::event::Reply;
+use crate::fault;
+use crate::group::{By, Group, GroupChange};
+use crate::message::SendMessage;
+use crate::metrics::count;
+use crate::outbox::Outbox;
+use crate::tables::ConversationKeys;
+use crate::tools::Tools;
+
+/// Commands that wait at one conversation.
+const QUEUE_MAX: usize = 4_096;
+/// Appends in flight; more wait in the queue.
+const IN_FLIGHT_MAX: usize = 1_024;
+/// How often a command is taken anew before its sender is told to retry later.
+const TRIES_MAX: u32 = 16;
+
+pub(crate) struct SendCommand {
+    pub(crate) message: SendMessage,
+    /// More than one when a retry came while the first was in flight.
+    pub(crate) replies: Vec<Reply>,
+    tries: u32,
+}
+
+pub(crate) struct GroupCommand {
+    pub(crate) by: By,
+    pub(crate) change: GroupChange,
+    pub(crate) reply: oneshot::Sender<Result<Group, Reject>>,
+    tries: u32,
+}
+
+pub(crate) enum Command {
+    Send(Box<SendCommand>),
+    Group(Box<GroupCommand>),
+}
+
+impl Command {
+    pub(crate) fn send(message: SendMessage, reply: Reply) -> Self {
+        Self::Send(Box::new(SendCommand {
+            message,
+            replies: vec![reply],
+            tries: 0,
+        }))
+    }
+
+    pub(crate) fn group(
+        by: By,
+        change: GroupChange,
+        reply: oneshot::Sender<Result<Group, Reject>>,
+    ) -> Self {
+        Self::Group(Box::new(GroupCommand {
+            by,
+            change,
+            reply,
+            tries: 0,
+        }))
+    }
+
+    fn tries(&mut self) -> &mut u32 {
+        match self {
+            Self::Send(send) => &mut send.tries,
+            Self::Group(group) => &mut group.tries,
+        }
+    }
+}
+
+struct InFlight {
+    command: Command,
+    append: Append,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Default)]
+struct State {
+    loaded: Option<Loaded>,
+    queue: VecDeque<Command>,
+    /// Somebody takes commands from the queue.
+    draining: bool,
+    in_flight: VecDeque<InFlight>,
+    /// The ticket of the first in flight; the others follow on.
+    first_ticket: u64,
+    /// Something in flight failed: nothing is appended until all is decided and loaded anew.
+    stale: bool,
+    /// Up to where this actor has handed messages to the lane.
+    told_seq: Option<u64>,
+    last_used: Timestamp,
+}
+
+pub(crate) struct Conversation {
+    pub(crate) app: AppId,
+    pub(crate) id: ConversationId,
+    pub(crate) name: Arc<str>,
+    pub(crate) keys: ConversationKeys,
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) outbox: Outbox,
+    pub(super) lane: Mutex<Lane>,
+    state: Mutex<State>,
+}
+
+impl Conversation {
+    pub(crate) fn new(
+        app: AppId,
+        id: ConversationId,
+        name: Arc<str>,
+        tools: Arc<Tools>,
+        outbox: Outbox,
+    ) -> Arc<Self> {
+        let keys = ConversationKeys::new(app, &name);
+        let last_used = tools.env.now();
+        let state = Mutex::new(State {
+            last_used,
+            ..State::default()
+        });
+        Arc::new(Self {
+            app,
+            id,
+            name,
+            keys,
+            tools,
+            outbox,
+            lane: Mutex::default(),
+            state,
+        })
+    }
+
+    /// Nothing waits or is in flight, and nothing came since.
+    pub(crate) fn is_idle(&self, since: Timestamp) -> bool {
+        let state = self.state.lock();
+        state.last_used < since
+            && !state.draining
+            && state.in_flight.is_empty()
+            && state.queue.is_empty()
+    }
+
+    /// A look at what is loaded.
+    pub(super) fn peek<T>(&self, look: impl FnOnce(&Loaded) -> T) -> T
+    where
+        T: Default,
+    {
+        self.state
+            .lock()
+            .loaded
+            .as_ref()
+            .map(look)
+            .unwrap_or_default()
+    }
+
+    /// Takes a command. Commands of one caller are taken in the order of the calls.
+    pub(crate) fn submit(self: &Arc<Self>, command: Command) {
+        {
+            let mut state = self.state.lock();
+            state.last_used = self.tools.env.now();
+            if state.queue.len() >= QUEUE_MAX {
+                drop(state);
+                return self.refuse(
+                    command,
+                    &Reject::from(Code::Overloaded).retry_after_ms(1_000),
+                );
+            }
+            state.queue.push_back(command);
+            if state.draining || state.in_flight.len() >= IN_FLIGHT_MAX {
+                return;
+            }
+            state.draining = true;
+        }
+        self.start_draining();
+    }
+
+    /// Runs until the first wait right here: with everything in memory there is none.
+    fn start_draining(self: &Arc<Self>) {
+        let mut drain = Box::pin(self.clone().drain());
+        if drain.as_mut().now_or_never().is_none() {
+            self.tools.env.spawn(drain);
+        }
+    }
+
+    async fn drain(self: Arc<Self>) {
+        loop {
+            let command = {
+                let mut state = self.state.lock();
+                let blocked = state.in_flight.len() >= IN_FLIGHT_MAX
+                    || (state.stale && !state.in_flight.is_empty());
+                if state.queue.is_empty() || blocked {
+                    // `settled` starts again once what blocks is gone.
+                    state.draining = false;
+                    return;
+                }
+                if state.stale || state.loaded.is_none() {
+                    None
+                } else {
+                    state.queue.pop_front()
+                }
+            };
+            match command {
+                None => {
+                    if let Err(reject) = self.load().await {
+                        let refused: Vec<Command> = self.state.lock().queue.drain(..).collect();
+                        for command in refused {
+                            self.refuse(command, &reject);
+                        }
+                    }
+                }
+                Some(Command::Send(send)) => self.take_send(send).await,
+                Some(Command::Group(group)) => self.take_group(group),
+            }
+        }
+    }
+
+    async fn load(self: &Arc<Self>) -> Result<(), Reject> {
+        let loaded = Loaded::load(&self.tools.store, &self.id, &self.keys).await?;
+        let told = self.state.lock().told_seq;
+        let missed = match told {
+            Some(told) if told < loaded.head.seq => self.missed(told, &loaded).await?,
+            _ => Vec::new(),
+        };
+        let told_seq = Some(loaded.head.seq);
+        {
+            let mut state = self.state.lock();
+            state.told_seq = told_seq;
+            state.loaded = Some(loaded);
+            state.stale = false;
+            self.lane.lock().items.extend(missed);
+        }
+        let mut burst = Burst::default();
+        self.run_lane(&mut burst);
+        burst.flush();
+        Ok(())
+    }
+
+    async fn take_send(self: &Arc<Self>, mut send: Box<SendCommand>) {
+        let again = {
+            let mut state = self.state.lock();
+            state
+                .in_flight
+                .iter_mut()
+                .find_map(|other| match &mut other.command {
+                    Command::Send(first)
+                        if first.message.client_message_id == send.message.client_message_id
+                            && first.message.sender == send.message.sender =>
+                    {
+                        first.replies.append(&mut send.replies);
+                        Some(())
+                    }
+                    _ => None,
+                })
+        };
+        if again.is_some() {
+            return count(&self.tools.metrics.sends_repeated);
+        }
+        let facts = match self.send_facts(&send.message).await {
+            Ok(facts) => facts,
+            Err(reject) => return self.refuse(Command::Send(send), &reject),
+        };
+        if let Some(result) = facts.already {
+            count(&self.tools.metrics.sends_repeated);
+            let mut burst = Burst::default();
+            Telling::Sent(send.replies, result).tell(&mut burst);
+            return burst.flush();
+        }
+        let planned = {
+            let mut state = self.state.lock();
+            if state.stale {
+                // What was read may be out of date by now: from the start, when it is loaded anew.
+                state.queue.push_front(Command::Send(send));
+                return;
+            }
+            let loaded = state
+                .loaded
+                .as_mut()
+                .expect("loaded, since it is not stale");
+            match self.plan_send(loaded, &send.message, facts.own_before) {
+                Ok((unit, append)) => self.launch(&mut state, Command::Send(send), unit, append),
+                Err(reject) => Err((Command::Send(send), reject)),
+            }
+        };
+        if let Err((command, reject)) = planned {
+            self.refuse(command, &reject);
+        }
+    }
+
+    fn take_group(self: &Arc<Self>, group: Box<GroupCommand>) {
+        let refused = {
+            let mut state = self.state.lock();
+            if state.stale {
+                state.queue.push_front(Command::Group(group));
+                return;
+            }
+            let loaded = state
+                .loaded
+                .as_mut()
+                .expect("loaded, since it is not stale");
+            match self.plan_group(loaded, &group.by, &group.change) {
+                Ok(Some((unit, append))) => {
+                    self.launch(&mut state, Command::Group(group), unit, append)
+                }
+                // Nothing to change.
+                Ok(None) => {
+                    let result = loaded.group(&self.id);
+                    drop(group.reply.send(result));
+                    Ok(())
+                }
+                Err(reject) => Err((Command::Group(group), reject)),
+            }
+        };
+        if let Err((command, reject)) = refused {
+            self.refuse(command, &reject);
+        }
+    }
+
+    /// Hands a unit to the committer. If it takes none, nothing has changed.
+    fn launch(
+        self: &Arc<Self>,
+        state: &mut State,
+        command: Command,
+        unit: Unit,
+        append: Append,
+    ) -> Result<(), (Command, Reject)> {
+        let ticket = state.first_ticket + state.in_flight.len() as u64;
+        if let Err(reject) = self
+            .tools
+            .committer
+            .submit(self.app, unit, self.clone(), ticket)
+        {
+            return Err((command, reject));
+        }
+        state
+            .loaded
+            .as_mut()
+            .expect("a unit was planned on it")
+            .apply(&append);
+        state.in_flight.push_back(InFlight {
+            command,
+            append,
+            outcome: None,
+        });
+        Ok(())
+    }
+
+    fn refuse(&self, command: Command, reject: &Reject) {
+        let mut burst = Burst::default();
+        match command {
+            Command::Send(send) => {
+                count(&self.tools.metrics.sends_refused);
+                Telling::Refused(send.replies, reject.clone()).tell(&mut burst);
+            }
+            // Whoever asked may have gone.
+            Command::Group(group) => drop(group.reply.send(Err(reject.clone()))),
+        }
+        burst.flush();
+    }
+
+    /// Handles what is decided at the front. Returns what is to be refused.
+    fn decide(&self, state: &mut State) -> Vec<(Command, Reject)> {
+        let mut refused = Vec::new();
+        while let Some(front) = state.in_flight.front() {
+            match front.outcome {
+                None => return refused,
+                Some(Outcome::Committed) => {
+                    let done = state.in_flight.pop_front().expect("there is a front");
+                    state.first_ticket += 1;
+                    self.committed(state, done);
+                }
+                // A failure: what it means is known when everything behind it is decided too.
+                Some(_) if state.in_flight.iter().any(|other| other.outcome.is_none()) => {
+                    state.stale = true;
+                    return refused;
+                }
+                Some(_) => {
+                    state.stale = true;
+                    refused = self.fail_rest(state);
+                }
+            }
+        }
+        refused
+    }
+
+    fn committed(&self, state: &mut State, done: InFlight) {
+        count(&self.tools.metrics.messages_appended);
+        let InFlight {
+            command, append, ..
+        } = done;
+        state.told_seq = Some(append.message.seq);
+        self.lane
+            .lock()
+            .items
+            .push_back(LaneItem::of(command, append));
+    }
+
+    /// Everything in flight is decided, and the first of it has failed. What stands before a
+    /// success was applied as well, whatever its own answer: each builds on the one before.
+    fn fail_rest(&self, state: &mut State) -> Vec<(Command, Reject)> {
+        let all: Vec<InFlight> = state.in_flight.drain(..).collect();
+        state.first_ticket += all.len() as u64;
+        let applied = all
+            .iter()
+            .rposition(|one| matches!(one.outcome, Some(Outcome::Committed)))
+            .map_or(0, |at| at + 1);
+        let (mut refused, mut again) = (Vec::new(), Vec::new());
+        for (at, mut one) in all.into_iter().enumerate() {
+            if at < applied {
+                self.committed(state, one);
+                continue;
+            }
+            *one.command.tries() += 1;
+            match one.outcome {
+                Some(Outcome::Refused(error)) => refused.push((one.command, fault::reject(&error))),
+                _ if *one.command.tries() > TRIES_MAX => {
+                    refused.push((one.command, Code::Timeout.into()))
+                }
+                _ => {
+                    count(&self.tools.metrics.append_conflicts);
+                    again.push(one.command);
+                }
+            }
+        }
+        for command in again.into_iter().rev() {
+            state.queue.push_front(command);
+        }
+        state.loaded = None;
+        refused
+    }
+}
+
+impl Participant for Conversation {
+    fn settled(self: Arc<Self>, ticket: u64, outcome: Outcome, burst: &mut Burst) {
+        let (refused, start) = {
+            let mut state = self.state.lock();
+            let at =
+                usize::try_from(ticket - state.first_ticket).expect("tickets in flight are few");
+            state.in_flight[at].outcome = Some(outcome);
+            let refused = self.decide(&mut state);
+            let start = !state.draining
+                && !state.queue.is_empty()
+                && (!state.stale || state.in_flight.is_empty());
+            state.draining |= start;
+            (refused, start)
+        };
+        self.run_lane(burst);
+        for (command, reject) in refused {
+            self.refuse(command, &reject);
+        }
+        if start {
+            // Not inside the caller: it has other outcomes to hand out.
+            let this = self.clone();
+            self.tools.env.spawn(this.drain());
+        }
+    }
+}

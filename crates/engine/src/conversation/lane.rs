@@ -1,0 +1,200 @@
+//! The lane: what is committed, on its way to those who wait for it.
+//!
+//! Items leave in the order of the sequence, whoever brings them. One runner at a time takes all
+//! that is there, so that messages which were committed close together reach a session in one
+//! write; what is committed while it works is its next load. A large fan-out runs as a task of
+//! its own, in pieces.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use anser_domain::{Reject, UserId};
+use futures::channel::oneshot;
+
+use super::actor::{Command, Conversation};
+use super::append::{Append, Nudge};
+use crate::delivery::{Burst, FanOut, Outgoing};
+use crate::event::{Event, EventBody, Reply};
+use crate::group::Group;
+use crate::message::{Message, SendResult};
+use crate::session::SessionId;
+
+/// Who waits for the outcome of an append.
+pub(crate) enum Telling {
+    Sent(Vec<Reply>, SendResult),
+    Refused(Vec<Reply>, Reject),
+    Group(oneshot::Sender<Result<Group, Reject>>, Group),
+    Nobody,
+}
+
+impl Telling {
+    pub(crate) fn tell(self, burst: &mut Burst) {
+        match self {
+            Self::Sent(replies, result) => reply_all(replies, &Ok(result), burst),
+            Self::Refused(replies, reject) => reply_all(replies, &Err(reject), burst),
+            // Whoever asked may have gone.
+            Self::Group(reply, group) => drop(reply.send(Ok(group))),
+            Self::Nobody => {}
+        }
+    }
+}
+
+fn reply_all(replies: Vec<Reply>, result: &Result<SendResult, Reject>, burst: &mut Burst) {
+    for reply in replies {
+        match reply {
+            Reply::Session(sink, request) => {
+                sink.reply_send(request, result.clone());
+                burst.touch(&sink);
+            }
+            Reply::Call(waiter) => drop(waiter.send(result.clone())),
+        }
+    }
+}
+
+pub(crate) struct LaneItem {
+    telling: Telling,
+    event: Outgoing,
+    recipients: Arc<[UserId]>,
+    nudge: Option<Nudge>,
+}
+
+impl LaneItem {
+    /// A command that is committed.
+    pub(super) fn of(command: Command, append: Append) -> Self {
+        let Append {
+            message,
+            recipients,
+            nudge,
+            group,
+            ..
+        } = append;
+        let (telling, skip) = match command {
+            Command::Send(send) => {
+                let result = SendResult {
+                    conversation: message.conversation.clone(),
+                    seq: message.seq,
+                    id: message.id,
+                    time: message.time,
+                    prev: message.seq - 1,
+                };
+                (Telling::Sent(send.replies, result), send.message.session)
+            }
+            Command::Group(change) => (
+                Telling::Group(
+                    change.reply,
+                    group.expect("a group's change says what it came to"),
+                ),
+                None,
+            ),
+        };
+        Self {
+            telling,
+            event: message_event(message, skip),
+            recipients,
+            nudge,
+        }
+    }
+
+    /// A message that somebody else appended, and may not have lived to tell.
+    pub(super) fn missed(message: Arc<Message>, recipients: Arc<[UserId]>) -> Self {
+        Self {
+            telling: Telling::Nobody,
+            event: message_event(message, None),
+            recipients,
+            nudge: None,
+        }
+    }
+
+    /// Too much was missed: the devices find out by themselves.
+    pub(super) fn check(recipients: Arc<[UserId]>) -> Self {
+        let event = Outgoing::to_all(Event::new(EventBody::Check));
+        Self {
+            telling: Telling::Nobody,
+            event,
+            recipients,
+            nudge: None,
+        }
+    }
+}
+
+fn message_event(message: Arc<Message>, skip: Option<SessionId>) -> Outgoing {
+    let prev = message.seq - 1;
+    Outgoing {
+        event: Event::new(EventBody::Message { message, prev }),
+        skip,
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Lane {
+    pub(crate) items: VecDeque<LaneItem>,
+    running: bool,
+}
+
+impl Conversation {
+    /// Sends off what is in the lane, unless somebody is at it already.
+    pub(super) fn run_lane(self: &Arc<Self>, burst: &mut Burst) {
+        loop {
+            let items = {
+                let mut lane = self.lane.lock();
+                if lane.running || lane.items.is_empty() {
+                    return;
+                }
+                lane.running = true;
+                std::mem::take(&mut lane.items)
+            };
+            let groups = self.tell(items, burst);
+            if groups
+                .iter()
+                .any(|(recipients, _)| FanOut::is_large(recipients.len()))
+            {
+                let this = self.clone();
+                return self
+                    .tools
+                    .env
+                    .spawn(async move { this.run_large(groups).await });
+            }
+            for (recipients, events) in groups {
+                self.tools
+                    .fan_out
+                    .now(self.app, &recipients, &events, burst);
+            }
+            self.lane.lock().running = false;
+        }
+    }
+
+    async fn run_large(self: Arc<Self>, groups: Vec<(Arc<[UserId]>, Vec<Outgoing>)>) {
+        for (recipients, events) in groups {
+            self.tools
+                .fan_out
+                .in_pieces(self.app, &recipients, &events)
+                .await;
+        }
+        self.lane.lock().running = false;
+        let mut burst = Burst::default();
+        self.run_lane(&mut burst);
+        burst.flush();
+    }
+
+    /// Answers those who wait; what is left are events for the same recipients in a row.
+    fn tell(
+        &self,
+        items: VecDeque<LaneItem>,
+        burst: &mut Burst,
+    ) -> Vec<(Arc<[UserId]>, Vec<Outgoing>)> {
+        let mut groups: Vec<(Arc<[UserId]>, Vec<Outgoing>)> = Vec::new();
+        for item in items {
+            item.telling.tell(burst);
+            if let Some(nudge) = item.nudge {
+                self.outbox.nudge(nudge.key, nudge.row);
+            }
+            match groups.last_mut() {
+                Some((recipients, events)) if Arc::ptr_eq(recipients, &item.recipients) => {
+                    events.push(item.event)
+                }
+                _ => groups.push((item.recipients, vec![item.event])),
+            }
+        }
+        groups
+    }
+}

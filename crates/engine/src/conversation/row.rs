@@ -1,0 +1,75 @@
+//! Rows of a conversation's shard, read and written.
+
+use std::sync::Arc;
+
+use anser_domain::{MessageId, Reject, Timestamp};
+use anser_proto::stored;
+use anser_store::Store;
+use bytes::Bytes;
+
+use super::loaded::damaged;
+use crate::fault;
+use crate::message::Message;
+use crate::tables::{self, ConversationKeys};
+
+pub(crate) fn message_id(bytes: &[u8]) -> Result<MessageId, Reject> {
+    bytes.try_into().map(MessageId).map_err(|_| damaged())
+}
+
+pub(crate) fn encode_message(message: &Message) -> Bytes {
+    tables::encode(&stored::Message {
+        message_id: Bytes::copy_from_slice(&message.id.0),
+        sender: message.sender.to_string(),
+        client_message_id: message.client_message_id.to_string(),
+        time: message.time.0,
+        ordinal: message.ordinal,
+        counted: message.counted,
+        content_type: message.content_type.to_string(),
+        content_body: message.body.clone(),
+    })
+}
+
+/// A message row. Its sequence is the end of its key.
+pub(crate) fn decode_message(
+    conversation: &Arc<str>,
+    key: &[u8],
+    value: &Bytes,
+) -> Result<Message, Reject> {
+    let seq = key
+        .last_chunk::<8>()
+        .map(|seq| u64::from_be_bytes(*seq))
+        .ok_or_else(damaged)?;
+    let row: stored::Message = tables::decode(value)?;
+    Ok(Message {
+        conversation: conversation.clone(),
+        seq,
+        id: message_id(&row.message_id)?,
+        sender: row.sender.into(),
+        client_message_id: row.client_message_id.into(),
+        time: Timestamp(row.time),
+        ordinal: row.ordinal,
+        counted: row.counted,
+        content_type: row.content_type.into(),
+        body: row.content_body,
+    })
+}
+
+/// How many countable messages the user has sent, up to an ordinal.
+pub(crate) async fn own_count(
+    store: &Store,
+    keys: &ConversationKeys,
+    user: &str,
+    ordinal: u64,
+) -> Result<u64, Reject> {
+    let page = store
+        .scan(keys.uncounted_up_to(user, ordinal))
+        .await
+        .map_err(|e| fault::reject(&e))?;
+    match page.rows.first() {
+        None => Ok(0),
+        Some((_, value)) => value[..]
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| damaged()),
+    }
+}

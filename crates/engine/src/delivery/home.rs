@@ -1,0 +1,154 @@
+//! The home table: the sessions of the users whose home this node is.
+//!
+//! It is built from what the nodes of the sessions say and can be rebuilt from it at any time:
+//! the session nodes are the truth.
+
+use std::sync::Arc;
+
+use anser_bus::NodeId;
+use anser_domain::limits::SESSIONS_PER_USER_MAX;
+use anser_domain::login::{LoginFacts, LoginPolicy, replaces};
+use anser_domain::{AppId, UserId};
+
+use super::{Burst, Outgoing};
+use crate::by_name::{ByName, Name};
+use crate::event::SessionSink;
+use crate::session::{SessionId, SessionInfo};
+
+/// A session as its user's home knows it.
+#[derive(Clone)]
+pub(crate) struct HomeSession {
+    pub(crate) info: SessionInfo,
+    /// Present if the session is on this node.
+    pub(crate) sink: Option<Arc<dyn SessionSink>>,
+}
+
+/// Users almost always have one or two sessions.
+type Sessions = Vec<HomeSession>;
+
+pub(crate) struct Home {
+    users: ByName<Sessions>,
+}
+
+impl Home {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            users: ByName::new(seed),
+        }
+    }
+
+    /// Registers a session and returns those that must go because of it: by the policy, or
+    /// because the user has too many, the oldest first. A session known already is only renewed.
+    pub(crate) fn register(
+        &self,
+        app: AppId,
+        user: &UserId,
+        new: HomeSession,
+        policy: Option<LoginPolicy>,
+    ) -> Vec<HomeSession> {
+        let mut stripe = self.users.stripe(app, user.as_str());
+        let sessions = stripe
+            .entry((app, Arc::from(user.as_str())))
+            .or_insert_with(|| Vec::with_capacity(1));
+        if let Some(known) = sessions
+            .iter_mut()
+            .find(|known| known.info.id == new.info.id)
+        {
+            *known = new;
+            return Vec::new();
+        }
+        let mut replaced = Vec::new();
+        if let Some(policy) = policy {
+            let facts =
+                |session: &HomeSession| (session.info.device.clone(), session.info.platform);
+            let (device, platform) = facts(&new);
+            let new_facts = LoginFacts {
+                device: device.as_str(),
+                platform,
+            };
+            replaced.extend(sessions.extract_if(.., |old| {
+                let (device, platform) = facts(old);
+                replaces(
+                    policy,
+                    new_facts,
+                    LoginFacts {
+                        device: device.as_str(),
+                        platform,
+                    },
+                )
+            }));
+        }
+        while sessions.len() >= SESSIONS_PER_USER_MAX {
+            replaced.push(sessions.remove(0));
+        }
+        sessions.push(new);
+        replaced
+    }
+
+    /// The session is gone. Unknown ones are ignored.
+    pub(crate) fn unregister(&self, app: AppId, user: &str, id: SessionId) {
+        let mut stripe = self.users.stripe(app, user);
+        if let Some(sessions) = stripe.get_mut(&Name(app, user)) {
+            sessions.retain(|session| session.info.id != id);
+            if sessions.is_empty() {
+                stripe.remove(&Name(app, user));
+            }
+        }
+    }
+
+    /// The user's sessions, the oldest first.
+    pub(crate) fn sessions(&self, app: AppId, user: &str) -> Vec<HomeSession> {
+        self.users
+            .stripe(app, user)
+            .get(&Name(app, user))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Is any session of the user known here?
+    pub(crate) fn is_online(&self, app: AppId, user: &str) -> bool {
+        self.users.stripe(app, user).contains_key(&Name(app, user))
+    }
+
+    /// Pushes to the user's sessions on this node; those elsewhere are noted in `remote`.
+    pub(crate) fn push(
+        &self,
+        app: AppId,
+        user: &str,
+        events: &[Outgoing],
+        burst: &mut Burst,
+        remote: &mut Vec<(NodeId, SessionId)>,
+    ) {
+        let stripe = self.users.stripe(app, user);
+        let Some(sessions) = stripe.get(&Name(app, user)) else {
+            return;
+        };
+        for session in sessions {
+            let Some(sink) = &session.sink else {
+                remote.push((NodeId(session.info.node), session.info.id));
+                continue;
+            };
+            let mut touched = false;
+            for outgoing in events
+                .iter()
+                .filter(|outgoing| outgoing.skip != Some(session.info.id))
+            {
+                sink.push(&outgoing.event);
+                touched = true;
+            }
+            if touched {
+                burst.touch(sink);
+            }
+        }
+    }
+
+    /// Forgets sessions that this rule does not keep, such as those of a dead node.
+    pub(crate) fn retain(&self, mut keep: impl FnMut(AppId, &str, &HomeSession) -> bool) {
+        self.users.for_each_stripe(|stripe| {
+            stripe.retain(|(app, user), sessions| {
+                sessions.retain(|session| keep(*app, user, session));
+                !sessions.is_empty()
+            });
+        });
+    }
+}

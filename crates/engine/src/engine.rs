@@ -1,0 +1,594 @@
+//! The handle that everything goes through.
+//!
+//! [`Engine`] checks what a command says of itself, finds out who owns what it concerns, and
+//! hands it there: to an actor on this node, or to another node. What only reads, reads the store
+//! right here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anser_bus::Bus;
+use anser_domain::limits::{
+    CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
+    TOKEN_LIFE_SECONDS_MAX,
+};
+use anser_domain::login::LoginPolicy;
+use anser_domain::{
+    AppId, Code, ConversationId, DeviceId, GroupId, Reject, UserId, message as rules,
+};
+use anser_proto::cluster as pb;
+use anser_store::Store;
+use futures::channel::oneshot;
+
+use crate::app::{AppInfo, Apps, Identity, NewApp, NewSecret, SecretKind, Token};
+use crate::cluster::{Cluster, wire};
+use crate::committer::Committer;
+use crate::conversation::{
+    Command, ConversationPage, ConversationView, ReadResult, Registry, view,
+};
+use crate::delivery::{Burst, FanOut, Home, Outgoing};
+use crate::env::Env;
+use crate::event::{Event, EventBody, Reply, SessionSink};
+use crate::group::{self, By, Group, GroupChange, GroupMemberPage};
+use crate::message::{MessagePage, PageRequest, SendMessage, SendResult, history};
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::session::{Locals, NewSession, Opened, SessionId, SessionInfo};
+use crate::sync::{SyncRequest, SyncResult, device};
+use crate::tools::Tools;
+use crate::user::{self, Profile, User};
+use crate::{node, tables};
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of a message's content; at most
+    /// [`CONTENT_BYTES_MAX`](anser_domain::limits::CONTENT_BYTES_MAX).
+    pub content_bytes_max: usize,
+    /// Which sessions of a user may live side by side.
+    pub login_policy: LoginPolicy,
+    /// Seals secrets at rest. The same on all nodes, and kept outside of the store.
+    pub installation_key: [u8; 32],
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Clock, randomness, tasks.
+    pub env: Env,
+    /// Where everything is kept.
+    pub store: Store,
+    /// The way to the other nodes, under this node's name.
+    pub bus: Bus,
+    /// What the operator decides.
+    pub settings: Settings,
+}
+
+pub(crate) struct Core {
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) apps: Apps,
+    pub(crate) conversations: Registry,
+    pub(crate) outbox: Outbox,
+    pub(crate) locals: Locals,
+    pub(crate) stopping: AtomicBool,
+}
+
+/// The product, as one node runs it. Clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) core: Arc<Core>,
+}
+
+impl Engine {
+    /// Opens the tables, joins the other nodes and starts the work in the background.
+    ///
+    /// # Errors
+    /// The store can't be read, or its secrets do not open with the installation's key.
+    pub async fn start(parts: Parts) -> Result<Self, Reject> {
+        let Parts {
+            env,
+            store,
+            bus,
+            settings,
+        } = parts;
+        let cluster = Arc::new(Cluster::new(env.clone(), bus));
+        let home = Arc::new(Home::new(env.random_u64()));
+        let tools = Arc::new(Tools {
+            committer: Committer::new(env.clone(), store.clone()),
+            fan_out: FanOut::new(home.clone(), cluster.clone()),
+            env,
+            store,
+            cluster,
+            home,
+            settings,
+            metrics: Metrics::default(),
+        });
+        let apps = Apps::open(tools.clone()).await?;
+        let outbox = Outbox::new(tools.clone());
+        let conversations = Registry::new(tools.clone(), outbox.clone());
+        let (locals, stopping) = (Locals::default(), AtomicBool::new(false));
+        let engine = Self {
+            core: Arc::new(Core {
+                tools,
+                apps,
+                conversations,
+                outbox,
+                locals,
+                stopping,
+            }),
+        };
+        node::join(&engine);
+        Ok(engine)
+    }
+
+    /// Refuses new commands, closes all sessions, hands over to the other nodes. What was
+    /// accepted is still committed and answered; close the store after this.
+    pub async fn stop(&self) {
+        self.core.stopping.store(true, Ordering::SeqCst);
+        node::leave(self).await;
+    }
+
+    /// Is the node able to serve?
+    pub async fn ready(&self) -> Result<(), Reject> {
+        self.check_running()?;
+        let read = self.core.tools.store.get(&tables::installation_key()).await;
+        read.map(|_| ())
+            .map_err(|error| crate::fault::reject(&error))
+    }
+
+    /// What the engine has counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.core.tools.metrics
+    }
+
+    fn check_running(&self) -> Result<(), Reject> {
+        if self.core.stopping.load(Ordering::Relaxed) {
+            Err(Code::ShuttingDown.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    // ───────────── apps ─────────────
+
+    /// Makes an app with its first secrets, under this key or one made up.
+    ///
+    /// # Errors
+    /// `ALREADY_EXISTS`; `INVALID_REQUEST` for a key that is not 1–32 of `[a-z0-9-]`.
+    pub async fn create_app(
+        &self,
+        key: Option<&str>,
+        name: &str,
+        demo: bool,
+    ) -> Result<NewApp, Reject> {
+        self.check_running()?;
+        self.core.apps.create(key, name, demo).await
+    }
+
+    /// The app of this key. `NOT_FOUND` if there is none.
+    pub async fn app(&self, key: &str) -> Result<AppInfo, Reject> {
+        self.core.apps.info(key).await
+    }
+
+    /// All apps, by key.
+    pub async fn apps(&self) -> Result<Vec<AppInfo>, Reject> {
+        self.core.apps.refresh().await?;
+        Ok(self.core.apps.all())
+    }
+
+    /// A new API secret. Two live at a time; the oldest of three dies.
+    pub async fn rotate_api_secret(&self, app: AppId) -> Result<NewSecret, Reject> {
+        self.check_running()?;
+        self.core.apps.rotate(app, SecretKind::Api).await
+    }
+
+    /// A new key for signing tokens. Two live at a time; tokens signed with the third die.
+    pub async fn rotate_token_key(&self, app: AppId) -> Result<NewSecret, Reject> {
+        self.check_running()?;
+        self.core.apps.rotate(app, SecretKind::Token).await
+    }
+
+    /// Which app may be used with this key and secret. `API_KEY_INVALID` if none.
+    pub async fn authenticate_api(&self, key: &str, secret: &str) -> Result<AppId, Reject> {
+        self.core.apps.authenticate(key, secret).await
+    }
+
+    // ───────────── users and tokens ─────────────
+
+    /// A token for the user, who is made if new.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a life that is not 1 s to 30 days.
+    pub async fn mint_token(
+        &self,
+        app: AppId,
+        user: &UserId,
+        life_seconds: u64,
+    ) -> Result<Token, Reject> {
+        self.check_running()?;
+        if life_seconds == 0 || life_seconds > TOKEN_LIFE_SECONDS_MAX {
+            return Err(Reject::new(
+                Code::InvalidRequest,
+                "a token lives from 1 to 2,592,000 seconds",
+            ));
+        }
+        let row = user::update(&self.core.tools, app, user, |_| {}).await?;
+        self.core
+            .apps
+            .mint(app, user, row.tokens_not_before, life_seconds)
+            .await
+    }
+
+    /// Who shows this token. The codes from 2000 on say what is wrong with it.
+    pub async fn verify_token(&self, token: &str) -> Result<Identity, Reject> {
+        self.core.apps.verify(token).await
+    }
+
+    /// Every token of the user issued until now dies, and every session ends.
+    pub async fn revoke_tokens(&self, app: AppId, user: &UserId) -> Result<(), Reject> {
+        self.check_running()?;
+        // Tokens tell time in seconds: the next one is the first that is safely later.
+        let not_before = (self.core.tools.env.now().0 / 1_000 + 1) * 1_000;
+        let tools = &self.core.tools;
+        user::update(tools, app, user, |row| {
+            row.tokens_not_before = row.tokens_not_before.max(not_before)
+        })
+        .await?;
+        self.end_sessions(app, user, None, &Code::TokenRevoked.into())
+            .await?;
+        Ok(())
+    }
+
+    /// Makes the user, or changes the profile.
+    pub async fn put_user(
+        &self,
+        app: AppId,
+        user: &UserId,
+        profile: Profile,
+    ) -> Result<User, Reject> {
+        self.check_running()?;
+        user::check_profile(&profile)?;
+        let row = user::update(&self.core.tools, app, user, |row| {
+            row.name.clone_from(&profile.name);
+            row.portrait.clone_from(&profile.portrait);
+        });
+        Ok(user::user_of(user, row.await?))
+    }
+
+    /// The user. `USER_NOT_FOUND` if no token was ever made and the app never told of them.
+    pub async fn user(&self, app: AppId, user: &UserId) -> Result<User, Reject> {
+        let row = user::row(&self.core.tools, app, user).await?;
+        row.map(|row| user::user_of(user, row))
+            .ok_or_else(|| Code::UserNotFound.into())
+    }
+
+    /// The user's sessions on all nodes, the oldest first.
+    pub async fn sessions(&self, app: AppId, user: &UserId) -> Result<Vec<SessionInfo>, Reject> {
+        self.ask_home_for_sessions(app, user).await
+    }
+
+    /// Ends the user's sessions, or those of one device; how many there were.
+    pub async fn sign_out(
+        &self,
+        app: AppId,
+        user: &UserId,
+        device: Option<&DeviceId>,
+    ) -> Result<usize, Reject> {
+        self.check_running()?;
+        self.end_sessions(app, user, device, &Code::SignedOut.into())
+            .await
+    }
+
+    // ───────────── sessions ─────────────
+
+    /// Registers a session: from here on it is pushed to. Others of the user may be closed by the
+    /// login policy.
+    pub async fn open_session(
+        &self,
+        new: NewSession,
+        sink: Arc<dyn SessionSink>,
+    ) -> Result<Opened, Reject> {
+        self.check_running()?;
+        self.register_session(new, sink).await
+    }
+
+    /// The connection is gone. Unknown sessions are ignored.
+    pub fn close_session(&self, id: SessionId) {
+        self.unregister_session(id);
+    }
+
+    /// The user's present feed version.
+    pub async fn feed_version(&self, app: AppId, user: &UserId) -> Result<u64, Reject> {
+        user::feed_version(&self.core.tools, app, user.as_str()).await
+    }
+
+    // ───────────── messages ─────────────
+
+    /// Takes a message. Sends of one caller to one conversation are taken in the order of the
+    /// calls; `reply` hears of each once it is durable, or refused. Never blocks.
+    pub fn send(&self, message: SendMessage, reply: Reply) {
+        let tools = &self.core.tools;
+        let checked = self.check_running().and_then(|()| {
+            rules::check_client_message_id(&message.client_message_id)?;
+            rules::check_content(
+                &message.content_type,
+                message.body.len(),
+                tools.settings.content_bytes_max,
+            )?;
+            rules::check_fresh(message.first_try, tools.env.now())
+        });
+        if let Err(reject) = checked {
+            return refuse(reply, reject);
+        }
+        if message.read_up_to > 0 {
+            let this = self.clone();
+            let (app, user, id) = (
+                message.app,
+                message.sender.clone(),
+                message.conversation.clone(),
+            );
+            let seq = message.read_up_to;
+            tools.env.spawn(async move {
+                // The send stands by itself; a read position that did not move is moved later.
+                drop(this.mark_read(app, &user, &id, seq).await);
+            });
+        }
+        let name = message.conversation.to_string();
+        let owner = tools
+            .cluster
+            .view()
+            .owner(tables::conversation_shard(message.app, &name));
+        if owner == tools.cluster.node() {
+            let actor = self
+                .core
+                .conversations
+                .actor(message.app, &message.conversation, &name);
+            return actor.submit(Command::send(message, reply));
+        }
+        let this = self.clone();
+        let request = pb::request::Request::Send(wire::send(&message, &name));
+        tools.env.spawn(async move {
+            let answer = match this.core.tools.cluster.request(owner, request).await {
+                Ok(pb::response::Response::Sent(sent)) => wire::sent_from(sent),
+                Ok(_) => Err(wire::garbled()),
+                Err(reject) => Err(reject),
+            };
+            answer_send(reply, answer);
+        });
+    }
+
+    /// A page of messages. Without a `reader` it is the server API that asks, and sees all.
+    pub async fn pull(
+        &self,
+        app: AppId,
+        reader: Option<&UserId>,
+        conversation: &ConversationId,
+        page: PageRequest,
+    ) -> Result<MessagePage, Reject> {
+        history::pull(&self.core.tools, app, reader, conversation, page).await
+    }
+
+    /// Moves the user's read position up to `seq`, and tells the user's sessions if it moved.
+    pub async fn mark_read(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        seq: u64,
+    ) -> Result<ReadResult, Reject> {
+        self.check_running()?;
+        let (tools, name) = (&self.core.tools, conversation.to_string());
+        let (result, moved) = view::mark_read(tools, app, user, conversation, &name, seq).await?;
+        if moved {
+            let ReadResult { read_seq, unread } = result;
+            let event = Event::new(EventBody::Read {
+                conversation: name.into(),
+                read_seq,
+                unread,
+            });
+            let mut burst = Burst::default();
+            tools.fan_out.now(
+                app,
+                std::slice::from_ref(user),
+                &[Outgoing::to_all(event)],
+                &mut burst,
+            );
+            burst.flush();
+        }
+        Ok(result)
+    }
+
+    // ───────────── conversations and sync ─────────────
+
+    /// A page of the user's conversations, newest activity first. `limit` 0 takes the default.
+    pub async fn conversations(
+        &self,
+        app: AppId,
+        user: &UserId,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<ConversationPage, Reject> {
+        let limit = page_limit(limit, CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX)?;
+        device::conversations(&self.core.tools, app, user, cursor, limit).await
+    }
+
+    /// One conversation of the user. `NOT_FOUND` if it is not in the user's list.
+    pub async fn conversation(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+    ) -> Result<ConversationView, Reject> {
+        view::lookup(
+            &self.core.tools,
+            app,
+            user.as_str(),
+            &conversation.to_string().into(),
+        )
+        .await
+    }
+
+    /// What a device of the user missed.
+    pub async fn sync(
+        &self,
+        app: AppId,
+        user: &UserId,
+        request: SyncRequest,
+    ) -> Result<SyncResult, Reject> {
+        device::sync(
+            &self.core.tools,
+            self.core.apps.epoch(),
+            app,
+            user,
+            &request,
+        )
+        .await
+    }
+
+    // ───────────── groups ─────────────
+
+    /// Makes a group of `owner` and `members`, under this id or one made up.
+    pub async fn create_group(
+        &self,
+        app: AppId,
+        by: By,
+        id: Option<GroupId>,
+        name: &str,
+        owner: &UserId,
+        members: &[UserId],
+    ) -> Result<Group, Reject> {
+        let id = id.unwrap_or_else(|| {
+            let env = &self.core.tools.env;
+            GroupId::new(&env.message_id(env.now()).to_string())
+                .expect("26 letters and digits are an id")
+        });
+        let change = GroupChange::Create {
+            name: name.to_owned(),
+            owner: owner.clone(),
+            members: members.to_vec(),
+        };
+        self.change_group(app, by, id, change).await
+    }
+
+    /// Adds those of the users who are not in it. Every member may.
+    pub async fn add_members(
+        &self,
+        app: AppId,
+        by: By,
+        group: &GroupId,
+        users: &[UserId],
+    ) -> Result<Group, Reject> {
+        self.change_group(app, by, group.clone(), GroupChange::Add(users.to_vec()))
+            .await
+    }
+
+    /// Removes those of the users who are in it. Only the owner may, and never the owner.
+    pub async fn remove_members(
+        &self,
+        app: AppId,
+        by: By,
+        group: &GroupId,
+        users: &[UserId],
+    ) -> Result<Group, Reject> {
+        self.change_group(app, by, group.clone(), GroupChange::Remove(users.to_vec()))
+            .await
+    }
+
+    /// The user leaves. The owner can't.
+    pub async fn quit_group(
+        &self,
+        app: AppId,
+        user: &UserId,
+        group: &GroupId,
+    ) -> Result<(), Reject> {
+        self.change_group(
+            app,
+            By::User(user.clone()),
+            group.clone(),
+            GroupChange::Quit,
+        )
+        .await
+        .map(|_| ())
+    }
+
+    /// Ends the group for all. Its id stays taken.
+    pub async fn dismiss_group(&self, app: AppId, by: By, group: &GroupId) -> Result<(), Reject> {
+        self.change_group(app, by, group.clone(), GroupChange::Dismiss)
+            .await
+            .map(|_| ())
+    }
+
+    /// The group. A user must be in it.
+    pub async fn group(&self, app: AppId, by: By, group: &GroupId) -> Result<Group, Reject> {
+        group::get(&self.core.tools, app, &by, group).await
+    }
+
+    /// A page of the group's members, by user id. A user must be in it. `limit` 0 takes the default.
+    pub async fn members(
+        &self,
+        app: AppId,
+        by: By,
+        group: &GroupId,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<GroupMemberPage, Reject> {
+        let limit = page_limit(limit, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX)?;
+        group::members(&self.core.tools, app, &by, group, cursor, limit).await
+    }
+
+    async fn change_group(
+        &self,
+        app: AppId,
+        by: By,
+        id: GroupId,
+        change: GroupChange,
+    ) -> Result<Group, Reject> {
+        self.check_running()?;
+        let tools = &self.core.tools;
+        let conversation = ConversationId::Group(id.clone());
+        let name = conversation.to_string();
+        let owner = tools
+            .cluster
+            .view()
+            .owner(tables::conversation_shard(app, &name));
+        if owner == tools.cluster.node() {
+            let (reply, result) = oneshot::channel();
+            let actor = self.core.conversations.actor(app, &conversation, &name);
+            actor.submit(Command::group(by, change, reply));
+            return result
+                .await
+                .unwrap_or_else(|_| Err(Code::ShuttingDown.into()));
+        }
+        let request = pb::request::Request::ChangeGroup(wire::change_group(app, &id, &by, &change));
+        match tools.cluster.request(owner, request).await? {
+            pb::response::Response::Group(group) => wire::group_from(group),
+            _ => Err(wire::garbled()),
+        }
+    }
+}
+
+fn page_limit(asked: usize, default: usize, max: usize) -> Result<usize, Reject> {
+    match asked {
+        0 => Ok(default),
+        limit if limit <= max => Ok(limit),
+        _ => Err(Reject::new(
+            Code::InvalidRequest,
+            format!("a page has at most {max} items"),
+        )),
+    }
+}
+
+fn refuse(reply: Reply, reject: Reject) {
+    answer_send(reply, Err(reject));
+}
+
+fn answer_send(reply: Reply, result: Result<SendResult, Reject>) {
+    match reply {
+        Reply::Session(sink, request) => {
+            sink.reply_send(request, result);
+            sink.flush();
+        }
+        // Whoever asked may have gone.
+        Reply::Call(waiter) => drop(waiter.send(result)),
+    }
+}

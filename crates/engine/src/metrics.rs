@@ -1,0 +1,75 @@
+//! What the engine counts, for operators.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters since the start. Reading them never stops anybody.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub(crate) messages_appended: AtomicU64,
+    pub(crate) sends_repeated: AtomicU64,
+    pub(crate) sends_refused: AtomicU64,
+    pub(crate) append_conflicts: AtomicU64,
+    pub(crate) outbox_applied: AtomicU64,
+    pub(crate) outbox_retried: AtomicU64,
+    pub(crate) packet_holes: AtomicU64,
+}
+
+/// Adds one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Metrics {
+    /// In the text format of Prometheus.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let rows = [
+            (
+                "anser_messages_appended_total",
+                "Messages stored.",
+                &self.messages_appended,
+            ),
+            (
+                "anser_sends_repeated_total",
+                "Retries answered with the first result.",
+                &self.sends_repeated,
+            ),
+            (
+                "anser_sends_refused_total",
+                "Sends refused.",
+                &self.sends_refused,
+            ),
+            (
+                "anser_append_conflicts_total",
+                "Appends that another node overtook.",
+                &self.append_conflicts,
+            ),
+            (
+                "anser_outbox_applied_total",
+                "Effects elsewhere carried out.",
+                &self.outbox_applied,
+            ),
+            (
+                "anser_outbox_retried_total",
+                "Effects elsewhere put off after a failure.",
+                &self.outbox_retried,
+            ),
+            (
+                "anser_packet_holes_total",
+                "Times that packets from another node were missing.",
+                &self.packet_holes,
+            ),
+        ];
+        let mut text = String::new();
+        for (name, help, counter) in rows {
+            let value = counter.load(Ordering::Relaxed);
+            write!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n"
+            )
+            .expect("a String takes all");
+        }
+        text
+    }
+}

@@ -1,0 +1,231 @@
+//! Effects elsewhere.
+//!
+//! A unit stays within one shard. What it brings about in others — the inbox rows of a group's
+//! members — is an outbox row in the same unit, so it happens if and only if the cause did. The
+//! node that wrote the row carries it out at once ([`Outbox::nudge`]); rows whose node died, or
+//! that failed, are found by scanning the shards this node owns: at the start, after a change of
+//! view, and for shards known to have something left.
+//!
+//! An effect may be carried out twice, or by two nodes at a time. It is idempotent: a member
+//! version older than the one an inbox row reflects changes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anser_domain::{AppId, Code, Reject};
+use anser_proto::stored;
+use anser_store::{Key, Outcome, SHARD_COUNT, Shard, Unit};
+use futures::future::join_all;
+use parking_lot::Mutex;
+use stored::outbox_row::Effect;
+
+use crate::delivery::Burst;
+use crate::fault;
+use crate::metrics::count;
+use crate::tables::{self, UserKeys};
+use crate::tools::Tools;
+use crate::user::inbox_changed;
+
+/// Effects carried out at a time; the rest waits in the store.
+const RUNNING_MAX: usize = 64;
+/// Users of one effect served at a time: enough to share a commit.
+const USERS_AT_ONCE: usize = 128;
+/// Times an inbox is tried again after somebody else changed it.
+const TRIES_MAX: u32 = 32;
+/// Rows read from a shard at a time.
+const ROWS_AT_ONCE: usize = 64;
+
+struct Inner {
+    tools: Arc<Tools>,
+    running: AtomicUsize,
+    /// Shards with rows that nobody works on.
+    left: Mutex<BTreeSet<u16>>,
+}
+
+/// A handle on the outbox.
+#[derive(Clone)]
+pub(crate) struct Outbox(Arc<Inner>);
+
+impl Outbox {
+    pub(crate) fn new(tools: Arc<Tools>) -> Self {
+        Self(Arc::new(Inner {
+            tools,
+            running: AtomicUsize::new(0),
+            left: Mutex::default(),
+        }))
+    }
+
+    /// A row was just committed: carry it out now, or remember where it is.
+    pub(crate) fn nudge(&self, key: Key, row: stored::OutboxRow) {
+        if self.0.running.fetch_add(1, Ordering::Relaxed) >= RUNNING_MAX {
+            self.0.running.fetch_sub(1, Ordering::Relaxed);
+            self.0.left.lock().insert(key.shard.0);
+            return;
+        }
+        let this = self.clone();
+        self.0.tools.env.spawn(async move {
+            this.run(&key, row).await;
+            this.0.running.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    /// All shards that this node owns are to be looked through.
+    pub(crate) fn look_everywhere(&self) {
+        let (view, node) = (self.0.tools.cluster.view(), self.0.tools.cluster.node());
+        let mine = (0..SHARD_COUNT).filter(|shard| view.owner(Shard(*shard)) == node);
+        self.0.left.lock().extend(mine);
+    }
+
+    /// Carries out what is left in the shards known to have something.
+    pub(crate) async fn sweep(&self) {
+        let shards = std::mem::take(&mut *self.0.left.lock());
+        for shard in shards {
+            loop {
+                let page = match self
+                    .0
+                    .tools
+                    .store
+                    .scan(tables::outbox_range(Shard(shard), ROWS_AT_ONCE))
+                    .await
+                {
+                    Ok(page) => page,
+                    Err(error) => {
+                        fault::reject(&error);
+                        self.0.left.lock().insert(shard);
+                        break;
+                    }
+                };
+                let mut done = true;
+                for (key, value) in page.rows {
+                    let key = Key::new(tables::OUTBOX, Shard(shard), key);
+                    match tables::decode(&value) {
+                        Ok(row) => done &= self.run(&key, row).await,
+                        // Reported when it was read; it stays for an operator to look at.
+                        Err(_) => done = false,
+                    }
+                }
+                if !page.more || !done {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Carries out one effect and deletes its row. `false`: it is left for later.
+    async fn run(&self, key: &Key, row: stored::OutboxRow) -> bool {
+        let Some(Effect::Inbox(effect)) = row.effect else {
+            tracing::error!("an outbox row of a newer release is left alone");
+            return false;
+        };
+        let app = AppId(effect.app);
+        let result = match self.inboxes(app, &effect).await {
+            Ok(()) => match self
+                .0
+                .tools
+                .committer
+                .commit(app, Unit::new().delete(key.clone()))
+                .await
+            {
+                Ok(Outcome::Committed) => Ok(()),
+                Ok(_) => Err(Reject::from(Code::Unavailable)),
+                Err(reject) => Err(reject),
+            },
+            Err(reject) => Err(reject),
+        };
+        match result {
+            Ok(()) => {
+                count(&self.0.tools.metrics.outbox_applied);
+                true
+            }
+            Err(reject) => {
+                tracing::warn!(%reject, conversation = effect.conversation, "an effect is put off");
+                count(&self.0.tools.metrics.outbox_retried);
+                self.0.left.lock().insert(key.shard.0);
+                false
+            }
+        }
+    }
+
+    async fn inboxes(&self, app: AppId, effect: &stored::InboxEffect) -> Result<(), Reject> {
+        for users in effect.users.chunks(USERS_AT_ONCE) {
+            for result in join_all(users.iter().map(|user| self.inbox(app, user, effect))).await {
+                result?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One user's row follows, and the user's sessions hear of it.
+    async fn inbox(
+        &self,
+        app: AppId,
+        user: &str,
+        effect: &stored::InboxEffect,
+    ) -> Result<(), Reject> {
+        let (tools, keys) = (&self.0.tools, UserKeys::new(app, user));
+        for _ in 0..TRIES_MAX {
+            let read = tools
+                .store
+                .get_many(&[keys.inbox_head(), keys.inbox(&effect.conversation)])
+                .await;
+            let read = read.map_err(|e| fault::reject(&e))?;
+            let head: stored::InboxHead =
+                tables::decode_some(read[0].as_ref())?.unwrap_or_default();
+            let old: Option<stored::InboxRow> = tables::decode_some(read[1].as_ref())?;
+            if old
+                .as_ref()
+                .is_some_and(|old| old.member_version >= effect.member_version)
+            {
+                return Ok(());
+            }
+            // A clock that always moves, and never falls behind the wall's.
+            let version = (head.feed_version + 1).max(tools.env.now().0);
+            let row = stored::InboxRow {
+                member: effect.member,
+                member_version: effect.member_version,
+                feed_version: version,
+                joined_time: effect.joined_time,
+                first_seq: effect.first_seq,
+                joined_ordinal: effect.joined_ordinal,
+            };
+            let mut unit = Unit::new()
+                .expect_unchanged(keys.inbox_head(), read[0].clone())
+                .put(
+                    keys.inbox_head(),
+                    tables::encode(&stored::InboxHead {
+                        feed_version: version,
+                    }),
+                )
+                .put(keys.inbox(&effect.conversation), tables::encode(&row))
+                .put(
+                    keys.inbox_feed(version),
+                    effect.conversation.clone().into_bytes(),
+                );
+            if let Some(old) = old {
+                unit = unit.delete(keys.inbox_feed(old.feed_version));
+            }
+            match tools.committer.commit(app, unit).await? {
+                Outcome::Committed => {
+                    let mut burst = Burst::default();
+                    let conversation = Arc::from(effect.conversation.as_str());
+                    inbox_changed(
+                        tools,
+                        app,
+                        user,
+                        &conversation,
+                        version,
+                        head.feed_version,
+                        &mut burst,
+                    )
+                    .await;
+                    burst.flush();
+                    return Ok(());
+                }
+                Outcome::Conflict | Outcome::Unknown(_) => {}
+                Outcome::Refused(error) => return Err(fault::reject(&error)),
+            }
+        }
+        Err(Code::Unavailable.into())
+    }
+}

@@ -1,0 +1,130 @@
+//! A user's conversations, by last activity.
+//!
+//! Rows come from the user's feed, the last changed first, and are bounded; activity comes from
+//! the conversations' heads in one multi-read. Nothing is kept in the user's shard per message.
+
+use std::sync::Arc;
+
+use anser_domain::limits::INBOX_CONVERSATIONS_MAX;
+use anser_domain::{AppId, Reject, Timestamp};
+use anser_proto::stored;
+use anser_store::{GET_MANY_MAX, Key, SCAN_LIMIT_MAX};
+use bytes::Bytes;
+
+use crate::conversation::{ConversationView, view};
+use crate::fault;
+use crate::tables::{self, ConversationKeys, UserKeys};
+use crate::tools::Tools;
+
+/// A conversation with what sorts it.
+pub(crate) struct Listed {
+    pub(crate) name: Arc<str>,
+    pub(crate) row: stored::InboxRow,
+    pub(crate) head: Option<stored::Head>,
+    pub(crate) last_time: Timestamp,
+}
+
+impl Listed {
+    /// Newest first, and among equals by name, so that a page can say where it ended.
+    pub(crate) fn sort_key(&self) -> (std::cmp::Reverse<u64>, &str) {
+        (std::cmp::Reverse(self.last_time.0), &self.name)
+    }
+
+    pub(crate) async fn view(
+        &self,
+        tools: &Tools,
+        app: AppId,
+        user: &str,
+    ) -> Result<ConversationView, Reject> {
+        view::view(
+            &tools.store,
+            app,
+            user,
+            &self.name,
+            &self.row,
+            self.head.as_ref(),
+        )
+        .await
+    }
+}
+
+/// All conversations of the user, those that the user left included, newest activity first.
+pub(crate) async fn all(tools: &Tools, app: AppId, user: &str) -> Result<Vec<Listed>, Reject> {
+    let keys = UserKeys::new(app, user);
+    let names = names(tools, &keys).await?;
+    let rows = get_all(tools, names.iter().map(|name| keys.inbox(name)).collect()).await?;
+    let heads = get_all(
+        tools,
+        names
+            .iter()
+            .map(|name| ConversationKeys::new(app, name).head())
+            .collect(),
+    )
+    .await?;
+    let mut listed = Vec::with_capacity(names.len());
+    for ((name, row), head) in names.into_iter().zip(rows).zip(heads) {
+        // A feed row and its inbox row are written together; one without the other was read
+        // while it moved, and its own push is on the way.
+        let Some(row) = tables::decode_some::<stored::InboxRow>(row.as_ref())? else {
+            continue;
+        };
+        let head: Option<stored::Head> = tables::decode_some(head.as_ref())?;
+        let last_time = Timestamp(
+            head.as_ref()
+                .map_or(0, |head| head.last_time)
+                .max(row.joined_time),
+        );
+        listed.push(Listed {
+            name,
+            row,
+            head,
+            last_time,
+        });
+    }
+    listed.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+    Ok(listed)
+}
+
+async fn names(tools: &Tools, keys: &UserKeys) -> Result<Vec<Arc<str>>, Reject> {
+    let mut names: Vec<Arc<str>> = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut below = u64::MAX;
+    while names.len() < INBOX_CONVERSATIONS_MAX {
+        let limit = SCAN_LIMIT_MAX.min(INBOX_CONVERSATIONS_MAX - names.len());
+        let page = tools
+            .store
+            .scan(keys.inbox_feed_below(below, limit))
+            .await
+            .map_err(|e| fault::reject(&e))?;
+        for (key, value) in &page.rows {
+            below = keys
+                .version_of_key(key)
+                .ok_or_else(crate::conversation::loaded::damaged)?;
+            let name =
+                std::str::from_utf8(value).map_err(|_| crate::conversation::loaded::damaged())?;
+            let name: Arc<str> = Arc::from(name);
+            // A row that moved between two pages may be met twice.
+            if seen.insert(name.clone()) {
+                names.push(name);
+            }
+        }
+        if !page.more {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+async fn get_all(tools: &Tools, keys: Vec<Key>) -> Result<Vec<Option<Bytes>>, Reject> {
+    let mut values = Vec::with_capacity(keys.len());
+    for chunk in keys.chunks(GET_MANY_MAX) {
+        values.extend(
+            tools
+                .store
+                .get_many(chunk)
+                .await
+                .map_err(|e| fault::reject(&e))?,
+        );
+    }
+    Ok(values)
+}

@@ -1,0 +1,101 @@
+//! The catalog: every table, its key, its value, who writes it.
+//!
+//! Keys stand behind a virtual shard ([`shard`]). Texts in keys end with a zero byte, which no id
+//! may contain, and numbers are big-endian, so that bytes sort as the things they name. Values
+//! are the messages of `proto/anser/stored/v1/stored.proto`.
+//!
+//! | Table | Key after the shard | Value | Written by |
+//! |---|---|---|---|
+//! | [`HEAD`] | conversation | `Head` | the conversation's actor; every append is conditional on it |
+//! | [`MESSAGE`] | conversation, seq | `Message` | the unit that moves the head |
+//! | [`SENT`] | conversation, sender, client message id | `Sent` | the unit of the message |
+//! | [`UNCOUNTED`] | conversation, user, ordinal | how many countable messages the user has sent up to this one (8 bytes) | the unit of the message |
+//! | [`MEMBER`] | conversation, user | `Member` | the unit that moves the head's member version |
+//! | [`POSITION`] | conversation, user | `Position` | reading; conditional on itself, only moves up |
+//! | [`INBOX_HEAD`] | user | `InboxHead` | whoever changes the user's inbox; conditional on itself |
+//! | [`INBOX`] | user, conversation | `InboxRow` | the unit that moves the inbox head |
+//! | [`INBOX_FEED`] | user, feed version | conversation | the same: exactly one row a conversation |
+//! | [`USER`] | user | `User` | the server API, the first login |
+//! | [`OUTBOX`] | due time, random | `OutboxRow` | the unit of the cause; the outbox worker deletes |
+//! | [`APP`] | app key, in shard 0 | `App` | management; conditional on itself |
+//! | [`INSTALLATION`] | nothing, in shard 0 | `Installation` | first start, new apps; conditional on itself |
+//!
+//! There is no table from message id to sequence: an id begins with the message's time, and time
+//! never falls as the sequence grows, so a message is found by bisection.
+
+mod key;
+
+use anser_store::{Space, SpaceClass};
+use bytes::Bytes;
+use prost::Message;
+
+use anser_domain::{Code, Reject};
+
+pub(crate) use key::{
+    ConversationKeys, UserKeys, app_key, apps_after, installation_key, outbox_range,
+};
+pub(crate) use key::{conversation_shard, user_shard};
+
+/// See the catalog.
+pub const HEAD: Space = Space(1);
+/// See the catalog.
+pub const MESSAGE: Space = Space(2);
+/// See the catalog.
+pub const SENT: Space = Space(3);
+/// See the catalog.
+pub const UNCOUNTED: Space = Space(4);
+/// See the catalog.
+pub const MEMBER: Space = Space(5);
+/// See the catalog.
+pub const POSITION: Space = Space(6);
+/// See the catalog.
+pub const INBOX_HEAD: Space = Space(7);
+/// See the catalog.
+pub const INBOX: Space = Space(8);
+/// See the catalog.
+pub const INBOX_FEED: Space = Space(9);
+/// See the catalog.
+pub const USER: Space = Space(10);
+/// See the catalog.
+pub const OUTBOX: Space = Space(11);
+/// See the catalog.
+pub const APP: Space = Space(12);
+/// See the catalog.
+pub const INSTALLATION: Space = Space(13);
+
+/// How each table is used, for the store to place it.
+pub const CATALOG: &[(Space, SpaceClass)] = &[
+    (HEAD, SpaceClass::Small),
+    (MESSAGE, SpaceClass::Log),
+    (SENT, SpaceClass::Small),
+    (UNCOUNTED, SpaceClass::Small),
+    (MEMBER, SpaceClass::Small),
+    (POSITION, SpaceClass::Small),
+    (INBOX_HEAD, SpaceClass::Small),
+    (INBOX, SpaceClass::Small),
+    (INBOX_FEED, SpaceClass::Small),
+    (USER, SpaceClass::Small),
+    (OUTBOX, SpaceClass::Small),
+    (APP, SpaceClass::Small),
+    (INSTALLATION, SpaceClass::Small),
+];
+
+/// Reads a value back. Bytes that do not decode mean a damaged store.
+pub(crate) fn decode<T: Message + Default>(bytes: &Bytes) -> Result<T, Reject> {
+    T::decode(bytes.clone()).map_err(|error| {
+        tracing::error!(%error, "a stored value does not decode; run a check of the store");
+        Reject::new(Code::Internal, "a stored value does not decode")
+    })
+}
+
+/// Reads a value that may be absent.
+pub(crate) fn decode_some<T: Message + Default>(
+    bytes: Option<&Bytes>,
+) -> Result<Option<T>, Reject> {
+    bytes.map(decode).transpose()
+}
+
+/// Writes a value.
+pub(crate) fn encode(value: &impl Message) -> Bytes {
+    value.encode_to_vec().into()
+}

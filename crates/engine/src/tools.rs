@@ -1,0 +1,24 @@
+//! What every part of the engine works with.
+
+use std::sync::Arc;
+
+use anser_store::Store;
+
+use crate::cluster::Cluster;
+use crate::committer::Committer;
+use crate::delivery::{FanOut, Home};
+use crate::engine::Settings;
+use crate::env::Env;
+use crate::metrics::Metrics;
+
+/// Shared by the actors, the outbox and the handle itself; knows none of them.
+pub(crate) struct Tools {
+    pub(crate) env: Env,
+    pub(crate) store: Store,
+    pub(crate) committer: Committer,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) fan_out: FanOut,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+}
