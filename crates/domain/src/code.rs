@@ -94,7 +94,6 @@ codes! {
     3013 GroupFull "GROUP_FULL" "The group would have more members than allowed; nothing was changed." "Remove members, or use another group."
     3014 AlreadyExists "ALREADY_EXISTS" "The id is taken." "Choose another id, or none."
     3015 GroupDismissed "GROUP_DISMISSED" "The group was dismissed." "Stop using it."
-    3016 InboxFull "INBOX_FULL" "A user is in as many conversations as allowed." "Leave some."
     3017 UserNotFound "USER_NOT_FOUND" "There is no such user in this app." "A user exists from the first token on."
     4000 Replaced "REPLACED" "Another device of the same platform signed in as this user." "Tell the user; connect again only when asked to."
     4001 SignedOut "SIGNED_OUT" "The server ended this user's session." "Tell the user; sign in anew."

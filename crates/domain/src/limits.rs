@@ -22,7 +22,8 @@ pub const GROUP_MEMBERS_MAX: usize = 3_000;
 pub const GROUP_NAME_BYTES_MAX: usize = 128;
 /// Users named in a notice about a group; the rest is a number.
 pub const NOTICE_USERS_MAX: usize = 100;
-/// Conversations in one user's inbox. A first window sorts them all by activity, so it is bounded.
+/// Conversations of one user that a list or a sync looks at: those whose membership or settings
+/// changed last. A first window sorts them all by activity, so there must be a bound.
 pub const INBOX_CONVERSATIONS_MAX: usize = 5_000;
 /// Items of a page of messages or conversations.
 pub const PAGE_ITEMS_MAX: usize = 100;
