@@ -7,7 +7,10 @@
 
 pub mod connection;
 pub mod limits;
+pub mod listener;
 pub mod metrics;
 pub mod native;
+pub mod rest;
 pub mod session;
+pub mod tls;
 pub mod websocket;

@@ -20,10 +20,13 @@ use crate::websocket::{self, CloseCode};
 /// Bytes thrown away while a connection lingers; who sends more is not going to read.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
+/// How long a connection lingers unless told otherwise.
+const LINGER_MS: u64 = 5_000;
+
 /// A socket with what is spoken on it; done when the connection is over.
 ///
 /// Spawn it in a task of its own, so that what made the connection takes no memory with it.
-pub struct Connection<S: Socket, H> {
+pub struct Connection<S: Socket, H, G> {
     socket: S,
     outbox: Shared<S>,
     handler: H,
@@ -37,8 +40,17 @@ pub struct Connection<S: Socket, H> {
     clock: Clock,
     linger_ms: u64,
     metrics: Arc<Metrics>,
-    /// Held until the peer has authenticated.
-    stranger: Option<Box<dyn Send + Sync>>,
+    guard: G,
+}
+
+/// What whoever made the connection keeps with it until its end.
+pub trait Guard: Send + Unpin + 'static {
+    /// The peer has authenticated. Called at least once then.
+    fn authenticated(&mut self);
+}
+
+impl Guard for () {
+    fn authenticated(&mut self) {}
 }
 
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -59,41 +71,46 @@ enum Step {
     Wait,
 }
 
-impl<S: Socket, H: Handler> Connection<S, H> {
-    /// A connection that has already received `unread`.
-    #[expect(clippy::too_many_arguments, reason = "made in one place, of parts of one kind each")]
+impl<S: Socket, H: Handler, G: Guard> Connection<S, H, G> {
+    /// A connection that nothing was received on yet.
     pub fn new(
         socket: S,
         outbox: Shared<S>,
         handler: H,
         decoder: Decoder,
-        unread: Vec<u8>,
+        guard: G,
         clock: Clock,
-        linger: Duration,
-        metrics: Arc<Metrics>,
     ) -> Self {
         let armed = handler.deadline();
+        let metrics = outbox.metrics().clone();
         Metrics::enter(&metrics.connections);
         Self {
             socket,
             outbox,
             handler,
             decoder,
-            unread,
+            unread: Vec::new(),
             stage: Stage::Open,
             timer: Box::pin(sleep_until(clock.instant(armed))),
             armed,
             clock,
-            linger_ms: u64::try_from(linger.as_millis()).unwrap_or(u64::MAX),
+            linger_ms: LINGER_MS,
             metrics,
-            stranger: None,
+            guard,
         }
     }
 
-    /// Keeps `guard` until the peer has authenticated or is gone.
+    /// These bytes were received already.
     #[must_use]
-    pub fn with_stranger(mut self, guard: Option<Box<dyn Send + Sync>>) -> Self {
-        self.stranger = guard;
+    pub fn received(mut self, unread: Vec<u8>) -> Self {
+        self.unread = unread;
+        self
+    }
+
+    /// So long the peer may take to read the farewell and close its side.
+    #[must_use]
+    pub fn lingering(mut self, time: Duration) -> Self {
+        self.linger_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self
     }
 
@@ -126,7 +143,7 @@ impl<S: Socket, H: Handler> Connection<S, H> {
             return self.step_timer(cx);
         }
         if self.handler.is_authenticated() {
-            self.stranger = None;
+            self.guard.authenticated();
         }
         if self.outbox.is_closing() {
             return Step::Again;
@@ -282,7 +299,7 @@ impl<S: Socket, H: Handler> Connection<S, H> {
     }
 }
 
-impl<S: Socket, H: Handler> Future for Connection<S, H> {
+impl<S: Socket, H: Handler, G: Guard> Future for Connection<S, H, G> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -298,7 +315,7 @@ impl<S: Socket, H: Handler> Future for Connection<S, H> {
     }
 }
 
-impl<S: Socket, H> Drop for Connection<S, H> {
+impl<S: Socket, H, G> Drop for Connection<S, H, G> {
     fn drop(&mut self) {
         Metrics::leave(&self.metrics.connections);
         // The engine may hold the outbox a little longer; the socket closes now.

@@ -23,6 +23,7 @@ mod length;
 mod scratch;
 mod socket;
 
-pub use driver::Connection;
+pub use driver::{Connection, Guard};
 pub use framing::{Decoder, Item, Refusal};
+pub(crate) use scratch::read_some;
 pub use socket::{Clock, Direct, Indirect, PlainSocket, Socket, TlsSocket};

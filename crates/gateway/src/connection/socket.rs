@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_rustls::server::TlsStream;
 
+use super::scratch::poll_read;
 use crate::session::{Drain, Outbox, Wire};
 
 /// A clock that never goes back, in milliseconds from its making.
@@ -162,16 +163,6 @@ impl Socket for TlsSocket {
         outbox.end();
         Poll::Ready(())
     }
-}
-
-fn poll_read(
-    from: &mut (impl AsyncRead + Unpin),
-    cx: &mut Context<'_>,
-    into: &mut [u8],
-) -> Poll<io::Result<usize>> {
-    let mut buffer = ReadBuf::new(into);
-    ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
-    Poll::Ready(Ok(buffer.filled().len()))
 }
 
 /// Whoever waits for a [`Socket`] shares its outbox.

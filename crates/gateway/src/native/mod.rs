@@ -15,7 +15,7 @@ pub use dialect::{Framing, NativeDialect};
 
 pub(crate) use conversation::{conversation_page, list_conversations};
 pub(crate) use group::{group, group_id, member_page, member_page_limit, new_group, user_list};
-pub(crate) use hello::{Hello, hello};
+pub(crate) use hello::hello;
 pub(crate) use message::{conversation_id, message_page, pull, send};
 pub(crate) use sync::{sync, sync_result};
 

@@ -162,6 +162,11 @@ impl<W: Wire> Outbox<W> {
         self.dialect
     }
 
+    /// Where this outbox counts.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Queues a whole encoded frame that must not be dropped.
     pub fn reply(&self, frame: Bytes) {
         let mut state = self.state.lock();
