@@ -1,7 +1,8 @@
 //! The server under test: a private process on free ports with a data directory of its own.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,61 +29,111 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// The line that `anser serve --ready-json` prints.
+/// What a run needs of the line that `anser serve --ready-json` prints.
 #[derive(Clone, Deserialize)]
-pub(crate) struct Ready {
+struct Ready {
     /// The WebSocket address, with its path.
     ws: String,
     app_key: String,
-    token_key: TokenKey,
+    admin_token: String,
 }
 
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
     process: Child,
-    ready: Ready,
+    app_key: String,
+    token_key: TokenKey,
     target: Target,
 }
 
 impl Launch {
     /// Starts the server and waits until it is ready.
     pub(crate) fn start(&self) -> Result<Server, String> {
-        fs::create_dir_all(&self.dir).map_err(|error| format!("{}: {error}", self.dir.display()))?;
-        let ready = self.dir.join("ready.json");
-        let out = File::create(&ready).map_err(|error| format!("{}: {error}", ready.display()))?;
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log())
-            .map_err(|error| format!("{}: {error}", self.log().display()))?;
-        let process = Command::new(&self.binary)
+        let mut starting = Starting(Some(self.spawn()?));
+        let line = starting.wait_ready(&self.ready(), &self.log())?;
+        let ready: Ready =
+            serde_json::from_str(&line).map_err(|error| format!("ready line {line:?}: {error}"))?;
+        let process = starting.0.as_ref().expect("it became ready");
+        let target = target(&ready.ws, process.id())?;
+        let token_key = self.token_key(target.address, &ready)?;
+        Ok(Server {
+            process: starting.0.take().expect("it became ready"),
+            app_key: ready.app_key,
+            token_key,
+            target,
+        })
+    }
+
+    /// Starts the server and kills it (SIGKILL) after so long, ready or not.
+    pub(crate) fn start_and_kill(&self, after: Duration) -> Result<(), String> {
+        let process = Starting(Some(self.spawn()?));
+        std::thread::sleep(after);
+        drop(process);
+        Ok(())
+    }
+
+    fn spawn(&self) -> Result<Child, String> {
+        let file = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+        fs::create_dir_all(&self.dir).map_err(|error| file(&self.dir, error))?;
+        let out = File::create(self.ready()).map_err(|error| file(&self.ready(), error))?;
+        let log = File::options().create(true).append(true).open(self.log());
+        let log = log.map_err(|error| file(&self.log(), error))?;
+        Command::new(&self.binary)
             .arg("serve")
             .arg("--data")
             .arg(self.dir.join("data"))
             .args(["--listen", "127.0.0.1:0", "--ready-json"])
-            // What limits one client is not what is measured; the rest stays as shipped.
-            .env("ANSER_LIMITS_CLIENT_SENDS_PER_SECOND", "0")
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(log)
             .spawn()
-            .map_err(|error| format!("{}: {error}", self.binary.display()))?;
-        let mut starting = Starting(Some(process));
-        let line = starting.wait_ready(&ready, &self.log())?;
-        let ready: Ready =
-            serde_json::from_str(&line).map_err(|error| format!("ready line {line:?}: {error}"))?;
-        let process = starting.0.take().expect("it is taken here only");
-        let target = target(&ready.ws, process.id())?;
-        Ok(Server {
-            process,
-            ready,
-            target,
-        })
+            .map_err(|error| file(&self.binary, error))
+    }
+
+    /// The key that tokens are signed with: made at the first start, since each new one takes the
+    /// place of one before.
+    fn token_key(&self, address: SocketAddr, ready: &Ready) -> Result<TokenKey, String> {
+        let path = self.dir.join("token-key.json");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(_) => {
+                let ask = format!("/v1/apps/{}/token-keys", ready.app_key);
+                let text = post(address, &ask, &ready.admin_token)?;
+                fs::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
+                text
+            }
+        };
+        serde_json::from_str(&text).map_err(|error| format!("token key: {error}"))
+    }
+
+    fn ready(&self) -> PathBuf {
+        self.dir.join("ready.json")
     }
 
     fn log(&self) -> PathBuf {
         self.dir.join("server.log")
+    }
+}
+
+/// One request of an operator; the body of a 2xx answer.
+fn post(address: SocketAddr, path: &str, admin_token: &str) -> Result<String, String> {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {admin_token}\r\n\
+         Content-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    let exchange = || {
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+        socket.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = exchange().map_err(|error: std::io::Error| format!("{path}: {error}"))?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 2") => Ok(body.to_owned()),
+        _ => Err(format!("{path}: {answer}")),
     }
 }
 
@@ -126,7 +177,9 @@ impl Drop for Starting {
 }
 
 fn target(ws: &str, pid: u32) -> Result<Target, String> {
-    let rest = ws.strip_prefix("ws://").ok_or(format!("{ws:?} is no ws:// address"))?;
+    let rest = ws
+        .strip_prefix("ws://")
+        .ok_or(format!("{ws:?} is no ws:// address"))?;
     let (host, path) = rest.split_once('/').ok_or(format!("{ws:?} has no path"))?;
     let address: SocketAddr = host.parse().map_err(|error| format!("{ws:?}: {error}"))?;
     Ok(Target {
@@ -154,7 +207,7 @@ impl Server {
     pub(crate) fn users(&self, names: impl Iterator<Item = String>) -> Vec<Credentials> {
         names
             .map(|user| Credentials {
-                token: token::mint(&self.ready.token_key, &self.ready.app_key, &user),
+                token: token::mint(&self.token_key, &self.app_key, &user),
                 user,
             })
             .collect()
@@ -184,7 +237,10 @@ impl Server {
             return Err(format!("the server had ended by itself: {status}"));
         }
         self.process.kill().map_err(|error| error.to_string())?;
-        self.process.wait().map(drop).map_err(|error| error.to_string())
+        self.process
+            .wait()
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -219,7 +275,10 @@ mod tests {
         let Opening::WebSocket { host, path } = target.opening else {
             panic!("not a WebSocket");
         };
-        assert_eq!((host.as_str(), path.as_str()), ("127.0.0.1:8080", "/v1/connect"));
+        assert_eq!(
+            (host.as_str(), path.as_str()),
+            ("127.0.0.1:8080", "/v1/connect")
+        );
         assert!(super::target("http://x", 7).is_err());
     }
 }

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::crash;
 use crate::floor::server::{self, Work};
 use crate::report::{Report, note};
-use crate::scenario::{
-    Context, all, append, connections, fanout, history, p2p, reconnect,
-};
+use crate::scenario::{Context, all, append, connections, fanout, history, p2p, reconnect};
 
 /// Load generator of Anser: real sockets, raw floors beside, ratios.
 #[derive(Parser)]
@@ -147,6 +146,19 @@ enum Command {
         #[arg(long, default_value = "5000", value_parser = connections)]
         clients: usize,
     },
+    /// Kill the server again and again under load, then check every acknowledged message.
+    Crash {
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(3..=200))]
+        clients: u8,
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        kills: u16,
+        /// Decides what clients do and when the server dies; random, and printed, if not given.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// The longest that the server lives between two kills, in milliseconds.
+        #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u64).range(10..=600_000))]
+        life_max: u64,
+    },
     /// The process of a floor; started by the tool itself.
     #[command(hide = true)]
     FloorServer {
@@ -195,6 +207,32 @@ pub(crate) fn run() -> Result<(), String> {
         dir: dir.path().to_owned(),
         measure: Duration::from_secs(common.seconds),
     };
+    if let Command::Crash {
+        clients,
+        kills,
+        seed,
+        life_max,
+    } = command
+    {
+        let plan = crash::Plan {
+            clients: clients.into(),
+            kills: kills.into(),
+            seed: seed.unwrap_or_else(|| fastrand::u64(..)),
+            life_max: Duration::from_millis(life_max),
+        };
+        return match crash::run(&context.launch("crash"), &plan) {
+            Ok(survived) => Report {
+                crash: Some(survived),
+                ..Report::default()
+            }
+            .publish(common.json.as_deref()),
+            // The evidence stays.
+            Err(error) => Err(format!(
+                "{error}\n(data and log are in {})",
+                dir.keep().display()
+            )),
+        };
+    }
     let report = measure(&context, command)?;
     report.publish(common.json.as_deref())
 }
@@ -218,7 +256,10 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
             }
             anser.finish()?;
         }
-        Command::Idle { connections, settle } => {
+        Command::Idle {
+            connections,
+            settle,
+        } => {
             report.rows = connections::measure(context, connections, Duration::from_secs(settle))?;
             report.checks = all::connection_checks(&report.rows);
         }
@@ -226,15 +267,25 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
             report.rows = connections::measure(context, connections, Duration::from_secs(1))?;
             report.rows.retain(|row| row.unit == "login");
         }
-        Command::History { messages, pairs, pages } => {
+        Command::History {
+            messages,
+            pairs,
+            pages,
+        } => {
             report.rows = history::measure(context, messages, pairs, pages)?;
             report.checks = all::history_checks(&report.rows);
         }
         Command::Reconnect { clients, at_a_time } => {
             let at_a_time = at_a_time.unwrap_or(clients).max(1);
-            report.rows.push(reconnect::measure(context, clients, at_a_time)?);
+            report
+                .rows
+                .push(reconnect::measure(context, clients, at_a_time)?);
         }
-        Command::Floor { pairs, members, window } => {
+        Command::Floor {
+            pairs,
+            members,
+            window,
+        } => {
             for window in window {
                 report.rows.push(fanout::floor(context, members, window)?);
                 report.rows.push(p2p::floor(context, pairs, window)?);
@@ -245,7 +296,14 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
                 report.rows.push(append::measure(context, senders)?);
             }
         }
-        Command::All { rounds, pairs, members, connections, messages, clients } => {
+        Command::All {
+            rounds,
+            pairs,
+            members,
+            connections,
+            messages,
+            clients,
+        } => {
             let plan = all::Plan {
                 rounds: rounds.into(),
                 pairs,
@@ -258,7 +316,7 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
             };
             report = all::run(context, &plan)?;
         }
-        Command::FloorServer { .. } => unreachable!("handled before"),
+        Command::FloorServer { .. } | Command::Crash { .. } => unreachable!("handled before"),
     }
     Ok(report)
 }

@@ -18,6 +18,7 @@
 mod anser;
 mod cli;
 mod clients;
+mod crash;
 mod floor;
 mod latency;
 mod process;

@@ -35,7 +35,8 @@ fn cpu_by_thread(pid: u32) -> BTreeMap<String, Duration> {
         let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
         let stat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         let nanos = stat.split(' ').next().and_then(|field| field.parse().ok());
-        *threads.entry(name.trim().to_owned()).or_default() += Duration::from_nanos(nanos.unwrap_or(0));
+        *threads.entry(name.trim().to_owned()).or_default() +=
+            Duration::from_nanos(nanos.unwrap_or(0));
     }
     threads
 }

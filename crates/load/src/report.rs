@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::crash::Survived;
 use crate::latency::Quantiles;
 use crate::process::Watched;
 
@@ -107,6 +108,9 @@ impl Check {
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) checks: Vec<Check>,
+    /// Of the crash test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) crash: Option<Survived>,
 }
 
 impl Report {
@@ -118,6 +122,9 @@ impl Report {
         if !self.checks.is_empty() {
             print("");
             print(&checks(&self.checks));
+        }
+        if let Some(survived) = &self.crash {
+            print(&serde_json::to_string(survived).map_err(|error| error.to_string())?);
         }
         if let Some(path) = json {
             let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
@@ -197,7 +204,12 @@ fn table(head: &[&str], lines: Vec<Vec<String>>) -> String {
     let mut all = vec![head.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>()];
     all.extend(lines);
     let widths: Vec<usize> = (0..head.len())
-        .map(|column| all.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            all.iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let line = |cells: &[String]| {
         let cells: Vec<String> = cells
@@ -208,7 +220,12 @@ fn table(head: &[&str], lines: Vec<Vec<String>>) -> String {
         format!("| {} |", cells.join(" | "))
     };
     let mut out = vec![line(&all[0])];
-    out.push(line(&widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>()));
+    out.push(line(
+        &widths
+            .iter()
+            .map(|width| "-".repeat(*width))
+            .collect::<Vec<_>>(),
+    ));
     out.extend(all[1..].iter().map(|cells| line(cells)));
     out.join("\n")
 }
@@ -231,8 +248,14 @@ mod tests {
 
     #[test]
     fn medians_ignore_outliers() {
-        assert_eq!(median([3.0, 1000.0, 1.0]).total_cmp(&3.0), std::cmp::Ordering::Equal);
-        assert_eq!(median([1.0, 2.0]).total_cmp(&1.5), std::cmp::Ordering::Equal);
+        assert_eq!(
+            median([3.0, 1000.0, 1.0]).total_cmp(&3.0),
+            std::cmp::Ordering::Equal
+        );
+        assert_eq!(
+            median([1.0, 2.0]).total_cmp(&1.5),
+            std::cmp::Ordering::Equal
+        );
         assert!(median([]).is_nan());
     }
 

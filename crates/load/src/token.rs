@@ -12,7 +12,7 @@ use serde_json::json;
 const LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// A key of an app for signing tokens.
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct TokenKey {
     /// The `kid` of its tokens.
     id: String,
@@ -43,13 +43,19 @@ mod tests {
 
     #[test]
     fn a_token_carries_its_claims_and_a_signature_over_them() {
-        let key = TokenKey { id: "k1".into(), secret: "hush".into() };
+        let key = TokenKey {
+            id: "k1".into(),
+            secret: "hush".into(),
+        };
         let token = mint(&key, "app", "alice");
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let (_, claims) = signed.split_once('.').unwrap();
         let claims: serde_json::Value =
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-        assert_eq!((claims["aud"].as_str(), claims["sub"].as_str()), (Some("app"), Some("alice")));
+        assert_eq!(
+            (claims["aud"].as_str(), claims["sub"].as_str()),
+            (Some("app"), Some("alice"))
+        );
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"hush");
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         hmac::verify(&key, signed.as_bytes(), &signature).unwrap();

@@ -145,7 +145,10 @@ impl Session {
             websocket::CLOSE => return Err("closed by the server".to_owned()),
             websocket::PING => {
                 let pong = websocket::masked(websocket::PONG, payload);
-                return self.socket.write_all(&pong).map_err(|error| error.to_string());
+                return self
+                    .socket
+                    .write_all(&pong)
+                    .map_err(|error| error.to_string());
             }
             _ => return Ok(()),
         }

@@ -45,7 +45,7 @@ impl Handler for LogIn<'_> {
                 self.done += 1;
                 self.latency.record(self.began[link].elapsed());
             }
-            Event::Refused { code, .. } => refused = Some(code),
+            Event::Refused { code } => refused = Some(code),
             _ => {}
         })?;
         match refused {
@@ -86,7 +86,11 @@ pub(crate) fn log_in(
         if login.done > progress.0 {
             progress = (login.done, Instant::now());
         } else if progress.1.elapsed() > PATIENCE {
-            return Err(format!("{} of {} logins, then none", login.done, users.len()));
+            return Err(format!(
+                "{} of {} logins, then none",
+                login.done,
+                users.len()
+            ));
         }
     }
     Ok((swarm, login.latency))
@@ -122,12 +126,20 @@ mod tests {
                 session_id: "s".repeat(70_000),
                 ..Welcome::default()
             });
-            let response = Response { id: frame.requests[0].id, result: Some(welcome) };
-            let item = ServerItem { item: Some(Item::Response(response)) };
+            let response = Response {
+                id: frame.requests[0].id,
+                result: Some(welcome),
+            };
+            let item = ServerItem {
+                item: Some(Item::Response(response)),
+            };
             let answer = ServerFrame { items: vec![item] }.encode_to_vec();
             socket.send(Message::Ping("are you there".into())).unwrap();
             socket.send(Message::Binary(answer.into())).unwrap();
-            assert_eq!(socket.read().unwrap(), Message::Pong("are you there".into()));
+            assert_eq!(
+                socket.read().unwrap(),
+                Message::Pong("are you there".into())
+            );
         }
         tokens
     }
@@ -139,15 +151,24 @@ mod tests {
         let server = thread::spawn(move || serve(&listener, 3));
         let target = Target {
             address,
-            opening: Opening::WebSocket { host: address.to_string(), path: "/v1/connect".into() },
+            opening: Opening::WebSocket {
+                host: address.to_string(),
+                path: "/v1/connect".into(),
+            },
             pid: std::process::id(),
         };
         let users: Vec<_> = ["a", "b", "c"]
-            .map(|name| Credentials { user: name.into(), token: format!("token of {name}") })
+            .map(|name| Credentials {
+                user: name.into(),
+                token: format!("token of {name}"),
+            })
             .into();
         let (mut swarm, latency) = log_in(&target, &users, 1).unwrap();
         assert_eq!(latency.quantiles().count, 3);
-        assert_eq!(server.join().unwrap(), ["token of a", "token of b", "token of c"]);
+        assert_eq!(
+            server.join().unwrap(),
+            ["token of a", "token of b", "token of c"]
+        );
         swarm.links.close_all();
     }
 
@@ -156,8 +177,15 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || drop(listener.accept()));
-        let target = Target { address, opening: Opening::Raw, pid: 1 };
-        let users = [Credentials { user: "a".into(), token: String::new() }];
+        let target = Target {
+            address,
+            opening: Opening::Raw,
+            pid: 1,
+        };
+        let users = [Credentials {
+            user: "a".into(),
+            token: String::new(),
+        }];
         let error = log_in(&target, &users, 1).err().unwrap();
         assert!(error.starts_with("login of a: "), "{error}");
         server.join().unwrap();

@@ -72,8 +72,7 @@ impl Links {
         let link = self.connections.len();
         let mut socket = TcpStream::from_std(open_socket(to, link)?);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry
-            .register(&mut socket, Token(link), interest)?;
+        self.registry.register(&mut socket, Token(link), interest)?;
         self.connections.push(Some(Connection {
             socket,
             stage: Stage::Connecting,
@@ -124,7 +123,8 @@ fn open_socket(to: SocketAddr, link: usize) -> io::Result<std::net::TcpStream> {
     match socket.connect(&SockAddr::from(to)) {
         Ok(()) => {}
         // EINPROGRESS: the loop reports the outcome.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+        Err(error)
+            if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
         Err(error) => return Err(error),
     }
     Ok(socket.into())
@@ -195,7 +195,11 @@ impl Swarm {
     }
 
     /// Waits for readiness, at most so long, and handles what there is.
-    pub(crate) fn turn<H: Handler>(&mut self, wait: Duration, handler: &mut H) -> Result<(), String> {
+    pub(crate) fn turn<H: Handler>(
+        &mut self,
+        wait: Duration,
+        handler: &mut H,
+    ) -> Result<(), String> {
         match self.poll.poll(&mut self.events, Some(wait)) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -272,7 +276,9 @@ impl Swarm {
             self.reads += u64::from(read > 0);
             let used = self.consume(link, kept + read, handler)?;
             if let Some(Some(connection)) = self.links.connections.get_mut(link) {
-                connection.partial.extend_from_slice(&self.scratch[used..kept + read]);
+                connection
+                    .partial
+                    .extend_from_slice(&self.scratch[used..kept + read]);
                 if connection.partial.is_empty() && connection.partial.capacity() > SCRATCH_BYTES {
                     connection.partial = Vec::new();
                 }
@@ -288,7 +294,12 @@ impl Swarm {
     }
 
     /// Handles the frames in the first `len` bytes of the scratch buffer; how many bytes are done.
-    fn consume<H: Handler>(&mut self, link: usize, len: usize, handler: &mut H) -> Result<usize, String> {
+    fn consume<H: Handler>(
+        &mut self,
+        link: usize,
+        len: usize,
+        handler: &mut H,
+    ) -> Result<usize, String> {
         let mut at = 0;
         loop {
             let Some(Some(connection)) = self.links.connections.get_mut(link) else {

@@ -101,7 +101,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Frame>, String> {
         return Ok(None);
     };
     if first & 0xf0 != 0x80 {
-        return Err(format!("first byte {first:#04x}: fragmented, or reserved bits"));
+        return Err(format!(
+            "first byte {first:#04x}: fragmented, or reserved bits"
+        ));
     }
     if second & 0x80 != 0 {
         return Err("the server masked a frame".to_owned());
@@ -143,7 +145,10 @@ mod tests {
             bytes[head..].fill(7);
             for cut in [0, 1, 2, head, bytes.len() - 1] {
                 if cut < bytes.len() {
-                    assert!(parse(&bytes[..cut]).unwrap().is_none(), "{len} cut at {cut}");
+                    assert!(
+                        parse(&bytes[..cut]).unwrap().is_none(),
+                        "{len} cut at {cut}"
+                    );
                 }
             }
             let frame = parse(&bytes).unwrap().unwrap();
@@ -155,7 +160,10 @@ mod tests {
     fn breaches_are_named() {
         assert!(parse(&[0x02, 0]).is_err(), "fragmented");
         assert!(parse(&[0x82, 0x80]).is_err(), "masked");
-        assert!(parse(&[0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0]).is_err(), "absurd");
+        assert!(
+            parse(&[0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0]).is_err(),
+            "absurd"
+        );
     }
 
     #[test]

@@ -22,13 +22,13 @@ const MESSAGE_ID_BYTES: usize = 16;
 /// What the item of a server frame says.
 pub(crate) enum Event<'a> {
     /// A send was stored.
-    Stored { request: u32, seq: u64, prev: u64 },
+    Stored { request: u32, seq: u64 },
     /// A live message.
     Push(Push<'a>),
     /// Another response; decode it with [`response`].
     Answer { request: u32, response: &'a [u8] },
-    /// A request was refused, or (request 0) the server ends the connection.
-    Refused { request: u32, code: u32 },
+    /// A request was refused, or the server ends the connection.
+    Refused { code: u32 },
     /// Something else was pushed: a read position, a conversation row, a hint to sync.
     Other,
 }
@@ -141,7 +141,6 @@ pub(crate) fn events<'a>(frame: &'a [u8], mut each: impl FnMut(Event<'a>)) -> Re
                 1 => answer(body.bytes()),
                 2 => push(body.bytes()),
                 6 => Event::Refused {
-                    request: 0,
                     code: error_code(first(body.bytes(), 1)),
                 },
                 _ => Event::Other,
@@ -173,20 +172,13 @@ fn answer(response: &[u8]) -> Event<'_> {
             1 => request = value.small(),
             2 => {
                 return Event::Refused {
-                    request,
                     code: error_code(value.bytes()),
                 };
             }
             6 => {
-                let (mut seq, mut prev) = (0, 0);
-                for (number, value) in Fields::of(value.bytes()) {
-                    match number {
-                        2 => seq = value.number(),
-                        5 => prev = value.number(),
-                        _ => {}
-                    }
-                }
-                return Event::Stored { request, seq, prev };
+                let seq = Fields::of(value.bytes()).find(|(number, _)| *number == 2);
+                let seq = seq.map_or(0, |(_, value)| value.number());
+                return Event::Stored { request, seq };
             }
             _ => break,
         }
@@ -351,7 +343,11 @@ mod tests {
 
     fn unmask(frame: &[u8], head: usize) -> Vec<u8> {
         let payload = &frame[head..];
-        payload.iter().enumerate().map(|(at, byte)| byte ^ MASK[at % 4]).collect()
+        payload
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| byte ^ MASK[at % 4])
+            .collect()
     }
 
     #[test]
@@ -372,7 +368,12 @@ mod tests {
     #[test]
     fn what_the_generated_types_write_is_read() {
         let item = |item| ServerItem { item: Some(item) };
-        let response = |id, result| Item::Response(Response { id, result: Some(result) });
+        let response = |id, result| {
+            Item::Response(Response {
+                id,
+                result: Some(result),
+            })
+        };
         let frame = ServerFrame {
             items: vec![
                 item(response(
@@ -395,17 +396,29 @@ mod tests {
                     }),
                     prev: 4,
                 })),
-                item(response(8, response::Result::Error(Error { code: 1002, ..Error::default() }))),
-                item(response(9, response::Result::Done(anser_proto::client::Done {}))),
+                item(response(
+                    8,
+                    response::Result::Error(Error {
+                        code: 1002,
+                        ..Error::default()
+                    }),
+                )),
+                item(response(
+                    9,
+                    response::Result::Done(anser_proto::client::Done {}),
+                )),
                 item(Item::Close(ClosePush {
-                    error: Some(Error { code: 4000, ..Error::default() }),
+                    error: Some(Error {
+                        code: 4000,
+                        ..Error::default()
+                    }),
                 })),
             ],
         };
         let mut seen = Vec::new();
         events(&frame.encode_to_vec(), |event| {
             seen.push(match event {
-                Event::Stored { request, seq, prev } => format!("stored {request} {seq} {prev}"),
+                Event::Stored { request, seq } => format!("stored {request} {seq}"),
                 Event::Push(push) => format!(
                     "push {} {} {} {}",
                     String::from_utf8_lossy(push.conversation),
@@ -414,14 +427,20 @@ mod tests {
                     push.client_message_id.len()
                 ),
                 Event::Answer { request, .. } => format!("answer {request}"),
-                Event::Refused { request, code } => format!("refused {request} {code}"),
+                Event::Refused { code } => format!("refused {code}"),
                 Event::Other => "other".into(),
             });
         })
         .unwrap();
         assert_eq!(
             seen,
-            ["stored 7 300 299", "push g/1 5 4 16", "refused 8 1002", "answer 9", "refused 0 4000"]
+            [
+                "stored 7 300",
+                "push g/1 5 4 16",
+                "refused 1002",
+                "answer 9",
+                "refused 4000"
+            ]
         );
     }
 

@@ -71,7 +71,9 @@ impl SendLayout {
             return None;
         };
         let find = |pattern: &[u8]| {
-            payload.windows(pattern.len()).position(|window| window == pattern)
+            payload
+                .windows(pattern.len())
+                .position(|window| window == pattern)
         };
         Some(Self {
             request_at: find(&varint4(request.id))?,
@@ -209,12 +211,16 @@ impl Frames {
 
     pub(crate) fn push(&self, seq: u32, send: &Send<'_>, into: &mut Vec<u8>) {
         let body = &send.body[..self.body_bytes.min(send.body.len())];
-        let patches = [(self.message_id_at, send.client_message_id), (self.body_at, body)];
+        let patches = [
+            (self.message_id_at, send.client_message_id),
+            (self.body_at, body),
+        ];
         self.push.append(seq, patches, into);
     }
 
     pub(crate) fn ack(&self, seq: u32, request: u32, into: &mut Vec<u8>) {
         let id = varint4(request);
-        self.ack.append(seq, [(self.request_at, &id), (self.request_at, &id)], into);
+        self.ack
+            .append(seq, [(self.request_at, &id), (self.request_at, &id)], into);
     }
 }

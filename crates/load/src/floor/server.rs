@@ -160,7 +160,9 @@ impl Floor {
                 self.message(link, payload)?;
                 at += used;
             }
-            self.connections[link].partial.extend_from_slice(&scratch[at..len]);
+            self.connections[link]
+                .partial
+                .extend_from_slice(&scratch[at..len]);
             if len < scratch.len() {
                 break;
             }
@@ -177,7 +179,8 @@ impl Floor {
             self.connections[link].number = Some(number);
             if self.by_number.len() <= number {
                 self.by_number.resize(number + 1, usize::MAX);
-                self.conversations.resize_with(number + 1, Conversation::default);
+                self.conversations
+                    .resize_with(number + 1, Conversation::default);
             }
             self.by_number[number] = link;
             let connection = &mut self.connections[link];
@@ -193,12 +196,17 @@ impl Floor {
         let conversation = &mut self.conversations[number];
         let seq = SEQ_BASE + conversation.seq;
         conversation.seq += 1;
-        self.frames.ack(seq, send.request, &mut self.connections[link].out);
+        self.frames
+            .ack(seq, send.request, &mut self.connections[link].out);
         self.touched.push(link);
         if let Work::Relay(_) = &self.work {
             self.log.extend_from_slice(&seq.to_le_bytes());
             self.log.extend_from_slice(payload);
-            let peer = self.by_number.get(number ^ 1).copied().unwrap_or(usize::MAX);
+            let peer = self
+                .by_number
+                .get(number ^ 1)
+                .copied()
+                .unwrap_or(usize::MAX);
             let peer_connection = self.connections.get_mut(peer).ok_or_else(wrong)?;
             self.frames.push(seq, &send, &mut peer_connection.out);
             self.touched.push(peer);
@@ -246,7 +254,14 @@ fn write(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         Ok(written) if written == bytes.len() => Ok(()),
         Ok(_) => Err(io::Error::other("a receiver does not read")),
         // A client that has left is the end of a run.
-        Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+            ) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }

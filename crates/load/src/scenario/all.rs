@@ -92,7 +92,11 @@ fn fan(context: &Context, plan: &Plan, report: &mut Report) -> Result<(), String
         aim: 0.7,
         from: format!("{} / {} per s", short(anser.rate), short(floor.rate)),
     });
-    report.rows.extend(rows.into_iter().flatten().flat_map(|(floor, anser)| [floor, anser]));
+    report.rows.extend(
+        rows.into_iter()
+            .flatten()
+            .flat_map(|(floor, anser)| [floor, anser]),
+    );
     Ok(())
 }
 
@@ -161,7 +165,13 @@ pub(crate) fn connection_checks(rows: &[Row]) -> Vec<Check> {
         from: String::new(),
     };
     vec![
-        check("login, server CPU, upgrade included", cpu, " us", 200.0, 100.0),
+        check(
+            "login, server CPU, upgrade included",
+            cpu,
+            " us",
+            200.0,
+            100.0,
+        ),
         check("RSS of an idle connection", rss, " B", 4096.0, 2048.0),
     ]
 }
@@ -177,6 +187,8 @@ pub(crate) fn history_checks(rows: &[Row]) -> Vec<Check> {
         at_most: true,
         pass: 2.0,
         aim: 2.0,
-        from: latency.map_or(String::new(), |latency| format!("p50 {} ms", short(latency.p50_ms))),
+        from: latency.map_or(String::new(), |latency| {
+            format!("p50 {} ms", short(latency.p50_ms))
+        }),
     }]
 }

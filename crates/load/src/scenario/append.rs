@@ -47,9 +47,19 @@ pub(crate) fn measure(context: &Context, senders: usize) -> Result<Row, String> 
         serde_json::from_str(line).map_err(|error| format!("store append: {error}: {line:?}"))?;
     let append = Output::deserialize(&detail).map_err(|error| format!("store append: {error}"))?;
     if append.not_committed > 0 {
-        return Err(format!("store append: {} units failed", append.not_committed));
+        return Err(format!(
+            "store append: {} units failed",
+            append.not_committed
+        ));
     }
-    let LatencyMs { p50, p99, p999, max } = append.latency_ms;
+    #[expect(clippy::cast_possible_truncation, reason = "units of a run of minutes")]
+    let count = (append.units_per_s * context.measure.as_secs_f64()) as u64;
+    let LatencyMs {
+        p50,
+        p99,
+        p999,
+        max,
+    } = append.latency_ms;
     Ok(Row {
         scenario: format!("append {senders} senders"),
         subject: "floor store",
@@ -57,7 +67,7 @@ pub(crate) fn measure(context: &Context, senders: usize) -> Result<Row, String> 
         unit: "unit",
         cpu_us: Some(append.cpu_us_per_unit),
         latency: Some(Quantiles {
-            count: (append.units_per_s * context.measure.as_secs_f64()) as u64,
+            count,
             p50_ms: p50,
             p99_ms: p99,
             p999_ms: p999,

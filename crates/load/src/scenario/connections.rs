@@ -45,23 +45,33 @@ pub(crate) fn measure(
     let (mut swarm, latency) = log_in(server.target(), &users, AT_A_TIME)?;
     let watched = watch.stop();
     let count = connections as u64;
-    let first = Row::new("login, first of a user".into(), "anser", "login", count, &watched)
-        .latency(latency.quantiles());
+    let first = Row::new(
+        "login, first of a user".into(),
+        "anser",
+        "login",
+        count,
+        &watched,
+    )
+    .latency(latency.quantiles());
     swarm.links.close_all();
     server.stop()?;
 
     let server = context.start("connections")?;
     let users = server.users((0..connections).map(user));
     // Code and tables that every process needs once are not a connection's.
-    let (mut swarm, _) = log_in(server.target(), &users[..users.len().min(8)], LOGINS_AT_A_TIME)?;
+    let (mut swarm, _) = log_in(
+        server.target(),
+        &users[..users.len().min(8)],
+        LOGINS_AT_A_TIME,
+    )?;
     swarm.links.close_all();
     std::thread::sleep(Duration::from_secs(1));
     let before = process::resident(server.pid());
     let watch = Watch::start(server.pid());
     let (mut swarm, latency) = log_in(server.target(), &users, AT_A_TIME)?;
     let watched = watch.stop();
-    let login = Row::new("login".into(), "anser", "login", count, &watched)
-        .latency(latency.quantiles());
+    let login =
+        Row::new("login".into(), "anser", "login", count, &watched).latency(latency.quantiles());
 
     let mut silence = Silence { frames: 0 };
     let watch = Watch::start(server.pid());

@@ -84,12 +84,17 @@ impl Fan {
         receiver.seq = push.seq;
         let expected = wire::message_id(self.base + receiver.messages);
         if push.client_message_id != expected {
-            return Err(format!("receiver {link}: another message than the one sent"));
+            return Err(format!(
+                "receiver {link}: another message than the one sent"
+            ));
         }
         let at = usize::try_from(receiver.messages - self.complete).expect("within the window");
         receiver.messages += 1;
         self.delivered += 1;
-        let open = self.open.get_mut(at).ok_or("a message that was never sent")?;
+        let open = self
+            .open
+            .get_mut(at)
+            .ok_or("a message that was never sent")?;
         open.1 += 1;
         if open.1 == self.receivers.len() {
             // All have the one before it, too: each has them in order.
@@ -104,7 +109,9 @@ impl Fan {
 
     fn stored(&mut self, request: u32, seq: u64) -> Result<(), String> {
         if request != wire::request_id(self.base + self.stored) {
-            return Err(format!("an ack out of turn, or a second one: request {request}"));
+            return Err(format!(
+                "an ack out of turn, or a second one: request {request}"
+            ));
         }
         if self.stored_seq != 0 && seq != self.stored_seq + 1 {
             return Err(format!("acked as {seq} after {}", self.stored_seq));
@@ -127,8 +134,8 @@ impl Handler for Fan {
         wire::events(payload, |event| {
             let now = match event {
                 Event::Push(push) => self.push(link, push),
-                Event::Stored { request, seq, .. } => self.stored(request, seq),
-                Event::Refused { code, .. } => Err(format!("link {link}: code {code}")),
+                Event::Stored { request, seq } => self.stored(request, seq),
+                Event::Refused { code } => Err(format!("link {link}: code {code}")),
                 Event::Answer { .. } | Event::Other => Ok(()),
             };
             if outcome.is_ok() {

@@ -102,7 +102,13 @@ fn run(
 
 fn row(subject: &'static str, run: &Fanned) -> Row {
     let scenario = format!("fanout 1:{} W={}", run.receivers, run.window);
-    Row::new(scenario, subject, "delivery", run.driven.deliveries, &run.driven.watched)
-        .latency(run.full.clone())
-        .detail(run)
+    Row::new(
+        scenario,
+        subject,
+        "delivery",
+        run.driven.deliveries,
+        &run.driven.watched,
+    )
+    .latency(run.full.clone())
+    .detail(run)
 }

@@ -49,7 +49,11 @@ impl Reader {
             From::Newest => 0,
             From::Anywhere => self.random.u64(u64::from(PAGE) + 1..=self.head),
         };
-        let newest = if from_seq == 0 { self.head } else { from_seq - 1 };
+        let newest = if from_seq == 0 {
+            self.head
+        } else {
+            from_seq - 1
+        };
         let pull = Command::PullMessages(PullMessages {
             conversation: self.conversations[at].clone(),
             from_seq,
@@ -109,20 +113,33 @@ pub(crate) fn measure(
     note(&format!("history: storing {messages} messages"));
     let loaded = pairs::run(&mut swarm, server.target(), &plan)?;
     if loaded.driven.deliveries < each * pairs as u64 {
-        return Err(format!("only {} messages in the time given", loaded.driven.deliveries));
+        return Err(format!(
+            "only {} messages in the time given",
+            loaded.driven.deliveries
+        ));
     }
     swarm.links.close_all();
     let watched = &loaded.driven.watched;
-    let loading = Row::new("history, loading".into(), "anser", "message", messages, watched)
-        .latency(loaded.end_to_end.clone())
-        .detail(&loaded);
+    let loading = Row::new(
+        "history, loading".into(),
+        "anser",
+        "message",
+        messages,
+        watched,
+    )
+    .latency(loaded.end_to_end.clone())
+    .detail(&loaded);
     let stopping = server.stop()?;
 
     let opening = Instant::now();
     let server = context.start("history")?;
     let opening = opening.elapsed();
     let open = |user| Session::open(server.target(), user, "reader").map(|(session, _)| session);
-    let sessions = users.iter().step_by(2).map(open).collect::<Result<_, _>>()?;
+    let sessions = users
+        .iter()
+        .step_by(2)
+        .map(open)
+        .collect::<Result<_, _>>()?;
     let mut reader = Reader {
         sessions,
         conversations,

@@ -4,8 +4,8 @@ use super::pairs::{self, Paired, Plan};
 use super::{Context, LOGINS_AT_A_TIME, private_conversations, user};
 use crate::anser::Server;
 use crate::clients::login::{Credentials, Target, log_in};
-use crate::floor::{self, Floor};
 use crate::floor::server::BODY_BYTES;
+use crate::floor::{self, Floor};
 use crate::report::Row;
 
 /// The product, ready for this load.
@@ -74,7 +74,13 @@ fn run(
 
 fn row(subject: &'static str, run: &Paired) -> Row {
     let scenario = format!("p2p {} pairs W={}", run.pairs, run.window);
-    Row::new(scenario, subject, "message", run.driven.deliveries, &run.driven.watched)
-        .latency(run.end_to_end.clone())
-        .detail(run)
+    Row::new(
+        scenario,
+        subject,
+        "message",
+        run.driven.deliveries,
+        &run.driven.watched,
+    )
+    .latency(run.end_to_end.clone())
+    .detail(run)
 }

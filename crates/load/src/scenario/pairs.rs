@@ -93,7 +93,9 @@ impl Pairs {
         if pair.delivered == pair.sent
             || push.client_message_id != wire::message_id(self.base + pair.delivered)
         {
-            return Err(format!("receiver {link}: another message than the one sent"));
+            return Err(format!(
+                "receiver {link}: another message than the one sent"
+            ));
         }
         let before = pair.in_flight();
         let sent_at = pair.sent_at[pair.slot(pair.delivered)];
@@ -111,10 +113,15 @@ impl Pairs {
         let pair = &mut self.pairs[link / 2];
         let in_turn = request == wire::request_id(self.base + pair.stored);
         if !in_turn || pair.stored == pair.sent {
-            return Err(format!("sender {link}: an ack out of turn, or a second one"));
+            return Err(format!(
+                "sender {link}: an ack out of turn, or a second one"
+            ));
         }
         if pair.stored_seq != 0 && seq != pair.stored_seq + 1 {
-            return Err(format!("sender {link}: acked as {seq} after {}", pair.stored_seq));
+            return Err(format!(
+                "sender {link}: acked as {seq} after {}",
+                pair.stored_seq
+            ));
         }
         let before = pair.in_flight();
         let sent_at = pair.sent_at[pair.slot(pair.stored)];
@@ -144,8 +151,8 @@ impl Handler for Pairs {
         wire::events(payload, |event| {
             let now = match event {
                 Event::Push(push) => self.push(link, push),
-                Event::Stored { request, seq, .. } => self.stored(link, request, seq),
-                Event::Refused { code, .. } => Err(format!("link {link}: code {code}")),
+                Event::Stored { request, seq } => self.stored(link, request, seq),
+                Event::Refused { code } => Err(format!("link {link}: code {code}")),
                 Event::Answer { .. } | Event::Other => Ok(()),
             };
             if outcome.is_ok() {

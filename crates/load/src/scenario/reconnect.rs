@@ -76,7 +76,10 @@ impl Storm<'_> {
     fn synced(&mut self, link: usize, result: &SyncResult) -> bool {
         let group = &self.groups[link / GROUP];
         let position = &mut self.positions[link];
-        let arrived = result.pages.iter().filter(|page| page.conversation == *group);
+        let arrived = result
+            .pages
+            .iter()
+            .filter(|page| page.conversation == *group);
         position.got += arrived.map(|page| page.messages.len() as u64).sum::<u64>();
         position.sync.cursor.clone_from(&result.cursor);
         if !result.cursor.is_empty() {
@@ -108,7 +111,7 @@ impl Handler for Storm<'_> {
         let mut refused = None;
         wire::events(payload, |event| match event {
             Event::Answer { response, .. } => answer = Some(response),
-            Event::Refused { code, .. } => refused = Some(code),
+            Event::Refused { code } => refused = Some(code),
             _ => {}
         })?;
         if let Some(code) = refused {
@@ -150,7 +153,11 @@ fn storm(
         }
         swarm.turn(Duration::from_millis(100), &mut storm)?;
         if Instant::now() > deadline {
-            return Err(format!("{} of {} are back, then none", storm.done, users.len()));
+            return Err(format!(
+                "{} of {} are back, then none",
+                storm.done,
+                users.len()
+            ));
         }
     }
     swarm.links.close_all();
@@ -212,7 +219,10 @@ pub(crate) fn measure(context: &Context, clients: usize, at_a_time: usize) -> Re
     let target = server.target();
     let nothing = vec![nothing; clients];
     let (mut positions, _) = storm(target, &users, &groups, nothing, LOGINS_AT_A_TIME)?;
-    if positions.iter().any(|position| position.sync.open.is_empty()) {
+    if positions
+        .iter()
+        .any(|position| position.sync.open.is_empty())
+    {
         return Err("a first sync without the group".to_owned());
     }
     talk(&server, &users, &groups)?;
@@ -223,12 +233,21 @@ pub(crate) fn measure(context: &Context, clients: usize, at_a_time: usize) -> Re
     let (positions, latency) = storm(target, &users, &groups, positions, at_a_time)?;
     let watched = watch.stop();
     if let Some(at) = positions.iter().position(|position| position.got != MISSED) {
-        return Err(format!("client {at} missed {MISSED} and got {}", positions[at].got));
+        return Err(format!(
+            "client {at} missed {MISSED} and got {}",
+            positions[at].got
+        ));
     }
     server.stop()?;
     let count = clients as u64;
-    let mut row = Row::new("reconnect and sync".into(), "anser", "client", count, &watched)
-        .latency(latency);
+    let mut row = Row::new(
+        "reconnect and sync".into(),
+        "anser",
+        "client",
+        count,
+        &watched,
+    )
+    .latency(latency);
     row.detail = json!({"clients": clients, "at_a_time": at_a_time, "watched": row.detail});
     Ok(row)
 }
