@@ -126,6 +126,7 @@ export class AnserClient {
     return this.#core.userId;
   }
 
+  /** The same object until it changes. */
   get state(): ConnectionState {
     return this.#core.state;
   }

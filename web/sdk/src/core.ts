@@ -47,6 +47,7 @@ export class Core {
   #generation = 0;
   /** Rows of the running sync: newest message of each. */
   readonly #newest = new Map<string, number>();
+  #state: ConnectionState = { state: "closed", error: undefined };
   #now = 0;
   readonly #unixTime: (now: number) => number;
 
@@ -75,8 +76,9 @@ export class Core {
     return this.#userId;
   }
 
+  /** The same object until it changes. */
   get state(): ConnectionState {
-    return this.#describe(this.#connection.phase);
+    return this.#state;
   }
 
   /** When `tick` wants to be called. */
@@ -208,7 +210,8 @@ export class Core {
     // The steps of connecting are one state to the application.
     if (phase.is !== "socket" && phase.is !== "hello") {
       if (phase.is === "connected") this.#welcomed(phase.welcome.userId, phase.welcome.sessionId);
-      this.#emit("connection", this.#describe(phase));
+      this.#state = this.#describe(phase);
+      this.#emit("connection", this.#state);
     }
     if (phase.is === "connected") this.#feed.start();
     if (phase.is === "closed") {

@@ -1,0 +1,37 @@
+/** The server in memory of the SDK's tests behind Vite: the page runs before there is a server. */
+import type { Plugin } from "vite";
+import { WebSocketServer } from "ws";
+
+import { MiniServer } from "../../sdk/test/mini-server.js";
+
+export function fakeServer(): Plugin {
+  return {
+    name: "anser-fake-server",
+    apply: "serve",
+    configureServer({ httpServer, middlewares }) {
+      const server = new MiniServer(Date.now);
+      const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "anser.v1" });
+      httpServer?.on("upgrade", (request, socket, head) => {
+        if (request.url !== "/v1/connect") return;
+        sockets.handleUpgrade(request, socket, head, (webSocket) => {
+          const session = server.connect({
+            opened: () => {},
+            received: (frame) => webSocket.send(frame),
+            closed: () => webSocket.close(),
+          });
+          webSocket.on("message", (data: Buffer) => session.send(new Uint8Array(data)));
+          webSocket.on("close", () => session.close());
+        });
+      });
+      middlewares.use("/token", (request, response) => {
+        let body = "";
+        request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+        request.on("end", () => {
+          const { user } = JSON.parse(body) as { user: string };
+          response.setHeader("content-type", "application/json");
+          response.end(JSON.stringify({ token: user, app_key: "demo", user_id: user }));
+        });
+      });
+    },
+  };
+}

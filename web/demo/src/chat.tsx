@@ -1,0 +1,72 @@
+/** The signed-in page: conversations beside the one that is open; on a phone, one of the two. */
+import { type AnserClient, privateWith } from "@anser-im/sdk";
+import { useEffect, useState } from "react";
+
+import { ConnectionBanner } from "./connection-banner.js";
+import { useStore } from "./hooks.js";
+import { useWords } from "./i18n.js";
+import { introduce } from "./identity.js";
+import { Goose } from "./logo.js";
+import { NewConversation } from "./new-conversation.js";
+import { Sidebar } from "./sidebar.js";
+import { Thread } from "./thread.js";
+
+interface Props {
+  me: string;
+  client: AnserClient;
+  /** Somebody to talk to from the start. */
+  openWith: string | undefined;
+  onSwitchLanguage(): void;
+  onSignOut(): void;
+}
+
+export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Props) {
+  const words = useWords();
+  const rows = useStore(client.list);
+  const [open, setOpen] = useState(() => openWith && privateWith(me, openWith));
+  const [composing, setComposing] = useState(false);
+
+  const unread = rows.reduce((sum, row) => sum + row.unread, 0);
+  useEffect(() => {
+    document.title = `${unread > 0 ? `(${unread}) ` : ""}${me} · 鸿雁 Anser`;
+  }, [unread, me]);
+
+  const talkTo = async (peer: string) => {
+    await introduce([peer]);
+    setOpen(privateWith(me, peer));
+    setComposing(false);
+  };
+  const createGroup = async (name: string, members: readonly string[]) => {
+    await introduce(members);
+    const group = await client.createGroup({ name, members });
+    setOpen(group.conversation);
+    setComposing(false);
+  };
+
+  return (
+    <div className={open ? "chat chat-open" : "chat"}>
+      <ConnectionBanner client={client} onSignOut={onSignOut} />
+      <Sidebar
+        me={me}
+        client={client}
+        open={open}
+        onOpen={setOpen}
+        onCompose={() => setComposing(true)}
+        onTalkTo={(peer) => void talkTo(peer)}
+        onSwitchLanguage={onSwitchLanguage}
+        onSignOut={onSignOut}
+      />
+      {open ? (
+        <Thread key={open} me={me} client={client} conversation={open} onBack={() => setOpen(undefined)} />
+      ) : (
+        <main className="thread thread-none">
+          <Goose className="thread-none-goose" />
+          <p>{words.pickOne}</p>
+        </main>
+      )}
+      {composing && (
+        <NewConversation me={me} onTalkTo={talkTo} onCreateGroup={createGroup} onClose={() => setComposing(false)} />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,65 @@
+import { type FormEvent, type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
+
+import { useWords } from "./i18n.js";
+import { Icon } from "./icons.js";
+
+/** What the server takes in one message unless its operator raised it, in bytes, type included. */
+const TEXT_BYTES_MAX = 3 * 1024 - "text".length;
+
+interface Props {
+  label: string;
+  onSend(text: string): void;
+}
+
+/** Enter sends, Shift+Enter breaks the line; not while an input method is composing. */
+export function Composer({ label, onSend }: Props) {
+  const words = useWords();
+  const [text, setText] = useState("");
+  const area = useRef<HTMLTextAreaElement>(null);
+  const tooLarge = new TextEncoder().encode(text.trim()).length > TEXT_BYTES_MAX;
+
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (!element) return;
+    element.style.height = "auto";
+    element.style.height = `${element.scrollHeight}px`;
+  }, [text]);
+
+  const send = (event?: FormEvent) => {
+    event?.preventDefault();
+    const said = text.trim();
+    if (said === "" || tooLarge) return;
+    onSend(said);
+    setText("");
+    area.current?.focus();
+  };
+  const key = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    send();
+  };
+
+  return (
+    <form className="composer" onSubmit={send}>
+      {tooLarge && (
+        <p className="problem" role="alert">
+          {words.tooLarge}
+        </p>
+      )}
+      <textarea
+        ref={area}
+        rows={1}
+        value={text}
+        aria-label={label}
+        placeholder={label}
+        autoFocus={matchMedia("(hover: hover)").matches}
+        enterKeyHint="send"
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={key}
+      />
+      <button className="composer-send" type="submit" aria-label={words.send} disabled={text.trim() === "" || tooLarge}>
+        <Icon name="send" />
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,81 @@
+/** How names, times and messages read. */
+import { type Conversation, type Message, parseConversation, peerOf } from "@anser-im/sdk";
+
+import type { Words } from "./i18n.js";
+
+/** Names spelled out in a notice. */
+const NOTICE_NAMES = 5;
+
+/** What a conversation is called in front of this user. */
+export function titleOf(id: string, name: string, me: string, words: Words): string {
+  const parsed = parseConversation(id);
+  if (parsed.kind === "group") return name || parsed.group;
+  const peer = peerOf(id, me);
+  return peer === undefined || peer === me ? words.notes : peer;
+}
+
+/** One line for what a message says. */
+export function previewOf(message: Message, words: Words, me: string): string {
+  if (message.notice) return noticeText(message, words, me);
+  return message.text ?? words.unknownMessage(message.content.type);
+}
+
+export function previewOfRow(row: Conversation, words: Words, me: string): string {
+  const { newest } = row;
+  if (!newest) return "";
+  const said = previewOf(newest, words, me);
+  if (newest.notice) return said;
+  if (newest.sender === me) return `${words.you}: ${said}`;
+  return row.id.startsWith("g/") ? `${newest.sender}: ${said}` : said;
+}
+
+export function noticeText(message: Message, words: Words, me: string): string {
+  const { notice } = message;
+  if (!notice) return "";
+  const call = (user: string): string => (user === me ? words.you : user);
+  const who = notice.operator ? call(notice.operator) : words.somebody;
+  const named = notice.users.filter((user) => user !== notice.operator).slice(0, NOTICE_NAMES).map(call);
+  const more = notice.userCount - notice.users.length + Math.max(0, notice.users.length - NOTICE_NAMES);
+  const users = [...named, ...(more > 0 ? [words.more(more)] : [])].join(words.you === "我" ? "、" : ", ");
+  switch (notice.kind) {
+    case "created":
+      return words.created(who, users);
+    case "added":
+      return words.added(who, users);
+    case "removed":
+      return words.removed(who, users);
+    case "quit":
+      return words.quitNotice(who);
+    case "dismissed":
+      return words.dismissed(who);
+    default:
+      return words.unknownMessage(message.content.type);
+  }
+}
+
+export function clockTime(time: number, language: string): string {
+  return new Date(time).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+}
+
+export function dayOf(time: number): string {
+  return new Date(time).toDateString();
+}
+
+export function dayName(time: number, now: number, words: Words, language: string): string {
+  if (dayOf(time) === dayOf(now)) return words.today;
+  if (dayOf(time) === dayOf(now - 86_400_000)) return words.yesterday;
+  return new Date(time).toLocaleDateString(language, { month: "long", day: "numeric", weekday: "short" });
+}
+
+/** For the list: the time of today, the day of before. */
+export function shortTime(time: number, now: number, language: string): string {
+  if (dayOf(time) === dayOf(now)) return clockTime(time, language);
+  return new Date(time).toLocaleDateString(language, { month: "numeric", day: "numeric" });
+}
+
+/** One of eight hues, the same for a name everywhere. */
+export function hueOf(name: string): number {
+  let hash = 0;
+  for (const character of name) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
+  return hash % 8;
+}

@@ -1,0 +1,22 @@
+/** Line icons, drawn for this page. Decoration: the buttons around them have names. */
+const PATHS = {
+  plus: "M12 5v14M5 12h14",
+  back: "M15 5l-7 7 7 7",
+  send: "M4 12l16-8-6 16-3-6.500z",
+  people: "M9 11a3.500 3.500 0 100-7 3.500 3.500 0 000 7zM2.500 20c.4-3.600 3-5.500 6.500-5.500s6.100 1.900 6.500 5.500M16 4.300a3.300 3.300 0 010 6.400M18 14.800c2 .7 3.200 2.400 3.500 5.200",
+  leave: "M14 4h4a2 2 0 012 2v12a2 2 0 01-2 2h-4M10 8l-4 4 4 4M6 12h10",
+  window: "M5 8h10a1 1 0 011 1v10a1 1 0 01-1 1H5a1 1 0 01-1-1V9a1 1 0 011-1zM9 8V5a1 1 0 011-1h9a1 1 0 011 1v9a1 1 0 01-1 1h-3",
+  close: "M6 6l12 12M18 6L6 18",
+  down: "M12 5v14M6 13l6 6 6-6",
+  check: "M5 12.500l4.500 4.500L19 7.500",
+  clock: "M12 21a9 9 0 100-18 9 9 0 000 18zM12 7.500V12l3 2",
+  alert: "M12 21a9 9 0 100-18 9 9 0 000 18zM12 7.500v5.500M12 16.200v.2",
+} as const;
+
+export function Icon({ name }: { name: keyof typeof PATHS }) {
+  return (
+    <svg className="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}

@@ -1,0 +1,116 @@
+/** Who is here, the conversation list, and the way to a second window. */
+import type { AnserClient, Conversation } from "@anser-im/sdk";
+import { useContext } from "react";
+
+import { Avatar } from "./avatar.js";
+import { previewOfRow, shortTime, titleOf } from "./format.js";
+import { useConnection, useNow, useStore } from "./hooks.js";
+import { LanguageContext, useWords } from "./i18n.js";
+import { invitationLink, someoneElse } from "./identity.js";
+import { Icon } from "./icons.js";
+import { Logo } from "./logo.js";
+
+interface Props {
+  me: string;
+  client: AnserClient;
+  open: string | undefined;
+  onOpen(conversation: string): void;
+  onCompose(): void;
+  onTalkTo(peer: string): void;
+  onSwitchLanguage(): void;
+  onSignOut(): void;
+}
+
+export function Sidebar(props: Props) {
+  const { me, client, open } = props;
+  const words = useWords();
+  const language = useContext(LanguageContext);
+  const rows = useStore(client.list);
+  const { state } = useConnection(client);
+  const now = useNow(60_000);
+  const other = someoneElse(me, language);
+  const stateWord = state === "connected" ? words.connected : words.connecting;
+
+  return (
+    <div className="sidebar">
+      <header className="sidebar-header">
+        <Logo />
+        <button className="quiet" type="button" aria-label={words.otherLanguageLabel} onClick={props.onSwitchLanguage}>
+          {words.otherLanguage}
+        </button>
+      </header>
+      <div className="me">
+        <Avatar name={me} />
+        <span className="me-name">{me}</span>
+        <span className={`dot dot-${state}`} role="img" aria-label={stateWord} title={stateWord} />
+        <button className="round" type="button" aria-label={words.signOut} title={words.signOut} onClick={props.onSignOut}>
+          <Icon name="leave" />
+        </button>
+      </div>
+      <div className="sidebar-title">
+        <h2 id="conversations">{words.conversations}</h2>
+        <button className="round accent" type="button" aria-label={words.newChat} title={words.newChat} onClick={props.onCompose}>
+          <Icon name="plus" />
+        </button>
+      </div>
+      <nav className="rows" aria-labelledby="conversations">
+        {rows.length === 0 && (
+          <div className="rows-none">
+            <p>{words.noConversations}</p>
+            <p className="hint">{words.noConversationsHint}</p>
+          </div>
+        )}
+        <ul>
+          {rows.map((row) => (
+            <li key={row.id}>
+              <Row row={row} me={me} now={now} current={row.id === open} onOpen={() => props.onOpen(row.id)} />
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <a
+        className="second-window"
+        href={invitationLink(other, me)}
+        target="_blank"
+        rel="noopener"
+        onClick={() => props.onTalkTo(other)}
+      >
+        <Icon name="window" />
+        <span>
+          {words.secondWindow(other)}
+          <small>{words.secondWindowHint}</small>
+        </span>
+      </a>
+    </div>
+  );
+}
+
+interface RowProps {
+  row: Conversation;
+  me: string;
+  now: number;
+  current: boolean;
+  onOpen(): void;
+}
+
+function Row({ row, me, now, current, onOpen }: RowProps) {
+  const words = useWords();
+  const language = useContext(LanguageContext);
+  const title = titleOf(row.id, row.name, me, words);
+  const isGroup = row.id.startsWith("g/");
+  const classes = ["row", current && "row-current", !row.member && "row-left"].filter(Boolean).join(" ");
+  return (
+    <button className={classes} type="button" aria-current={current ? "true" : undefined} onClick={onOpen}>
+      <Avatar name={title} group={isGroup} />
+      <span className="row-title">{title}</span>
+      <time className="row-time">{row.lastTime > 0 && shortTime(row.lastTime, now, language)}</time>
+      <span className="row-preview">{previewOfRow(row, words, me)}</span>
+      {row.unread > 0 && (
+        <span className="badge" data-unread={row.unread}>
+          <span aria-hidden="true">{row.unread > 99 ? "99+" : row.unread}</span>
+          <span className="visually-hidden">{words.unread(row.unread)}</span>
+        </span>
+      )}
+    </button>
+  );
+}
