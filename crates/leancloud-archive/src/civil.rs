@@ -24,7 +24,11 @@ fn date(day: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * of_year + 2) / 153;
     let day_of_month = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day_of_month)
 }
@@ -49,7 +53,10 @@ pub(crate) fn iso(ms: i64) -> String {
     let rest = ms.rem_euclid(DAY_MS);
     let (hours, minutes) = (rest / 3_600_000, rest / 60_000 % 60);
     let (seconds, millis) = (rest / 1000 % 60, rest % 1000);
-    format!("{}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z", day_name(day_of(ms)))
+    format!(
+        "{}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z",
+        day_name(day_of(ms))
+    )
 }
 
 /// Milliseconds of an ISO 8601 UTC time (`2026-01-02`, `2026-01-02T03:04:05Z`, with or without
@@ -59,7 +66,9 @@ pub(crate) fn parse_iso(text: &str) -> Option<i64> {
         Some((date, time)) => (date, time.strip_suffix('Z')?),
         None => (text, "00:00:00"),
     };
-    let mut fields = date_part.splitn(3, '-').map(|field| field.parse::<i64>().ok());
+    let mut fields = date_part
+        .splitn(3, '-')
+        .map(|field| field.parse::<i64>().ok());
     let (year, month, day) = (fields.next()??, fields.next()??, fields.next()??);
     let (clock, fraction) = time_part.split_once('.').unwrap_or((time_part, "0"));
     let mut fields = clock.splitn(3, ':').map(|field| field.parse::<i64>().ok());
@@ -82,9 +91,9 @@ pub(crate) fn parse_iso(text: &str) -> Option<i64> {
 /// A time on the command line: milliseconds since 1970 or ISO 8601 UTC.
 pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
     let millis = text.parse::<i64>().ok().filter(|&ms| ms >= 0);
-    millis
-        .or_else(|| parse_iso(text))
-        .ok_or_else(|| format!("`{text}` is neither milliseconds nor a UTC time like 2026-11-01T00:00:00Z"))
+    millis.or_else(|| parse_iso(text)).ok_or_else(|| {
+        format!("`{text}` is neither milliseconds nor a UTC time like 2026-11-01T00:00:00Z")
+    })
 }
 
 #[cfg(test)]
@@ -108,16 +117,31 @@ mod tests {
     #[test]
     fn every_day_of_four_centuries_comes_back() {
         for day in -10_000..140_000 {
-            assert_eq!(parse_iso(&day_name(day)), Some(day_start(day)), "{}", day_name(day));
+            assert_eq!(
+                parse_iso(&day_name(day)),
+                Some(day_start(day)),
+                "{}",
+                day_name(day)
+            );
         }
     }
 
     #[test]
     fn other_forms_and_nonsense() {
-        assert_eq!(parse_iso("2026-01-02T03:04:05Z"), parse_iso("2026-01-02T03:04:05.000Z"));
+        assert_eq!(
+            parse_iso("2026-01-02T03:04:05Z"),
+            parse_iso("2026-01-02T03:04:05.000Z")
+        );
         assert_eq!(parse_iso("1970-01-01T00:00:00.5Z"), Some(500));
         assert_eq!(parse_time("1700000000000"), Ok(1_700_000_000_000));
-        for text in ["", "yesterday", "2026-13-01", "2026-01-02T03:04:05", "2026-01-02T25:00:00Z", "-5"] {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2026-01-02T03:04:05",
+            "2026-01-02T25:00:00Z",
+            "-5",
+        ] {
             assert!(parse_time(text).is_err(), "{text}");
         }
     }

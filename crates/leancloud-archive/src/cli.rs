@@ -198,13 +198,17 @@ pub enum ShowWhat {
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    (0.1..=1000.0).contains(&rate).then_some(rate).ok_or_else(|| "must be 0.1 to 1000".to_owned())
+    (0.1..=1000.0)
+        .contains(&rate)
+        .then_some(rate)
+        .ok_or_else(|| "must be 0.1 to 1000".to_owned())
 }
 
 /// Class names of LeanCloud: letters, digits, underscore.
 fn class_name(text: &str) -> Result<String, String> {
     let fine = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    fine.then(|| text.to_owned()).ok_or_else(|| "a class name has letters, digits and _".to_owned())
+    fine.then(|| text.to_owned())
+        .ok_or_else(|| "a class name has letters, digits and _".to_owned())
 }
 
 #[cfg(test)]
@@ -225,15 +229,49 @@ mod tests {
         let command = Program::command();
         command.clone().debug_assert();
         let archive = command.find_subcommand("archive").unwrap();
-        assert!(archive.get_arguments().all(|arg| arg.get_id() != "master_key"));
+        assert!(
+            archive
+                .get_arguments()
+                .all(|arg| arg.get_id() != "master_key")
+        );
     }
 
     #[test]
     fn nonsense_is_refused() {
         for args in [
-            vec!["x", "archive", "dir", "--app-id", "a", "--host", "https://h", "--rate", "0"],
-            vec!["x", "archive", "dir", "--app-id", "a", "--host", "https://h", "--parallel", "61"],
-            vec!["x", "archive", "dir", "--app-id", "a", "--host", "https://h", "--class", "a/b"],
+            vec![
+                "x",
+                "archive",
+                "dir",
+                "--app-id",
+                "a",
+                "--host",
+                "https://h",
+                "--rate",
+                "0",
+            ],
+            vec![
+                "x",
+                "archive",
+                "dir",
+                "--app-id",
+                "a",
+                "--host",
+                "https://h",
+                "--parallel",
+                "61",
+            ],
+            vec![
+                "x",
+                "archive",
+                "dir",
+                "--app-id",
+                "a",
+                "--host",
+                "https://h",
+                "--class",
+                "a/b",
+            ],
             vec!["x", "archive", "dir", "--app-id", "a", "--offline"],
         ] {
             assert!(Program::try_parse_from(&args).is_err(), "{args:?}");

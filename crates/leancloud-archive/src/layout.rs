@@ -113,7 +113,8 @@ impl Layout {
 
     /// Rows of a unit that is still being read.
     pub(crate) fn spool(&self, unit: &str) -> PathBuf {
-        self.work().join(format!("{}.spool", unit.replace('/', "@")))
+        self.work()
+            .join(format!("{}.spool", unit.replace('/', "@")))
     }
 }
 
@@ -139,8 +140,14 @@ mod tests {
 
     #[test]
     fn ids_cannot_leave_the_archive() {
-        assert_eq!(subscriber_unit("5a5ecde6c3422b738c8779d7"), "subscribers/5a5ecde6c3422b738c8779d7");
-        assert_eq!(subscriber_unit("../../etc/x"), "subscribers/%2e%2e%2f%2e%2e%2fetc%2fx");
+        assert_eq!(
+            subscriber_unit("5a5ecde6c3422b738c8779d7"),
+            "subscribers/5a5ecde6c3422b738c8779d7"
+        );
+        assert_eq!(
+            subscriber_unit("../../etc/x"),
+            "subscribers/%2e%2e%2f%2e%2e%2fetc%2fx"
+        );
         assert!(!blob_path("鸿/雁").contains("鸿"));
     }
 }

@@ -59,7 +59,10 @@ impl Progress {
 
     /// Says what is being read now.
     pub(crate) fn doing(&self, what: impl Into<String>) {
-        *self.doing.lock().expect("nothing panics while it holds this") = what.into();
+        *self
+            .doing
+            .lock()
+            .expect("nothing panics while it holds this") = what.into();
     }
 
     fn look(&self, api: Option<&Api>, elapsed: Duration) -> Look {
@@ -67,10 +70,16 @@ impl Progress {
         let messages = get(&self.messages);
         let seconds = elapsed.as_secs_f64().max(0.001);
         let (span, done) = (get(&self.span), get(&self.span_done));
-        let share = if span == 0 { 0.0 } else { (done as f64 / span as f64).min(1.0) };
+        let share = if span == 0 {
+            0.0
+        } else {
+            (done as f64 / span as f64).min(1.0)
+        };
         // Below a hundredth an extrapolation says nothing.
         let remaining = (share > 0.01).then(|| seconds / share - seconds);
-        let counted = |pick: fn(&crate::api::Counters) -> &AtomicU64| api.map_or(0, |api| get(pick(&api.counters)));
+        let counted = |pick: fn(&crate::api::Counters) -> &AtomicU64| {
+            api.map_or(0, |api| get(pick(&api.counters)))
+        };
         Look {
             messages,
             messages_per_second: messages as f64 / seconds,
@@ -82,7 +91,11 @@ impl Progress {
             rate: api.map_or(0.0, Api::rate),
             history_done: share,
             remaining_seconds: remaining.map(|s| Duration::from_secs_f64(s.min(1e9)).as_secs()),
-            reading: self.doing.lock().expect("nothing panics while it holds this").clone(),
+            reading: self
+                .doing
+                .lock()
+                .expect("nothing panics while it holds this")
+                .clone(),
         }
     }
 }
@@ -130,7 +143,8 @@ pub(crate) async fn reported<T>(
         Form::Bars => ProgressBar::new(1000),
         _ => ProgressBar::hidden(),
     };
-    let style = ProgressStyle::with_template("[{elapsed_precise}] {wide_bar} {percent:>3} %\n{msg}");
+    let style =
+        ProgressStyle::with_template("[{elapsed_precise}] {wide_bar} {percent:>3} %\n{msg}");
     bar.set_style(style.expect("the template is fixed and valid"));
     let mut work = std::pin::pin!(work);
     let mut ticks: u32 = 0;
@@ -141,10 +155,17 @@ pub(crate) async fn reported<T>(
         match form {
             Form::Bars => {
                 // In thousandths of the history to read.
-                bar.set_position(Duration::from_secs_f64(look.history_done).as_millis().try_into().unwrap_or(0));
+                bar.set_position(
+                    Duration::from_secs_f64(look.history_done)
+                        .as_millis()
+                        .try_into()
+                        .unwrap_or(0),
+                );
                 bar.set_message(look.text());
             }
-            Form::Lines if ticks.is_multiple_of(LINE_EVERY) || done.is_some() => complain(&look.text()),
+            Form::Lines if ticks.is_multiple_of(LINE_EVERY) || done.is_some() => {
+                complain(&look.text())
+            }
             Form::Json => complain(&json(&look)),
             Form::Lines | Form::None => {}
         }
@@ -185,7 +206,11 @@ mod tests {
         progress.doing("2026-01-02");
         let look = progress.look(None, Duration::from_secs(10));
         assert_eq!(look.remaining_seconds, Some(30));
-        assert!(look.text().contains("500 messages, 50/s"), "{}", look.text());
+        assert!(
+            look.text().contains("500 messages, 50/s"),
+            "{}",
+            look.text()
+        );
         assert!(json(&look).contains("\"reading\":\"2026-01-02\""));
     }
 }

@@ -67,7 +67,11 @@ impl Kind {
                 (0, head.id.into_owned())
             }
         };
-        Ok(Row { time, id, line: one_line(line) })
+        Ok(Row {
+            time,
+            id,
+            line: one_line(line),
+        })
     }
 
     /// What a row is found by: conversation and sender of a message, members of a conversation.
@@ -75,7 +79,10 @@ impl Kind {
         match self {
             Self::Messages => {
                 if let Ok(head) = serde_json::from_slice::<MessageHead<'_>>(line) {
-                    [head.to, head.conversation, head.from].iter().flatten().for_each(|key| found(key));
+                    [head.to, head.conversation, head.from]
+                        .iter()
+                        .flatten()
+                        .for_each(|key| found(key));
                 }
             }
             Self::Objects => {
@@ -128,13 +135,19 @@ struct Members<'a> {
 
 /// Splits a JSON array into rows of one kind.
 pub(crate) fn split(array: &[&RawValue], kind: Kind) -> Result<Vec<Row>, String> {
-    array.iter().map(|raw| kind.row(raw.get().as_bytes())).collect()
+    array
+        .iter()
+        .map(|raw| kind.row(raw.get().as_bytes()))
+        .collect()
 }
 
 /// Line breaks inside a JSON text can only be white space between tokens (in strings they are
 /// escaped), so removing them keeps the value.
 fn one_line(text: &[u8]) -> Vec<u8> {
-    text.iter().copied().filter(|&byte| byte != b'\n' && byte != b'\r').collect()
+    text.iter()
+        .copied()
+        .filter(|&byte| byte != b'\n' && byte != b'\r')
+        .collect()
 }
 
 #[cfg(test)]

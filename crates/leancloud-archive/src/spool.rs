@@ -46,7 +46,11 @@ impl<C: Serialize + DeserializeOwned + Clone> Spool<C> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).at(parent)?;
         }
-        let options = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let options = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path);
         let file = options.at(path)?;
         let mut reader = BufReader::new(&file);
         let (mut whole, mut rows, mut cursor) = (0, 0, None);
@@ -56,7 +60,12 @@ impl<C: Serialize + DeserializeOwned + Clone> Spool<C> {
             cursor = Some(head.cursor);
         }
         file.set_len(whole).at(path)?;
-        Ok(Self { path: path.to_owned(), file, cursor, rows })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            cursor,
+            rows,
+        })
     }
 
     /// Appends a page and the place to go on from after it.
@@ -85,13 +94,21 @@ impl<C: Serialize + DeserializeOwned + Clone> Spool<C> {
 /// The next whole record: head, length on disk, rows. `None` at the end or at a torn record.
 fn record<C: DeserializeOwned>(reader: &mut impl BufRead) -> Option<(Head<C>, u64, Vec<u8>)> {
     let mut line = Vec::new();
-    reader.by_ref().take(HEAD_BYTES_MAX).read_until(b'\n', &mut line).ok()?;
+    reader
+        .by_ref()
+        .take(HEAD_BYTES_MAX)
+        .read_until(b'\n', &mut line)
+        .ok()?;
     let head: Head<C> = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
     if head.bytes > RECORD_BYTES_MAX {
         return None;
     }
     let mut text = Vec::new();
-    reader.by_ref().take(head.bytes).read_to_end(&mut text).ok()?;
+    reader
+        .by_ref()
+        .take(head.bytes)
+        .read_to_end(&mut text)
+        .ok()?;
     let whole = text.len() as u64 == head.bytes && sha256_hex(&text) == head.sha256;
     let length = line.len() as u64 + head.bytes;
     whole.then_some((head, length, text))
@@ -108,13 +125,17 @@ pub(crate) fn rows<C: DeserializeOwned + Send + 'static>(
         Err(error) => return Err(error).at(path),
     };
     let path = path.to_owned();
-    let records = std::iter::from_fn(move || record::<C>(reader.as_mut()?).map(|(_, _, text)| text));
+    let records =
+        std::iter::from_fn(move || record::<C>(reader.as_mut()?).map(|(_, _, text)| text));
     Ok(records.flat_map(move |text| {
         let mut reader = BufReader::new(std::io::Cursor::new(text));
         let path = path.clone();
         std::iter::from_fn(move || {
             let line = read_line(&mut reader).ok()??;
-            Some(kind.row(&line).map_err(|reason| Error::damaged(&path, reason)))
+            Some(
+                kind.row(&line)
+                    .map_err(|reason| Error::damaged(&path, reason)),
+            )
         })
     }))
 }
@@ -147,7 +168,10 @@ mod tests {
                 _ => (Some("three".to_owned()), 3),
             };
             assert_eq!((spool.cursor.clone(), spool.rows), expected, "cut at {cut}");
-            assert_eq!(rows::<String>(&path, Kind::Messages).unwrap().count() as u64, spool.rows);
+            assert_eq!(
+                rows::<String>(&path, Kind::Messages).unwrap().count() as u64,
+                spool.rows
+            );
         }
     }
 }

@@ -41,14 +41,20 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Error> {
     let mut problems = Problems(Vec::new());
     let manifest = match Manifest::load(&layout) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) if layout.journal().exists() => {
-            return Err(Error::damaged(layout.root(), "the first run has not been finished; start it again"));
+        Ok(None) if interrupted(&layout) => {
+            return Err(Error::damaged(
+                layout.root(),
+                "the first run has not been finished; start it again",
+            ));
         }
         Ok(None) => return Err(Error::damaged(layout.root(), "there is no archive")),
         Err(error) => return Err(error),
     };
-    if layout.journal().exists() {
-        problems.add("journal", "a run was interrupted; start it again to finish it");
+    if interrupted(&layout) {
+        problems.add(
+            "journal",
+            "a run was interrupted; start it again to finish it",
+        );
     }
     copies(&layout, &mut problems);
     for (name, unit) in &manifest.units {
@@ -67,25 +73,44 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Error> {
         missing: &manifest.missing,
         lost: &manifest.lost,
     };
-    if args.json { say(&json(&report)) } else { print(&report) }
+    if args.json {
+        say(&json(&report))
+    } else {
+        print(&report)
+    }
     let fine = report.sound && report.complete;
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INCOMPLETE) })
+    Ok(if fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_INCOMPLETE)
+    })
+}
+
+/// A run has begun and not ended.
+fn interrupted(layout: &Layout) -> bool {
+    std::fs::metadata(layout.journal()).is_ok_and(|journal| journal.len() > 0)
 }
 
 struct Problems(Vec<Problem>);
 
 impl Problems {
     fn add(&mut self, what: &str, problem: impl Into<String>) {
-        self.0.push(Problem { what: what.to_owned(), problem: problem.into() });
+        self.0.push(Problem {
+            what: what.to_owned(),
+            problem: problem.into(),
+        });
     }
 }
 
 /// Both copies of the manifest must be there and listed in the checksums.
 fn copies(layout: &Layout, problems: &mut Problems) {
     let sums = std::fs::read_to_string(layout.sums()).unwrap_or_default();
-    for (name, path) in [("manifest.json", layout.manifest()), ("manifest.copy.json", layout.manifest_copy())]
-    {
-        let listed = sha256_file(&path).is_ok_and(|(_, sum)| sums.contains(&format!("{sum}  {name}\n")));
+    for (name, path) in [
+        ("manifest.json", layout.manifest()),
+        ("manifest.copy.json", layout.manifest_copy()),
+    ] {
+        let listed =
+            sha256_file(&path).is_ok_and(|(_, sum)| sums.contains(&format!("{sum}  {name}\n")));
         if !listed {
             problems.add(name, "missing, changed, or not as SHA256SUMS has it");
         }
@@ -108,12 +133,15 @@ fn one(layout: &Layout, name: &str, unit: &Unit, quick: bool, problems: &mut Pro
 /// Unpacks every row: the checksums say that the file is as it was written, this says that what was
 /// written is what the manifest claims.
 fn read_through(layout: &Layout, name: &str, unit: &Unit) -> Result<(), String> {
-    let rows = Rows::open(&layout.rows(name), Kind::of_unit(name)).map_err(|error| error.to_string())?;
+    let rows =
+        Rows::open(&layout.rows(name), Kind::of_unit(name)).map_err(|error| error.to_string())?;
     let (mut count, mut sum) = (0, Sum::default());
     let mut last = None;
     for row in rows {
         let row = row.map_err(|error| error.to_string())?;
-        sum.write_all(&row.line).and_then(|()| sum.write_all(b"\n")).map_err(|error| error.to_string())?;
+        sum.write_all(&row.line)
+            .and_then(|()| sum.write_all(b"\n"))
+            .map_err(|error| error.to_string())?;
         count += 1;
         let key = (row.time, row.id);
         if last.as_ref().is_some_and(|last| *last >= key) {
@@ -125,7 +153,8 @@ fn read_through(layout: &Layout, name: &str, unit: &Unit) -> Result<(), String> 
         return Err(format!("{count} rows where the manifest has {}", unit.rows));
     }
     let same = sum.finish() == unit.rows_sha256;
-    same.then_some(()).ok_or_else(|| "the rows are not those the manifest was written for".to_owned())
+    same.then_some(())
+        .ok_or_else(|| "the rows are not those the manifest was written for".to_owned())
 }
 
 /// Bytes of downloaded files.
@@ -136,13 +165,15 @@ fn files(layout: &Layout, problems: &mut Problems) -> Result<(), Error> {
     }
     // A damaged index has been reported already.
     for row in Rows::open(&path, Kind::Lists)?.map_while(Result::ok) {
-        let Ok(stored) = serde_json::from_slice::<Stored>(&row.line) else { continue };
-        if let Some(path) = stored.path {
-            let sound = sha256_file(&layout.path(&path))
-                .is_ok_and(|(bytes, sum)| bytes == stored.bytes && sum == stored.sha256);
-            if !sound {
-                problems.add(&path, "the file is missing, cut off, or changed");
-            }
+        let Ok(stored) = serde_json::from_slice::<Stored>(&row.line) else {
+            continue;
+        };
+        if let Some(path) = stored
+            .path
+            .as_ref()
+            .filter(|_| !stored.is_there(layout, false))
+        {
+            problems.add(path, "the file is missing, cut off, or changed");
         }
     }
     Ok(())
@@ -154,13 +185,21 @@ fn print(report: &Report<'_>) {
     }
     for (title, remarks) in [("missing", report.missing), ("lost", report.lost)] {
         for remark in remarks {
-            say(&format!("{title}: {} × {}: {}", remark.count, remark.what, remark.reason));
+            say(&format!(
+                "{title}: {} × {}: {}",
+                remark.count, remark.what, remark.reason
+            ));
         }
     }
     let totals = report.totals;
     say(&format!(
         "{} units: {} messages, {} objects, {} lists, {} subscribers, {} files",
-        report.units, totals.messages, totals.objects, totals.lists, totals.subscribers, totals.files
+        report.units,
+        totals.messages,
+        totals.objects,
+        totals.lists,
+        totals.subscribers,
+        totals.files
     ));
     say(match (report.sound, report.complete) {
         (true, true) => "sound and complete",

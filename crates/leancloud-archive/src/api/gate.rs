@@ -106,7 +106,10 @@ mod tests {
             gate.answered();
         }
         for (i, &from) in sent.iter().enumerate() {
-            let within = sent[i..].iter().take_while(|&&at| at < from + secs(1.0)).count();
+            let within = sent[i..]
+                .iter()
+                .take_while(|&&at| at < from + secs(1.0))
+                .count();
             assert!(within <= 21, "{within} requests within a second");
         }
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
@@ -58,12 +60,21 @@ impl Http {
         let response = async {
             let response = self.send(uri, headers).await?;
             let status = response.status();
-            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+            let header = |name| {
+                response
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+            };
             let retry_after = header(RETRY_AFTER).and_then(|s| s.trim().parse().ok());
             let packed = header(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
             let body = collect(response.into_body()).await?;
             let body = if packed { unpack(&body)? } else { body };
-            Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), body })
+            Ok(Answer {
+                status,
+                retry_after: retry_after.map(Duration::from_secs),
+                body,
+            })
         };
         let limit = self.timeout;
         let late = || Err(format!("no complete answer within {} s", limit.as_secs()));
@@ -93,17 +104,28 @@ impl Http {
         Ok(status)
     }
 
-    async fn send(&self, uri: &Uri, headers: &HeaderMap) -> Result<http::Response<Incoming>, String> {
-        let mut request = Request::get(uri.clone()).body(Empty::new()).map_err(|e| e.to_string())?;
+    async fn send(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<http::Response<Incoming>, String> {
+        let mut request = Request::get(uri.clone())
+            .body(Empty::new())
+            .map_err(|e| e.to_string())?;
         *request.headers_mut() = headers.clone();
         let fixed = request.headers_mut();
-        fixed.insert(USER_AGENT, HeaderValue::from_static("anser-leancloud-archive"));
+        fixed.insert(
+            USER_AGENT,
+            HeaderValue::from_static("anser-leancloud-archive"),
+        );
         if !headers.is_empty() {
             fixed.insert(ACCEPT, HeaderValue::from_static("application/json"));
             fixed.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         let response = ambient::timeout(self.timeout, self.client.request(request)).await;
-        response.ok_or_else(|| "no answer in time".to_owned())?.map_err(|error| reason(&error))
+        response
+            .ok_or_else(|| "no answer in time".to_owned())?
+            .map_err(|error| reason(&error))
     }
 }
 
@@ -123,7 +145,9 @@ async fn collect(mut body: Incoming) -> Result<Bytes, String> {
 fn unpack(body: &[u8]) -> Result<Bytes, String> {
     let mut whole = Vec::new();
     let mut unpacked = MultiGzDecoder::new(body).take(ANSWER_BYTES_MAX as u64 + 1);
-    unpacked.read_to_end(&mut whole).map_err(|error| format!("the answer cannot be unpacked: {error}"))?;
+    unpacked
+        .read_to_end(&mut whole)
+        .map_err(|error| format!("the answer cannot be unpacked: {error}"))?;
     if whole.len() > ANSWER_BYTES_MAX {
         return Err("the answer is longer than 64 MiB".to_owned());
     }

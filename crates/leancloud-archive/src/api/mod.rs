@@ -111,11 +111,15 @@ pub(crate) struct Call {
 impl Call {
     /// A path below the host. Parts that come from data are escaped by [`escape`].
     pub(crate) fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), query: String::new() }
+        Self {
+            path: path.into(),
+            query: String::new(),
+        }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.query.push(if self.query.is_empty() { '?' } else { '&' });
+        self.query
+            .push(if self.query.is_empty() { '?' } else { '&' });
         self.query.push_str(name);
         self.query.push('=');
         self.query.push_str(&escape(&value.to_string()));
@@ -125,14 +129,15 @@ impl Call {
 
 /// Escapes everything that could mean something in a path or query.
 pub(crate) fn escape(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                out.push_str(&format!("%{byte:02X}"));
+            }
+            out
+        })
 }
 
 enum Outcome<T> {
@@ -147,7 +152,13 @@ impl Api {
         let http = Http::new(settings.timeout)?;
         let gate = Mutex::new(Gate::new(settings.rate));
         let under_way = Semaphore::new(settings.parallel);
-        Ok(Self { settings, http, gate, under_way, counters: Counters::default() })
+        Ok(Self {
+            settings,
+            http,
+            gate,
+            under_way,
+            counters: Counters::default(),
+        })
     }
 
     /// Requests under way at once, at most.
@@ -184,7 +195,10 @@ impl Api {
                     let now = ambient::monotonic();
                     let since = *failing_since.get_or_insert(now);
                     if now - since >= self.settings.patience {
-                        return Err(ApiError::GaveUp { attempts: attempt, last });
+                        return Err(ApiError::GaveUp {
+                            attempts: attempt,
+                            last,
+                        });
                     }
                     ambient::sleep(backoff(attempt, ambient::jitter())).await;
                 }
@@ -197,7 +211,11 @@ impl Api {
         call: &Call,
         parse: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<Outcome<T>, ApiError> {
-        let _permit = self.under_way.acquire().await.expect("the semaphore is never closed");
+        let _permit = self
+            .under_way
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
         self.wait_for_gate().await;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let text = format!("{}{}{}", self.settings.host, call.path, call.query);
@@ -218,7 +236,9 @@ impl Api {
             self.gate().answered();
             return match parse(&answer.body) {
                 Ok(value) => Outcome::Done(value),
-                Err(reason) => Outcome::Failed(format!("an answer that is not understood: {reason}")),
+                Err(reason) => {
+                    Outcome::Failed(format!("an answer that is not understood: {reason}"))
+                }
             };
         }
         let error = Refusal::read(&answer.body);
@@ -226,7 +246,9 @@ impl Api {
             StatusCode::TOO_MANY_REQUESTS => Outcome::Throttled(answer.retry_after),
             StatusCode::UNAUTHORIZED => Outcome::Refused(ApiError::Unauthorized(error.message)),
             StatusCode::REQUEST_TIMEOUT => Outcome::Failed("408 Request Timeout".to_owned()),
-            _ if status.is_server_error() => Outcome::Failed(format!("{status}: {}", error.message)),
+            _ if status.is_server_error() => {
+                Outcome::Failed(format!("{status}: {}", error.message))
+            }
             _ => Outcome::Refused(ApiError::Refused {
                 status: status.as_u16(),
                 code: error.code,
@@ -254,7 +276,11 @@ impl Api {
         uri: &Uri,
         piece: impl FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<StatusCode, String> {
-        let _permit = self.under_way.acquire().await.expect("the semaphore is never closed");
+        let _permit = self
+            .under_way
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
         self.http.download(uri, piece).await
     }
 
@@ -277,17 +303,25 @@ impl Api {
     }
 
     fn gate(&self) -> std::sync::MutexGuard<'_, Gate> {
-        self.gate.lock().expect("nothing panics while it holds the gate")
+        self.gate
+            .lock()
+            .expect("nothing panics while it holds the gate")
     }
 }
 
 fn refused<T>(status: u16, message: &str) -> Outcome<T> {
-    Outcome::Refused(ApiError::Refused { status, code: 0, message: message.to_owned() })
+    Outcome::Refused(ApiError::Refused {
+        status,
+        code: 0,
+        message: message.to_owned(),
+    })
 }
 
 /// Doubles from attempt to attempt; the random half keeps parallel requests apart.
 fn backoff(attempt: u32, jitter: f64) -> Duration {
-    let full = BACKOFF_FIRST.saturating_mul(1 << attempt.min(10)).min(BACKOFF_MAX);
+    let full = BACKOFF_FIRST
+        .saturating_mul(1 << attempt.min(10))
+        .min(BACKOFF_MAX);
     full.mul_f64(0.5 + jitter / 2.0)
 }
 
@@ -302,8 +336,10 @@ struct Refusal {
 
 impl Refusal {
     fn read(body: &[u8]) -> Self {
-        let mut refusal: Self = serde_json::from_slice(body)
-            .unwrap_or_else(|_| Self { code: 0, message: String::from_utf8_lossy(body).into_owned() });
+        let mut refusal: Self = serde_json::from_slice(body).unwrap_or_else(|_| Self {
+            code: 0,
+            message: String::from_utf8_lossy(body).into_owned(),
+        });
         // Gateways answer with whole pages of HTML.
         if let Some((end, _)) = refusal.message.char_indices().nth(200) {
             refusal.message.truncate(end);
@@ -326,14 +362,22 @@ mod tests {
 
     #[test]
     fn queries_are_escaped() {
-        let call = Call::new(format!("/x/{}", escape("a/b"))).with("where", r#"{"a":1}"#).with("n", 5);
-        assert_eq!(format!("{}{}", call.path, call.query), "/x/a%2Fb?where=%7B%22a%22%3A1%7D&n=5");
+        let call = Call::new(format!("/x/{}", escape("a/b")))
+            .with("where", r#"{"a":1}"#)
+            .with("n", 5);
+        assert_eq!(
+            format!("{}{}", call.path, call.query),
+            "/x/a%2Fb?where=%7B%22a%22%3A1%7D&n=5"
+        );
     }
 
     #[test]
     fn refusals_are_read_and_cut() {
         let refusal = Refusal::read(br#"{"code":101,"error":"no such class"}"#);
-        assert_eq!((refusal.code, refusal.message.as_str()), (101, "no such class"));
+        assert_eq!(
+            (refusal.code, refusal.message.as_str()),
+            (101, "no such class")
+        );
         let html = "鸿".repeat(5000);
         assert_eq!(Refusal::read(html.as_bytes()).message.chars().count(), 200);
     }

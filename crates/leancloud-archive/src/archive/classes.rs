@@ -22,8 +22,14 @@ use crate::segment::{Finished, RowStream, Rows, Writer, merged, remove};
 use crate::spool::{self, Spool};
 
 /// The classes that the IM part of an application needs.
-pub(crate) const IM_CLASSES: [&str; 6] =
-    ["_Conversation", "_ConversationMemberInfo", "_User", "_File", "_Installation", "_SysMessage"];
+pub(crate) const IM_CLASSES: [&str; 6] = [
+    "_Conversation",
+    "_ConversationMemberInfo",
+    "_User",
+    "_File",
+    "_Installation",
+    "_SysMessage",
+];
 
 /// Objects of a page (documented limit), and of a page that keeps failing.
 const PAGE: u32 = 1000;
@@ -54,25 +60,40 @@ pub(crate) async fn read(run: &Run, api: &Api, class: &str) -> Result<(), Error>
     if run.state().is_renewed(&unit) {
         return Ok(());
     }
-    let known = run.state().manifest.units.get(&unit).map(|unit| unit.through);
+    let known = run
+        .state()
+        .manifest
+        .units
+        .get(&unit)
+        .map(|unit| unit.through);
     let since = known.filter(|_| !run.args.refresh);
     if since.is_some_and(|since| since >= run.plan.until) {
         return Ok(());
     }
     let path = run.layout.spool(&unit);
     let mut spool = Spool::<Mark>::open(&path)?;
-    if spool.cursor.as_ref().is_some_and(|mark| mark.since != since) {
+    if spool
+        .cursor
+        .as_ref()
+        .is_some_and(|mark| mark.since != since)
+    {
         remove(&path)?;
         spool = Spool::open(&path)?;
     }
-    let begin = Mark { since, through: run.plan.until, cursor: None, ended: false };
+    let begin = Mark {
+        since,
+        through: run.plan.until,
+        cursor: None,
+        ended: false,
+    };
     let mut mark = spool.cursor.clone().unwrap_or(begin);
     while !mark.ended {
         run.progress.doing(class);
         match page(api, class, &mark).await {
             Ok((mut rows, cursor)) => {
                 if class == "_User" && !run.args.user_credentials {
-                    rows.iter_mut().for_each(|row| row.line = without_credentials(&row.line));
+                    rows.iter_mut()
+                        .for_each(|row| row.line = without_credentials(&row.line));
                 }
                 mark.ended = cursor.is_none();
                 mark.cursor = cursor;
@@ -93,7 +114,8 @@ pub(crate) async fn read(run: &Run, api: &Api, class: &str) -> Result<(), Error>
         return remove(&path);
     }
     let (layout, through) = (run.layout.clone(), mark.through);
-    let finished = ambient::blocking(move || close(&layout, &unit, since.is_some(), through)).await?;
+    let finished =
+        ambient::blocking(move || close(&layout, &unit, since.is_some(), through)).await?;
     run.state().finish(&finished)
 }
 
@@ -102,7 +124,10 @@ async fn page(api: &Api, class: &str, mark: &Mark) -> Result<(Vec<Row>, Option<S
         let limit = if attempt < 4 { PAGE } else { PAGE_SMALL };
         let mut call = Call::new(format!("/1.1/scan/classes/{class}")).with("limit", limit);
         if let Some(since) = mark.since {
-            let date = format!(r#"{{"updatedAt":{{"$gte":{{"__type":"Date","iso":"{}"}}}}}}"#, iso(since));
+            let date = format!(
+                r#"{{"updatedAt":{{"$gte":{{"__type":"Date","iso":"{}"}}}}}}"#,
+                iso(since)
+            );
             call = call.with("where", date);
         }
         match &mark.cursor {

@@ -56,10 +56,15 @@ where
     }
     let path = run.layout.spool(unit);
     let mut spool = Spool::<Mark>::open(&path)?;
-    let mut mark = spool.cursor.clone().unwrap_or(Mark { last: String::new(), fetched: false });
+    let mut mark = spool.cursor.clone().unwrap_or(Mark {
+        last: String::new(),
+        fetched: false,
+    });
     let known = run.state().manifest.units.get(unit).cloned();
     let older: RowStream = match &known {
-        Some(unit_known) if unit_known.rows > 0 => Box::new(Rows::open(&run.layout.rows(unit), Kind::Lists)?),
+        Some(unit_known) if unit_known.rows > 0 => {
+            Box::new(Rows::open(&run.layout.rows(unit), Kind::Lists)?)
+        }
         _ => Box::new(std::iter::empty()),
     };
     let mut older = older.peekable();
@@ -86,7 +91,10 @@ where
     while let Some(result) = results.next().await {
         let (row, fetched) = result?;
         run.progress.doing(format!("{unit} {}", row.id));
-        mark = Mark { last: row.id.clone(), fetched: mark.fetched || fetched };
+        mark = Mark {
+            last: row.id.clone(),
+            fetched: mark.fetched || fetched,
+        };
         spool.append(std::slice::from_ref(&row), &mark)?;
         Progress::add(&run.progress.rows, u64::from(fetched));
     }
@@ -100,7 +108,10 @@ where
 
 /// The row of `id`, dropping rows of subjects that are gone.
 fn older_row(older: &mut Peekable<RowStream>, id: &str) -> Option<Result<Row, Error>> {
-    while older.next_if(|row| row.as_ref().is_ok_and(|row| row.id.as_str() < id)).is_some() {}
+    while older
+        .next_if(|row| row.as_ref().is_ok_and(|row| row.id.as_str() < id))
+        .is_some()
+    {}
     older.next_if(|row| row.as_ref().map_or(true, |row| row.id == id))
 }
 

@@ -15,9 +15,9 @@ use super::derived::{Subject, renew};
 use super::lists::class_rows;
 use crate::ambient;
 use crate::api::Api;
-use crate::digest::Sum;
+use crate::digest::{Sum, sha256_file};
 use crate::error::{At as _, Error};
-use crate::layout::{FILE_INDEX, blob_path};
+use crate::layout::{FILE_INDEX, Layout, blob_path};
 use crate::progress::Progress;
 use crate::rows::{Kind, Row};
 use crate::segment::Rows;
@@ -37,6 +37,18 @@ pub(crate) struct Stored {
     pub(crate) failed: Option<String>,
 }
 
+impl Stored {
+    /// Whether the bytes are in the archive; `trust` looks at their number only.
+    pub(crate) fn is_there(&self, layout: &Layout, trust: bool) -> bool {
+        let Some(path) = self.path.as_ref().map(|path| layout.path(path)) else {
+            return false;
+        };
+        let length = fs::metadata(&path).map(|file| file.len());
+        length.is_ok_and(|length| length == self.bytes)
+            && (trust || sha256_file(&path).is_ok_and(|(_, sum)| sum == self.sha256))
+    }
+}
+
 /// What of a `_File` row is used.
 #[derive(Deserialize)]
 struct FileRow {
@@ -46,21 +58,29 @@ struct FileRow {
 
 /// Downloads every file that is not in the archive yet.
 pub(crate) async fn read(run: &Run, api: &Api) -> Result<(), Error> {
-    let domain = run.args.file_domain.as_deref().map(|domain| domain.trim_end_matches('/').to_owned());
+    let domain = run
+        .args
+        .file_domain
+        .as_deref()
+        .map(|domain| domain.trim_end_matches('/').to_owned());
     let subjects = class_rows(run, "_File")?.map(|row| {
         let row = row?;
         let file = serde_json::from_slice::<FileRow>(&row.line).ok();
         let url = file.and_then(|file| match (file.url, file.key, &domain) {
             (Some(url), _, _) => Some(url),
-            (None, Some(key), Some(domain)) => Some(format!("{domain}/{}", key.trim_start_matches('/'))),
+            (None, Some(key), Some(domain)) => {
+                Some(format!("{domain}/{}", key.trim_start_matches('/')))
+            }
             _ => None,
         });
-        Ok(Subject { id: row.id, what: url })
+        Ok(Subject {
+            id: row.id,
+            what: url,
+        })
     });
     let keep = |row: &Row, _: &Subject<Option<String>>| {
-        let stored = serde_json::from_slice::<Stored>(&row.line).ok();
-        let path = stored.filter(|stored| stored.failed.is_none()).and_then(|stored| stored.path);
-        path.is_some_and(|path| run.layout.path(&path).exists())
+        let stored = serde_json::from_slice::<Stored>(&row.line).unwrap_or_default();
+        stored.is_there(&run.layout, run.args.trust_existing)
     };
     let fetch = |subject: Subject<Option<String>>| one(run, api, subject);
     renew(run, FILE_INDEX, api.parallel(), subjects, keep, fetch).await?;
@@ -86,7 +106,10 @@ fn report_failures(run: &Run) -> Result<(), Error> {
 }
 
 async fn one(run: &Run, api: &Api, subject: Subject<Option<String>>) -> Result<Row, Error> {
-    let mut stored = Stored { id: subject.id, ..Stored::default() };
+    let mut stored = Stored {
+        id: subject.id,
+        ..Stored::default()
+    };
     let outcome = match subject.what.as_deref().map(str::parse::<Uri>) {
         None => Err("the row has neither a URL nor, with --file-domain, a key".to_owned()),
         Some(Err(_)) => Err("its URL cannot be read".to_owned()),
@@ -95,12 +118,21 @@ async fn one(run: &Run, api: &Api, subject: Subject<Option<String>>) -> Result<R
     match outcome {
         Ok((path, bytes, sha256)) => {
             Progress::add(&run.progress.files, 1);
-            stored = Stored { path: Some(path), bytes, sha256, ..stored };
+            stored = Stored {
+                path: Some(path),
+                bytes,
+                sha256,
+                ..stored
+            };
         }
         Err(reason) => stored.failed = Some(reason),
     }
     let line = serde_json::to_vec(&stored).expect("plain structs always serialize");
-    Ok(Row { time: 0, id: stored.id, line })
+    Ok(Row {
+        time: 0,
+        id: stored.id,
+        line,
+    })
 }
 
 /// Repeats until it works, the source refuses, or patience ends.
@@ -112,7 +144,9 @@ async fn download(
 ) -> Result<Result<(String, u64, String), String>, Error> {
     let relative = blob_path(id);
     let path = run.layout.path(&relative);
-    let fresh = run.layout.spool(&format!("download@{}", relative.replace('/', "@")));
+    let fresh = run
+        .layout
+        .spool(&format!("download@{}", relative.replace('/', "@")));
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).at(parent)?;
     }

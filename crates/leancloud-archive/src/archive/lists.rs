@@ -93,7 +93,11 @@ struct Lists {
 impl Lists {
     fn row(&self) -> Row {
         let line = serde_json::to_vec(self).expect("plain structs always serialize");
-        Row { time: 0, id: self.id.clone(), line }
+        Row {
+            time: 0,
+            id: self.id.clone(),
+            line,
+        }
     }
 }
 
@@ -105,9 +109,17 @@ pub(crate) fn conversations(
         let row = row?;
         let flags = serde_json::from_slice::<Flags>(&row.line);
         let head = serde_json::from_slice::<ObjectHead<'_>>(&row.line);
-        let changed = head.ok().and_then(|head| head.updated_at.and_then(|at| parse_iso(&at)));
+        let changed = head
+            .ok()
+            .and_then(|head| head.updated_at.and_then(|at| parse_iso(&at)));
         let sort = flags.map_or(Sort::Conversation, |flags| flags.sort());
-        Ok(Subject { id: row.id, what: Conversation { sort, changed: changed.unwrap_or(i64::MAX) } })
+        Ok(Subject {
+            id: row.id,
+            what: Conversation {
+                sort,
+                changed: changed.unwrap_or(i64::MAX),
+            },
+        })
     }))
 }
 
@@ -117,21 +129,41 @@ pub(crate) fn class_rows(
     class: &str,
 ) -> Result<impl Iterator<Item = Result<Row, Error>> + Send + use<>, Error> {
     let path = run.layout.rows(&class_unit(class));
-    let rows = path.exists().then(|| Rows::open(&path, Kind::Objects)).transpose()?;
+    let rows = path
+        .exists()
+        .then(|| Rows::open(&path, Kind::Objects))
+        .transpose()?;
     Ok(rows.into_iter().flatten())
 }
 
 /// Reads the lists of every conversation that is new, has changed, or failed the last time.
 pub(crate) async fn read_conversations(run: &Run, api: &Api) -> Result<(), Error> {
-    let through = run.state().manifest.units.get(CONVERSATION_LISTS).map(|unit| unit.through);
-    let source = Source { run, api, off: Mutex::default() };
+    let through = run
+        .state()
+        .manifest
+        .units
+        .get(CONVERSATION_LISTS)
+        .map(|unit| unit.through);
+    let source = Source {
+        run,
+        api,
+        off: Mutex::default(),
+    };
     let refresh = run.args.refresh;
     let keep = |row: &Row, subject: &Subject<Conversation>| {
         let unchanged = through.is_some_and(|through| subject.what.changed < through);
         !refresh && unchanged && !has_failed(row)
     };
     let fetch = |subject: Subject<Conversation>| source.conversation(subject.id, subject.what.sort);
-    renew(run, CONVERSATION_LISTS, api.parallel(), conversations(run)?, keep, fetch).await?;
+    renew(
+        run,
+        CONVERSATION_LISTS,
+        api.parallel(),
+        conversations(run)?,
+        keep,
+        fetch,
+    )
+    .await?;
     source.report();
     report_failures(run, CONVERSATION_LISTS)
 }
@@ -152,7 +184,11 @@ pub(crate) async fn read_clients(run: &Run, api: &Api) -> Result<(), Error> {
             clients.extend(members.m.into_iter().flatten().chain(members.c));
         }
     }
-    let source = Source { run, api, off: Mutex::default() };
+    let source = Source {
+        run,
+        api,
+        off: Mutex::default(),
+    };
     let subjects = clients.into_iter().map(|id| Ok(Subject { id, what: () }));
     let keep = |row: &Row, _: &Subject<()>| !run.args.refresh && !has_failed(row);
     let fetch = |subject: Subject<()>| source.client(subject.id);
@@ -195,12 +231,23 @@ struct Source<'a> {
 impl Source<'_> {
     async fn conversation(&self, id: String, sort: Sort) -> Result<Row, Error> {
         let base = format!("/1.2/rtm/{}/{}", sort.route(), escape(&id));
-        let mut lists = Lists { id, sort: Some(sort), ..Lists::default() };
-        let blocked = self.list(&format!("{}/blocked", sort.route()), &format!("{base}/blacklists")).await;
+        let mut lists = Lists {
+            id,
+            sort: Some(sort),
+            ..Lists::default()
+        };
+        let blocked = self
+            .list(
+                &format!("{}/blocked", sort.route()),
+                &format!("{base}/blacklists"),
+            )
+            .await;
         lists.blocked = noted(blocked, "blocked", &mut lists.failed)?;
         if sort != Sort::Service {
             let name = format!("{}/silenced", sort.route());
-            let silenced = self.list(&name, &format!("{base}/permanent-silenceds")).await;
+            let silenced = self
+                .list(&name, &format!("{base}/permanent-silenceds"))
+                .await;
             lists.silenced = noted(silenced, "silenced", &mut lists.failed)?;
         } else {
             let broadcasts = self.broadcasts(&lists.id).await.map(Some);
@@ -211,7 +258,10 @@ impl Source<'_> {
 
     async fn client(&self, id: String) -> Result<Row, Error> {
         let path = format!("/1.2/rtm/clients/{}/blacklists", escape(&id));
-        let mut lists = Lists { id, ..Lists::default() };
+        let mut lists = Lists {
+            id,
+            ..Lists::default()
+        };
         let blocked = self.list("clients/blocked", &path).await;
         lists.blocked_conversations = noted(blocked, "blocked", &mut lists.failed)?;
         Ok(lists.row())
@@ -235,17 +285,26 @@ impl Source<'_> {
                 Some(next) => Call::new(path).with("limit", PAGE).with("next", next),
                 None => Call::new(path).with("limit", PAGE),
             };
-            let parse = |body: &[u8]| serde_json::from_slice::<Page>(body).map_err(|e| e.to_string());
+            let parse =
+                |body: &[u8]| serde_json::from_slice::<Page>(body).map_err(|e| e.to_string());
             let page = match self.api.get(call, parse).await {
                 Ok(page) => page,
-                Err(ApiError::Refused { code: FEATURE_DISABLED, message, .. }) => {
-                    self.off().insert(name.to_owned(), format!("switched off: {message}"));
+                Err(ApiError::Refused {
+                    code: FEATURE_DISABLED,
+                    message,
+                    ..
+                }) => {
+                    self.off()
+                        .insert(name.to_owned(), format!("switched off: {message}"));
                     return Ok(None);
                 }
                 Err(error) => return Err(error),
             };
             all.extend(page.client_ids);
-            match page.next.filter(|token| !token.is_empty() && Some(token) != next.as_ref()) {
+            match page
+                .next
+                .filter(|token| !token.is_empty() && Some(token) != next.as_ref())
+            {
                 Some(token) => next = Some(token),
                 None => break,
             }
@@ -260,10 +319,12 @@ impl Source<'_> {
     async fn broadcasts(&self, conversation: &str) -> Result<Vec<Value>, ApiError> {
         let parse = |body: &[u8]| match serde_json::from_slice(body) {
             Ok(Value::Array(rows)) => Ok(rows),
-            Ok(Value::Object(mut fields)) => match fields.remove("results").or(fields.remove("result")) {
-                Some(Value::Array(rows)) => Ok(rows),
-                _ => Err("no list of broadcasts".to_owned()),
-            },
+            Ok(Value::Object(mut fields)) => {
+                match fields.remove("results").or(fields.remove("result")) {
+                    Some(Value::Array(rows)) => Ok(rows),
+                    _ => Err("no list of broadcasts".to_owned()),
+                }
+            }
             Ok(_) => Err("no list of broadcasts".to_owned()),
             Err(error) => Err(error.to_string()),
         };

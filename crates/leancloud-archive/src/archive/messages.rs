@@ -44,7 +44,10 @@ struct OpenDay {
 impl OpenDay {
     fn open(layout: &Layout, day: Day) -> Result<Self, Error> {
         let spool = Spool::open(&layout.spool(&day.unit))?;
-        let at = spool.cursor.as_ref().map_or(day.from, |mark: &Mark| mark.time);
+        let at = spool
+            .cursor
+            .as_ref()
+            .map_or(day.from, |mark: &Mark| mark.time);
         Ok(Self { day, spool, at })
     }
 
@@ -56,8 +59,14 @@ impl OpenDay {
     }
 
     fn append(&mut self, rows: &[Row], progress: &Progress) -> Result<(), Error> {
-        let Some(last) = rows.last() else { return Ok(()) };
-        let mark = Mark { from: self.day.from, time: last.time, id: last.id.clone() };
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        let mark = Mark {
+            from: self.day.from,
+            time: last.time,
+            id: last.id.clone(),
+        };
         self.spool.append(rows, &mark)?;
         Progress::add(&progress.messages, rows.len() as u64);
         self.reached(last.time, progress);
@@ -65,7 +74,10 @@ impl OpenDay {
     }
 
     fn reached(&mut self, time: i64, progress: &Progress) {
-        Progress::add(&progress.span_done, u64::try_from(time - self.at).unwrap_or(0));
+        Progress::add(
+            &progress.span_done,
+            u64::try_from(time - self.at).unwrap_or(0),
+        );
         self.at = self.at.max(time);
     }
 }
@@ -98,7 +110,8 @@ pub(crate) async fn read(run: &Run, api: &Api) -> Result<(), Error> {
     };
     futures::future::try_join_all((0..api.parallel()).map(|_| readers.worker())).await?;
     if readers.anchors.missed() > 0 {
-        let text = "pages did not begin with the last message of the page before; read by time instead";
+        let text =
+            "pages did not begin with the last message of the page before; read by time instead";
         run.note_many("messages", text, u64::from(readers.anchors.missed()));
     }
     let mut state = run.state();
@@ -116,9 +129,14 @@ fn days(run: &Run, from: i64) -> Result<Vec<Day>, Error> {
         let (there, again) = {
             let state = run.state();
             let there = state.manifest.units.get(&unit).map(|unit| unit.through);
-            (there, run.plan.again.contains(&unit) && !state.is_renewed(&unit))
+            (
+                there,
+                run.plan.again.contains(&unit) && !state.is_renewed(&unit),
+            )
         };
-        let from = there.filter(|_| !again).unwrap_or_else(|| day_start(number));
+        let from = there
+            .filter(|_| !again)
+            .unwrap_or_else(|| day_start(number));
         let to = (day_start(number) + DAY_MS).min(until);
         if from >= to {
             continue;
@@ -132,7 +150,12 @@ fn days(run: &Run, from: i64) -> Result<Vec<Day>, Error> {
                 remove(&path)?;
             }
         }
-        days.push(Day { unit, from, to, begun });
+        days.push(Day {
+            unit,
+            from,
+            to,
+            begun,
+        });
     }
     Ok(days)
 }
@@ -177,7 +200,11 @@ impl Readers<'_> {
                     self.end(id, open).await?;
                     None
                 }
-                Ok(Page::Stuck) => self.skip(id, &open.day, "more than 1,000 messages share one millisecond"),
+                Ok(Page::Stuck) => self.skip(
+                    id,
+                    &open.day,
+                    "more than 1,000 messages share one millisecond",
+                ),
                 Err(error @ ApiError::Unauthorized(_)) => return Err(error.into()),
                 Err(error) => self.give_up(id, &open.day, &error),
             };
@@ -212,7 +239,9 @@ impl Readers<'_> {
             }
             complete.push(open);
             let next = self.lanes().next_day(id);
-            current = next.map(|day| OpenDay::open(&self.run.layout, day)).transpose()?;
+            current = next
+                .map(|day| OpenDay::open(&self.run.layout, day))
+                .transpose()?;
         }
         self.lanes().moved(id, last, count);
         for open in complete {
@@ -240,7 +269,8 @@ impl Readers<'_> {
     fn give_up(&self, id: u64, day: &Day, error: &ApiError) -> Option<Next> {
         if self.given_up.fetch_add(1, Ordering::Relaxed) + 1 >= GIVEN_UP_MAX {
             for day in self.lanes().abandon() {
-                self.run.missing(&day.unit, "not tried: the source had stopped answering");
+                self.run
+                    .missing(&day.unit, "not tried: the source had stopped answering");
             }
         }
         self.skip(id, day, &error.to_string())
@@ -254,9 +284,16 @@ impl Readers<'_> {
             let state = self.run.state();
             if self.run.plan.again.contains(unit) {
                 Older::Nothing
-            } else if state.manifest.units.get(unit).is_some_and(|unit| unit.rows > 0) {
+            } else if state
+                .manifest
+                .units
+                .get(unit)
+                .is_some_and(|unit| unit.rows > 0)
+            {
                 Older::Segment
-            } else if state.damaged.contains_key(unit) || damaged(&self.run.layout.rows(unit)).exists() {
+            } else if state.damaged.contains_key(unit)
+                || damaged(&self.run.layout.rows(unit)).exists()
+            {
                 Older::Damaged
             } else {
                 Older::Nothing
@@ -268,7 +305,9 @@ impl Readers<'_> {
     }
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {
-        self.lanes.lock().expect("nothing panics while it holds the lanes")
+        self.lanes
+            .lock()
+            .expect("nothing panics while it holds the lanes")
     }
 }
 
@@ -321,7 +360,10 @@ fn close_day(layout: &Layout, day: &Day, older: Older) -> Result<Finished, Error
 fn in_order(
     rows: impl Iterator<Item = Result<Row, Error>> + Send,
 ) -> impl Iterator<Item = Result<Row, Error>> + Send {
-    InOrder { rows: rows.peekable(), same_time: VecDeque::new() }
+    InOrder {
+        rows: rows.peekable(),
+        same_time: VecDeque::new(),
+    }
 }
 
 struct InOrder<I: Iterator<Item = Result<Row, Error>>> {
@@ -342,7 +384,10 @@ impl<I: Iterator<Item = Result<Row, Error>>> Iterator for InOrder<I> {
         };
         let time = first.time;
         let mut same = vec![first];
-        while let Some(Ok(row)) = self.rows.next_if(|row| row.as_ref().is_ok_and(|row| row.time == time)) {
+        while let Some(Ok(row)) = self
+            .rows
+            .next_if(|row| row.as_ref().is_ok_and(|row| row.time == time))
+        {
             same.push(row);
         }
         // The one that came last is first of its id, and the first of each id stays.
@@ -361,7 +406,11 @@ mod tests {
     #[test]
     fn equal_times_are_ordered_by_id_and_the_last_version_wins() {
         let row = |time, id: &str, line: &str| {
-            Ok(Row { time, id: id.to_owned(), line: line.as_bytes().to_vec() })
+            Ok(Row {
+                time,
+                id: id.to_owned(),
+                line: line.as_bytes().to_vec(),
+            })
         };
         let rows = vec![
             row(1, "z", "1"),

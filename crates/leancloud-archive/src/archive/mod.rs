@@ -62,7 +62,9 @@ pub(crate) struct Run {
 
 impl Run {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("a panic while writing the archive ends the run")
+        self.state
+            .lock()
+            .expect("a panic while writing the archive ends the run")
     }
 
     /// Lists something that should be in the archive and could not be had.
@@ -98,8 +100,15 @@ impl Run {
 }
 
 fn remark(remarks: &Mutex<BTreeSet<Remark>>, what: &str, reason: &str, count: u64) {
-    let remark = Remark { what: what.to_owned(), reason: reason.to_owned(), count };
-    remarks.lock().expect("nothing panics while it holds this").insert(remark);
+    let remark = Remark {
+        what: what.to_owned(),
+        reason: reason.to_owned(),
+        count,
+    };
+    remarks
+        .lock()
+        .expect("nothing panics while it holds this")
+        .insert(remark);
 }
 
 /// What a run says at its end.
@@ -120,7 +129,11 @@ struct Summary<'a> {
 /// Runs `archive`.
 pub(crate) async fn run(args: ArchiveArgs) -> Result<ExitCode, Error> {
     let form = progress::form(args.progress, args.quiet);
-    let api = if args.offline { None } else { Some(connect(&args)?) };
+    let api = if args.offline {
+        None
+    } else {
+        Some(connect(&args)?)
+    };
     let progress = std::sync::Arc::new(Progress::default());
     let (began, began_wall) = (ambient::monotonic(), ambient::wall_ms());
     let work = work(args, api.as_ref(), &progress);
@@ -145,7 +158,11 @@ pub(crate) async fn run(args: ArchiveArgs) -> Result<ExitCode, Error> {
         Form::None => {}
         Form::Bars | Form::Lines => say(&summary),
     }
-    Ok(if summary.complete { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INCOMPLETE) })
+    Ok(if summary.complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_INCOMPLETE)
+    })
 }
 
 async fn work(
@@ -181,15 +198,25 @@ async fn work(
     } else {
         run.note("api", "not asked (--offline): only exports were taken in");
     }
-    run.note("temporary silences", "the API cannot list them; they last a day at most");
+    run.note(
+        "temporary silences",
+        "the API cannot list them; they last a day at most",
+    );
     finish(run, layout)
 }
 
 fn finish(run: Run, layout: Layout) -> Result<(Layout, Manifest), Error> {
     let collected = |remarks: Mutex<BTreeSet<Remark>>| {
-        remarks.into_inner().expect("nothing panics while it holds this").into_iter().collect()
+        remarks
+            .into_inner()
+            .expect("nothing panics while it holds this")
+            .into_iter()
+            .collect()
     };
-    let mut state = run.state.into_inner().expect("a panic while writing the archive ends the run");
+    let mut state = run
+        .state
+        .into_inner()
+        .expect("a panic while writing the archive ends the run");
     state.complete(collected(run.missing), collected(run.notes))?;
     Ok((layout, state.manifest))
 }
@@ -209,7 +236,9 @@ async fn plan(args: &ArchiveArgs, api: Option<&Api>, state: &mut State) -> Resul
     };
     let first_again = day_of(until) - i64::from(args.reread_days) + 1;
     let again = (first_again..=day_of(until)).map(|day| message_unit(&day_name(day)));
-    let again = again.filter(|unit| state.manifest.units.contains_key(unit)).collect();
+    let again = again
+        .filter(|unit| state.manifest.units.contains_key(unit))
+        .collect();
     let plan = Plan { until, again };
     state.begin(&plan)?;
     Ok(plan)
@@ -218,7 +247,8 @@ async fn plan(args: &ArchiveArgs, api: Option<&Api>, state: &mut State) -> Resul
 async fn take_in_exports(run: &Run) -> Result<(), Error> {
     for (class, files) in export::find(&run.args.export)? {
         let unit = class_unit(&class);
-        let wanted = classes::IM_CLASSES.contains(&class.as_str()) || run.args.classes.contains(&class);
+        let wanted =
+            classes::IM_CLASSES.contains(&class.as_str()) || run.args.classes.contains(&class);
         if !wanted {
             run.note(&unit, "in the export but not asked for (--class)");
             continue;
@@ -228,7 +258,8 @@ async fn take_in_exports(run: &Run) -> Result<(), Error> {
         }
         run.progress.doing(format!("export of {class}"));
         let (layout, keep) = (run.layout.clone(), run.args.user_credentials);
-        let finished = ambient::blocking(move || export::take_in(&layout, &class, &files, keep)).await?;
+        let finished =
+            ambient::blocking(move || export::take_in(&layout, &class, &files, keep)).await?;
         Progress::add(&run.progress.rows, finished.unit.rows);
         run.state().finish(&finished)?;
     }
@@ -253,7 +284,10 @@ async fn objects(run: &Run, api: &Api) -> Result<(), Error> {
     if run.args.client_blocks {
         lists::read_clients(run, api).await?;
     } else {
-        run.note("conversations blocked by clients", "not asked for (--client-blocks)");
+        run.note(
+            "conversations blocked by clients",
+            "not asked for (--client-blocks)",
+        );
     }
     if run.wants(Part::Subscribers) {
         subscribers::read(run, api).await?;
@@ -270,11 +304,21 @@ async fn objects(run: &Run, api: &Api) -> Result<(), Error> {
 
 /// Loopback hosts may be reached without TLS.
 fn connect(args: &ArchiveArgs) -> Result<Api, Error> {
-    let host = args.host.as_deref().unwrap_or_default().trim_end_matches('/');
-    let host = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
+    let host = args
+        .host
+        .as_deref()
+        .unwrap_or_default()
+        .trim_end_matches('/');
+    let host = if host.contains("://") {
+        host.to_owned()
+    } else {
+        format!("https://{host}")
+    };
     let plain = host.strip_prefix("http://");
     let name = plain.map(|rest| rest.rsplit_once(':').map_or(rest, |(name, _)| name));
-    if name.is_some_and(|name| !["127.0.0.1", "localhost", "[::1]"].contains(&name) && !args.allow_plain_http) {
+    if name.is_some_and(|name| {
+        !["127.0.0.1", "localhost", "[::1]"].contains(&name) && !args.allow_plain_http
+    }) {
         let text = "the host has no TLS; --allow-plain-http would send the master key in clear";
         return Err(Error::Usage(text.to_owned()));
     }
@@ -299,7 +343,10 @@ fn log(layout: &Layout, began: i64, summary: &Summary<'_>) -> Result<(), Error> 
         summary: &'a Summary<'a>,
     }
     let path = layout.runs();
-    let line = progress::json(&Line { began: iso(began), summary });
+    let line = progress::json(&Line {
+        began: iso(began),
+        summary,
+    });
     let file = OpenOptions::new().create(true).append(true).open(&path);
     file.and_then(|mut file| writeln!(file, "{line}")).at(&path)
 }
@@ -321,9 +368,16 @@ fn say(summary: &Summary<'_>) {
     if let Some(until) = &summary.messages_until {
         progress::say(&format!("messages before {until} (UTC)"));
     }
-    for (title, remarks) in [("note", summary.notes), ("missing", summary.missing), ("lost", summary.lost)] {
+    for (title, remarks) in [
+        ("note", summary.notes),
+        ("missing", summary.missing),
+        ("lost", summary.lost),
+    ] {
         for remark in remarks {
-            progress::say(&format!("{title}: {} × {}: {}", remark.count, remark.what, remark.reason));
+            progress::say(&format!(
+                "{title}: {} × {}: {}",
+                remark.count, remark.what, remark.reason
+            ));
         }
     }
     progress::say(if summary.complete {

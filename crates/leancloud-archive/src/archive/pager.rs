@@ -61,12 +61,20 @@ pub(crate) enum Page {
 impl Pager {
     /// Begins with the first message at or after `time`.
     pub(crate) fn from_time(time: i64) -> Self {
-        Self { time, anchor: None, seen: BTreeSet::new() }
+        Self {
+            time,
+            anchor: None,
+            seen: BTreeSet::new(),
+        }
     }
 
     /// Goes on after a message.
     pub(crate) fn after(time: i64, id: &str) -> Self {
-        Self { time, anchor: Some(id.to_owned()), seen: BTreeSet::from([id.to_owned()]) }
+        Self {
+            time,
+            anchor: Some(id.to_owned()),
+            seen: BTreeSet::from([id.to_owned()]),
+        }
     }
 
     /// The next page.
@@ -76,7 +84,10 @@ impl Pager {
         let mut found = None;
         if let Some(anchor) = anchored {
             let rows = fetch(api, self.time, Some(anchor)).await?;
-            if rows.iter().any(|row| row.time == self.time && row.id == anchor) {
+            if rows
+                .iter()
+                .any(|row| row.time == self.time && row.id == anchor)
+            {
                 found = Some(rows);
             } else {
                 anchors.missed.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +108,9 @@ impl Pager {
     /// Keeps what is new and moves on. `full` means that a page by time alone had no room for more.
     fn take(&mut self, mut rows: Vec<Row>, full: bool) -> Page {
         rows.sort_by_key(|row| row.time);
-        rows.retain(|row| row.time > self.time || (row.time == self.time && !self.seen.contains(&row.id)));
+        rows.retain(|row| {
+            row.time > self.time || (row.time == self.time && !self.seen.contains(&row.id))
+        });
         let Some(last) = rows.last() else {
             return if full { Page::Stuck } else { Page::End };
         };
@@ -114,7 +127,12 @@ impl Pager {
 
 /// Time of the oldest message the source has.
 pub(crate) async fn oldest(api: &Api) -> Result<Option<i64>, ApiError> {
-    let call = |_| Call::new("/1.2/rtm/messages").with("reversed", true).with("timestamp", 0).with("limit", 1);
+    let call = |_| {
+        Call::new("/1.2/rtm/messages")
+            .with("reversed", true)
+            .with("timestamp", 0)
+            .with("limit", 1)
+    };
     Ok(api.get(call, parse).await?.first().map(|row| row.time))
 }
 
@@ -126,7 +144,9 @@ async fn fetch(api: &Api, time: i64, anchor: Option<&str>) -> Result<Vec<Row>, A
             4..=7 => PAGE_ROWS / 4,
             _ => PAGE_ROWS / 20,
         };
-        let call = Call::new("/1.2/rtm/messages").with("reversed", true).with("limit", limit);
+        let call = Call::new("/1.2/rtm/messages")
+            .with("reversed", true)
+            .with("limit", limit);
         let call = call.with("timestamp", time);
         match anchor {
             Some(id) => call.with("msgid", id).with("include_start", true),
@@ -146,7 +166,13 @@ mod tests {
     use super::*;
 
     fn rows(keys: &[(i64, &str)]) -> Vec<Row> {
-        keys.iter().map(|&(time, id)| Row { time, id: id.to_owned(), line: Vec::new() }).collect()
+        keys.iter()
+            .map(|&(time, id)| Row {
+                time,
+                id: id.to_owned(),
+                line: Vec::new(),
+            })
+            .collect()
     }
 
     fn taken(pager: &mut Pager, keys: &[(i64, &str)]) -> Vec<(i64, String)> {
@@ -157,7 +183,9 @@ mod tests {
     }
 
     fn keys(keys: &[(i64, &str)]) -> Vec<(i64, String)> {
-        keys.iter().map(|&(time, id)| (time, id.to_owned())).collect()
+        keys.iter()
+            .map(|&(time, id)| (time, id.to_owned()))
+            .collect()
     }
 
     #[test]
@@ -168,8 +196,14 @@ mod tests {
             keys(&[(10, "a"), (12, "b"), (12, "c")])
         );
         // By anchor, and by time alone with the order of equal times turned round.
-        assert_eq!(taken(&mut pager, &[(12, "c"), (12, "d"), (13, "e")]), keys(&[(12, "d"), (13, "e")]));
-        assert_eq!(taken(&mut pager, &[(13, "f"), (13, "e")]), keys(&[(13, "f")]));
+        assert_eq!(
+            taken(&mut pager, &[(12, "c"), (12, "d"), (13, "e")]),
+            keys(&[(12, "d"), (13, "e")])
+        );
+        assert_eq!(
+            taken(&mut pager, &[(13, "f"), (13, "e")]),
+            keys(&[(13, "f")])
+        );
         assert!(taken(&mut pager, &[(13, "e"), (13, "f")]).is_empty());
     }
 

@@ -30,7 +30,14 @@ impl Sorter {
 
     fn with_limit(layout: &Layout, unit: &str, limit: usize) -> Self {
         let base = layout.spool(&format!("{unit}.sort"));
-        Self { kind: Kind::of_unit(unit), base, rows: Vec::new(), bytes: 0, limit, files: Vec::new() }
+        Self {
+            kind: Kind::of_unit(unit),
+            base,
+            rows: Vec::new(),
+            bytes: 0,
+            limit,
+            files: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, row: Row) -> Result<(), Error> {
@@ -55,7 +62,9 @@ impl Sorter {
         let path = self.base.with_extension(self.files.len().to_string());
         let mut file = BufWriter::new(File::create(&path).at(&path)?);
         for row in self.sort() {
-            file.write_all(&row.line).and_then(|()| file.write_all(b"\n")).at(&path)?;
+            file.write_all(&row.line)
+                .and_then(|()| file.write_all(b"\n"))
+                .at(&path)?;
         }
         file.flush().at(&path)?;
         self.files.push(path);
@@ -81,7 +90,9 @@ impl Sorter {
             }
             streams = halved;
         }
-        Ok(streams.pop().unwrap_or_else(|| Box::new(std::iter::empty())))
+        Ok(streams
+            .pop()
+            .unwrap_or_else(|| Box::new(std::iter::empty())))
     }
 }
 
@@ -94,7 +105,11 @@ struct Chunk {
 impl Chunk {
     fn open(path: PathBuf, kind: Kind) -> Result<Self, Error> {
         let file = File::open(&path).at(&path)?;
-        Ok(Self { path, kind, reader: BufReader::new(file) })
+        Ok(Self {
+            path,
+            kind,
+            reader: BufReader::new(file),
+        })
     }
 }
 
@@ -106,7 +121,11 @@ impl Iterator for Chunk {
             Ok(line) => line?,
             Err(error) => return Some(Err(error).at(&self.path)),
         };
-        Some(self.kind.row(&line).map_err(|reason| Error::damaged(&self.path, reason)))
+        Some(
+            self.kind
+                .row(&line)
+                .map_err(|reason| Error::damaged(&self.path, reason)),
+        )
     }
 }
 
@@ -130,14 +149,19 @@ mod tests {
         for version in 0..3 {
             for i in 0..500 {
                 let line = format!(r#"{{"objectId":"{:03}","v":{version}}}"#, i * 7919 % 500);
-                sorter.push(Kind::Objects.row(line.as_bytes()).unwrap()).unwrap();
+                sorter
+                    .push(Kind::Objects.row(line.as_bytes()).unwrap())
+                    .unwrap();
             }
         }
         assert!(sorter.files.len() > 10);
         let rows: Vec<Row> = sorter.finish().unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 500);
         for (i, row) in rows.iter().enumerate() {
-            assert_eq!(row.line, format!(r#"{{"objectId":"{i:03}","v":2}}"#).into_bytes());
+            assert_eq!(
+                row.line,
+                format!(r#"{{"objectId":"{i:03}","v":2}}"#).into_bytes()
+            );
         }
         assert_eq!(std::fs::read_dir(layout.work()).unwrap().count(), 0);
     }

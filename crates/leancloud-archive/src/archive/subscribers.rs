@@ -52,13 +52,19 @@ async fn one(run: &Run, api: &Api, id: &str) -> Result<(), Error> {
             Err(error) => return run.lacking(&unit, error),
         }
     }
-    let mut mark = spool.cursor.clone().unwrap_or(Mark { last: String::new(), ended: false });
+    let mut mark = spool.cursor.clone().unwrap_or(Mark {
+        last: String::new(),
+        ended: false,
+    });
     while !mark.ended {
         run.progress.doing(unit.as_str());
         match page(api, &base, &mark.last).await {
             Ok(rows) => {
                 // Fewer than asked for is not taken as the end; nothing new is.
-                let last = rows.last().map(|row| row.id.clone()).filter(|last| *last != mark.last);
+                let last = rows
+                    .last()
+                    .map(|row| row.id.clone())
+                    .filter(|last| *last != mark.last);
                 mark.ended = last.is_none();
                 mark.last = last.unwrap_or(mark.last);
                 spool.append(&rows, &mark)?;
@@ -84,17 +90,26 @@ async fn count(api: &Api, base: &str) -> Result<u64, ApiError> {
     struct Count {
         count: u64,
     }
-    let parse = |body: &[u8]| serde_json::from_slice(body).map(|c: Count| c.count).map_err(|e| e.to_string());
+    let parse = |body: &[u8]| {
+        serde_json::from_slice(body)
+            .map(|c: Count| c.count)
+            .map_err(|e| e.to_string())
+    };
     api.get(|_| Call::new(format!("{base}/count")), parse).await
 }
 
 async fn page(api: &Api, base: &str, after: &str) -> Result<Vec<Row>, ApiError> {
     let call = |_| {
         let call = Call::new(base).with("limit", PAGE);
-        if after.is_empty() { call } else { call.with("client_id", after) }
+        if after.is_empty() {
+            call
+        } else {
+            call.with("client_id", after)
+        }
     };
     let parse = |body: &[u8]| {
-        let rows: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let rows: Vec<&RawValue> =
+            serde_json::from_slice(body).map_err(|error| error.to_string())?;
         rows.iter().map(|raw| subscriber(raw)).collect()
     };
     api.get(call, parse).await
@@ -114,7 +129,14 @@ fn subscriber(raw: &RawValue) -> Result<Row, String> {
         timestamp: Option<i64>,
     }
     let source: Source = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
-    let stored = Stored { id: &source.subscriber, timestamp: source.timestamp };
+    let stored = Stored {
+        id: &source.subscriber,
+        timestamp: source.timestamp,
+    };
     let line = serde_json::to_vec(&stored).map_err(|error| error.to_string())?;
-    Ok(Row { time: 0, id: source.subscriber, line })
+    Ok(Row {
+        time: 0,
+        id: source.subscriber,
+        line,
+    })
 }

@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 /// Live session tokens, password hashes with their salts, and tokens of third-party logins.
-const CREDENTIALS: [&str; 5] = ["sessionToken", "password", "salt", "authData", "bcryptPassword"];
+const CREDENTIALS: [&str; 5] = [
+    "sessionToken",
+    "password",
+    "salt",
+    "authData",
+    "bcryptPassword",
+];
 
 /// The row without credentials; the other values keep their text. Rows without any are unchanged.
 pub(crate) fn without_credentials(line: &[u8]) -> Vec<u8> {

@@ -31,7 +31,11 @@ pub(super) fn each_row(
             return Err(Error::damaged(path, "a document cannot be that long"));
         }
         let mut bytes = length.to_vec();
-        reader.by_ref().take(total as u64 - 4).read_to_end(&mut bytes).at(path)?;
+        reader
+            .by_ref()
+            .take(total as u64 - 4)
+            .read_to_end(&mut bytes)
+            .at(path)?;
         let document = Document::from_reader(bytes.as_slice());
         let document = document.map_err(|error| Error::damaged(path, error.to_string()))?;
         let text = serde_json::to_vec(&object(document)).expect("JSON values can be written");
@@ -42,12 +46,16 @@ pub(super) fn each_row(
 
 /// An object of a class.
 fn object(document: Document) -> Value {
-    let fields = document.into_iter().map(|(name, value)| match (name.as_str(), value) {
-        ("_id", Bson::ObjectId(id)) => ("objectId".to_owned(), Value::String(id.to_hex())),
-        ("_id", id) => ("objectId".to_owned(), plain(id)),
-        ("createdAt" | "updatedAt", Bson::DateTime(at)) => (name, Value::String(iso(at.timestamp_millis()))),
-        (_, value) => (name, plain(value)),
-    });
+    let fields = document
+        .into_iter()
+        .map(|(name, value)| match (name.as_str(), value) {
+            ("_id", Bson::ObjectId(id)) => ("objectId".to_owned(), Value::String(id.to_hex())),
+            ("_id", id) => ("objectId".to_owned(), plain(id)),
+            ("createdAt" | "updatedAt", Bson::DateTime(at)) => {
+                (name, Value::String(iso(at.timestamp_millis())))
+            }
+            (_, value) => (name, plain(value)),
+        });
     Value::Object(fields.collect())
 }
 
@@ -60,7 +68,12 @@ fn plain(value: Bson) -> Value {
             (Some(Bson::String(class)), Some(id)) => {
                 json!({"__type": "Pointer", "className": class, "objectId": plain(id.clone())})
             }
-            _ => Value::Object(fields.into_iter().map(|(k, v)| (k, plain(v))).collect::<Map<_, _>>()),
+            _ => Value::Object(
+                fields
+                    .into_iter()
+                    .map(|(k, v)| (k, plain(v)))
+                    .collect::<Map<_, _>>(),
+            ),
         },
         Bson::Boolean(flag) => Value::Bool(flag),
         Bson::Int32(number) => json!(number),
@@ -112,6 +125,13 @@ mod tests {
         let bytes = doc! {"_id": "x"}.to_vec().unwrap();
         let cut = &bytes[..bytes.len() - 1];
         assert!(each_row(Path::new("x"), &mut &cut[..], |_| Ok(())).is_err());
-        assert!(each_row(Path::new("x"), &mut &[255_u8, 255, 255, 127, 0][..], |_| Ok(())).is_err());
+        assert!(
+            each_row(
+                Path::new("x"),
+                &mut &[255_u8, 255, 255, 127, 0][..],
+                |_| Ok(())
+            )
+            .is_err()
+        );
     }
 }

@@ -15,7 +15,11 @@ pub(super) fn each_row(
     let mut line = Vec::new();
     loop {
         line.clear();
-        let n = reader.by_ref().take(ROW_BYTES_MAX as u64).read_until(b'\n', &mut line).at(path)?;
+        let n = reader
+            .by_ref()
+            .take(ROW_BYTES_MAX as u64)
+            .read_until(b'\n', &mut line)
+            .at(path)?;
         if n == 0 {
             return Ok(());
         }

@@ -42,7 +42,9 @@ pub fn find(paths: &[PathBuf]) -> Result<BTreeMap<String, Vec<PathBuf>>, Error> 
         for file in files {
             match class_of(&file) {
                 Some(class) => classes.entry(class).or_default().push(file),
-                None if named => return Err(Error::damaged(&file, "neither .jsonl nor .bson of a class")),
+                None if named => {
+                    return Err(Error::damaged(&file, "neither .jsonl nor .bson of a class"));
+                }
                 None => {}
             }
         }
@@ -68,12 +70,17 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Er
 fn class_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".gz").unwrap_or(name);
-    let name = name.strip_suffix(".jsonl").or_else(|| name.strip_suffix(".bson"))?;
+    let name = name
+        .strip_suffix(".jsonl")
+        .or_else(|| name.strip_suffix(".bson"))?;
     let class = match name.rsplit_once('.') {
         Some((class, number)) if number.bytes().all(|b| b.is_ascii_digit()) => class,
         _ => name,
     };
-    let fine = !class.is_empty() && class.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let fine = !class.is_empty()
+        && class
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_');
     fine.then(|| class.to_owned())
 }
 
@@ -93,7 +100,9 @@ pub(crate) fn take_in(
                 true => without_credentials(line),
                 false => line.to_vec(),
             };
-            let row = Kind::Objects.row(&line).map_err(|reason| Error::damaged(file, reason))?;
+            let row = Kind::Objects
+                .row(&line)
+                .map_err(|reason| Error::damaged(file, reason))?;
             through = through.max(updated_at(&row));
             sorter.push(row)
         })?;
@@ -103,7 +112,8 @@ pub(crate) fn take_in(
 
 fn updated_at(row: &Row) -> i64 {
     let head = serde_json::from_slice::<ObjectHead<'_>>(&row.line).ok();
-    head.and_then(|head| parse_iso(&head.updated_at?)).unwrap_or(0)
+    head.and_then(|head| parse_iso(&head.updated_at?))
+        .unwrap_or(0)
 }
 
 fn each_row(path: &Path, row: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {

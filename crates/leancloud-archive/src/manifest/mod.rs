@@ -100,7 +100,10 @@ impl Manifest {
     /// If both copies are damaged, or the format is newer than this code.
     pub fn load(layout: &Layout) -> Result<Option<Self>, Error> {
         let (path, copy) = (layout.manifest(), layout.manifest_copy());
-        let candidates: Vec<Vec<u8>> = [&path, &copy].iter().filter_map(|path| fs::read(path).ok()).collect();
+        let candidates: Vec<Vec<u8>> = [&path, &copy]
+            .iter()
+            .filter_map(|path| fs::read(path).ok())
+            .collect();
         if candidates.is_empty() {
             return Ok(None);
         }
@@ -108,12 +111,19 @@ impl Manifest {
         let listed = |text: &Vec<u8>| sums.contains(&sha256_hex(text));
         // Both copies equal but not listed: the run ended between the manifest and the checksums.
         let twice = candidates.len() == 2 && candidates[0] == candidates[1];
-        let sound = candidates.iter().find(|text| listed(text)).or(candidates.first().filter(|_| twice));
-        let text = sound.ok_or_else(|| Error::damaged(&path, "both copies of the manifest are damaged"))?;
-        let manifest: Self =
-            serde_json::from_slice(text).map_err(|error| Error::damaged(&path, error.to_string()))?;
+        let sound = candidates
+            .iter()
+            .find(|text| listed(text))
+            .or(candidates.first().filter(|_| twice));
+        let text = sound
+            .ok_or_else(|| Error::damaged(&path, "both copies of the manifest are damaged"))?;
+        let manifest: Self = serde_json::from_slice(text)
+            .map_err(|error| Error::damaged(&path, error.to_string()))?;
         if manifest.format != FORMAT || manifest.version > VERSION {
-            return Err(Error::damaged(&path, "written by a newer version of this program"));
+            return Err(Error::damaged(
+                &path,
+                "written by a newer version of this program",
+            ));
         }
         Ok(Some(manifest))
     }
@@ -121,7 +131,10 @@ impl Manifest {
     /// Counts rows by kind.
     pub(crate) fn count(&mut self) {
         let sum = |prefix: &str| {
-            let of_kind = self.units.iter().filter(|(name, _)| name.starts_with(prefix));
+            let of_kind = self
+                .units
+                .iter()
+                .filter(|(name, _)| name.starts_with(prefix));
             of_kind.map(|(_, unit)| unit.rows).sum()
         };
         self.totals = Totals {
@@ -145,7 +158,9 @@ impl Manifest {
             sums.push_str(&format!("{}  {name}.jsonl.gz\n", unit.sha256));
         }
         let own = sha256_hex(&text);
-        sums.push_str(&format!("{own}  manifest.copy.json\n{own}  manifest.json\n"));
+        sums.push_str(&format!(
+            "{own}  manifest.copy.json\n{own}  manifest.json\n"
+        ));
         replace(&layout.sums(), sums.as_bytes())
     }
 }
@@ -221,7 +236,10 @@ mod tests {
     fn a_newer_format_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        let manifest = Manifest { version: VERSION + 1, ..Manifest::empty("app") };
+        let manifest = Manifest {
+            version: VERSION + 1,
+            ..Manifest::empty("app")
+        };
         manifest.save(&layout).unwrap();
         assert!(Manifest::load(&layout).is_err());
     }

@@ -62,9 +62,17 @@ impl State {
             return Err(Error::damaged(root, reason));
         }
         let path = layout.journal();
-        let before = manifest.units.iter().map(|(name, unit)| (name.clone(), unit.rows)).collect();
+        let before = manifest
+            .units
+            .iter()
+            .map(|(name, unit)| (name.clone(), unit.rows))
+            .collect();
         let (plan, done) = read_journal(&path)?;
-        let journal = OpenOptions::new().create(true).append(true).open(&path).at(&path)?;
+        let journal = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .at(&path)?;
         let mut state = Self {
             layout: layout.clone(),
             manifest,
@@ -131,7 +139,10 @@ impl State {
     /// Makes a finished unit part of the archive and forgets its spool.
     pub(crate) fn finish(&mut self, finished: &Finished) -> Result<(), Error> {
         let (name, unit) = (finished.name.clone(), finished.unit.clone());
-        self.enter(&Entry::Done { name: name.clone(), unit: unit.clone() })?;
+        self.enter(&Entry::Done {
+            name: name.clone(),
+            unit: unit.clone(),
+        })?;
         finished.publish(&self.layout)?;
         remove(&self.layout.spool(&name))?;
         if self.plan.is_some() {
@@ -144,9 +155,17 @@ impl State {
     /// Messages that an earlier run had and this one, after damage, could neither save nor read again.
     /// A day that was asked to be read again follows the source and loses nothing.
     fn lost(&self) -> Vec<Remark> {
-        let again = self.plan.as_ref().map(|plan| plan.again.as_slice()).unwrap_or_default();
+        let again = self
+            .plan
+            .as_ref()
+            .map(|plan| plan.again.as_slice())
+            .unwrap_or_default();
         let fewer = self.manifest.units.iter().filter_map(|(name, unit)| {
-            let gone = self.before.get(name)?.checked_sub(unit.rows).filter(|&gone| gone > 0)?;
+            let gone = self
+                .before
+                .get(name)?
+                .checked_sub(unit.rows)
+                .filter(|&gone| gone > 0)?;
             (name.starts_with("messages/") && !again.contains(name)).then(|| Remark {
                 what: name.clone(),
                 reason: "damaged here and no longer at the source".to_owned(),
@@ -196,9 +215,10 @@ fn lock(path: &Path) -> Result<File, Error> {
     let file = File::create(path).at(path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::damaged(path, "another process is writing this archive"))
-        }
+        Err(TryLockError::WouldBlock) => Err(Error::damaged(
+            path,
+            "another process is writing this archive",
+        )),
         Err(TryLockError::Error(error)) => Err(error).at(path),
     }
 }
@@ -223,7 +243,11 @@ fn read_journal(path: &Path) -> Result<(Option<Plan>, Vec<Finished>), Error> {
     }
     if whole < text.len() as u64 {
         // What follows would otherwise be appended to half a line.
-        OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(whole)).at(path)?;
+        OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_len(whole))
+            .at(path)?;
     }
     // Only the last entry of a unit counts; only its files may still have temporary names.
     let mut last = BTreeMap::new();
@@ -247,7 +271,9 @@ mod tests {
         let mut writer = Writer::create(layout, name).unwrap();
         for id in ids {
             let line = format!(r#"{{"objectId":"{id}"}}"#);
-            writer.push(&Kind::Objects.row(line.as_bytes()).unwrap()).unwrap();
+            writer
+                .push(&Kind::Objects.row(line.as_bytes()).unwrap())
+                .unwrap();
         }
         writer.finish(1).unwrap()
     }
@@ -267,7 +293,10 @@ mod tests {
         assert_eq!(state.manifest.units["classes/A"].rows, 1);
         // Crash between the journal entry and the names: the new one.
         let finished = write(&layout, "classes/A", &["1", "2", "3"]);
-        let entry = Entry::Done { name: finished.name.clone(), unit: finished.unit.clone() };
+        let entry = Entry::Done {
+            name: finished.name.clone(),
+            unit: finished.unit.clone(),
+        };
         state.enter(&entry).unwrap();
         drop(state);
         let state = State::open(&layout, "app", false).unwrap();
@@ -280,10 +309,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let mut state = State::open(&layout, "app", false).unwrap();
-        let plan = Plan { until: 5, again: Vec::new() };
+        let plan = Plan {
+            until: 5,
+            again: Vec::new(),
+        };
         state.begin(&plan).unwrap();
         assert!(State::open(&layout, "app", false).is_err());
-        state.journal.write_all(b"0123456789abcdef {\"done\":{\"na").unwrap();
+        state
+            .journal
+            .write_all(b"0123456789abcdef {\"done\":{\"na")
+            .unwrap();
         drop(state);
         let state = State::open(&layout, "app", false).unwrap();
         assert_eq!(state.plan, Some(plan));

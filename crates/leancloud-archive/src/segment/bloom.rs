@@ -23,7 +23,9 @@ pub(crate) struct Bloom {
 
 impl Default for Bloom {
     fn default() -> Self {
-        Self { bits: vec![0; BITS as usize / 8] }
+        Self {
+            bits: vec![0; BITS as usize / 8],
+        }
     }
 }
 
@@ -51,7 +53,11 @@ impl Bloom {
 
 fn positions(key: &str) -> impl Iterator<Item = usize> {
     let hash = sha256(key.as_bytes());
-    let word = |at: usize| hash[at..at + 8].iter().fold(0_u64, |n, &byte| n << 8 | u64::from(byte));
+    let word = |at: usize| {
+        hash[at..at + 8]
+            .iter()
+            .fold(0_u64, |n, &byte| n << 8 | u64::from(byte))
+    };
     let (a, b) = (word(0), word(8));
     (0..u64::from(HASHES)).map(move |i| {
         let bit = a.wrapping_add(i.wrapping_mul(b)) % u64::from(BITS);
@@ -69,7 +75,9 @@ mod tests {
         (0..1500).for_each(|i| bloom.insert(&format!("key {i}")));
         let bloom = Bloom::from_text(&bloom.to_text()).unwrap();
         assert!((0..1500).all(|i| bloom.may_hold(&format!("key {i}"))));
-        let wrong = (0..10_000).filter(|i| bloom.may_hold(&format!("other {i}"))).count();
+        let wrong = (0..10_000)
+            .filter(|i| bloom.may_hold(&format!("other {i}")))
+            .count();
         assert!(wrong < 200, "{wrong} of 10,000");
     }
 }

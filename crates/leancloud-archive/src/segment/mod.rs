@@ -39,7 +39,11 @@ pub(crate) struct IndexHead {
 
 impl Default for IndexHead {
     fn default() -> Self {
-        Self { index_version: 1, bloom_bits: bloom::BITS, bloom_hashes: bloom::HASHES }
+        Self {
+            index_version: 1,
+            bloom_bits: bloom::BITS,
+            bloom_hashes: bloom::HASHES,
+        }
     }
 }
 
@@ -88,7 +92,11 @@ mod tests {
     use crate::rows::{Kind, Row};
 
     fn message(i: i64) -> Row {
-        let line = format!(r#"{{"timestamp":{i},"msg-id":"m{i:06}","to":"c{}","from":"u{}"}}"#, i % 7, i % 11);
+        let line = format!(
+            r#"{{"timestamp":{i},"msg-id":"m{i:06}","to":"c{}","from":"u{}"}}"#,
+            i % 7,
+            i % 11
+        );
         Kind::Messages.row(line.as_bytes()).unwrap()
     }
 
@@ -111,13 +119,23 @@ mod tests {
 
         let file = std::fs::File::open(layout.rows("messages/1970-01-01")).unwrap();
         let mut text = String::new();
-        flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+        flate2::read::MultiGzDecoder::new(file)
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text.lines().count(), 2500);
 
         let segment = Segment::open(&layout, "messages/1970-01-01").unwrap();
-        assert_eq!(segment.blocks.iter().map(|b| b.rows).collect::<Vec<_>>(), [1000, 1000, 500]);
+        assert_eq!(
+            segment.blocks.iter().map(|b| b.rows).collect::<Vec<_>>(),
+            [1000, 1000, 500]
+        );
         assert!(segment.blocks.iter().all(|block| block.may_hold("c3")));
-        assert!(!segment.blocks.iter().any(|block| block.may_hold("somebody else")));
+        assert!(
+            !segment
+                .blocks
+                .iter()
+                .any(|block| block.may_hold("somebody else"))
+        );
         assert_eq!(segment.rows_of(1).unwrap()[0], message(1000));
     }
 
@@ -142,11 +160,20 @@ mod tests {
         bytes[hit] ^= 0x40;
         std::fs::write(&path, &bytes).unwrap();
 
-        assert!(Rows::open(&path, Kind::Messages).unwrap().any(|row| row.is_err()));
+        assert!(
+            Rows::open(&path, Kind::Messages)
+                .unwrap()
+                .any(|row| row.is_err())
+        );
         let saved = salvage(&path, &layout.index(unit), Kind::Messages).unwrap();
         assert_eq!(saved.len(), 2500);
         // Without the index everything before the damage is left.
         std::fs::remove_file(layout.index(unit)).unwrap();
-        assert_eq!(salvage(&path, &layout.index(unit), Kind::Messages).unwrap().len(), 1000);
+        assert_eq!(
+            salvage(&path, &layout.index(unit), Kind::Messages)
+                .unwrap()
+                .len(),
+            1000
+        );
     }
 }

@@ -26,7 +26,12 @@ impl Rows {
     pub(crate) fn open(path: &Path, kind: Kind) -> Result<Self, Error> {
         let file = BufReader::with_capacity(64 * 1024, File::open(path).at(path)?);
         let reader: Box<dyn Read + Send> = Box::new(MultiGzDecoder::new(file));
-        Ok(Self { path: path.to_owned(), kind, reader: BufReader::new(reader), failed: false })
+        Ok(Self {
+            path: path.to_owned(),
+            kind,
+            reader: BufReader::new(reader),
+            failed: false,
+        })
     }
 }
 
@@ -39,7 +44,10 @@ impl Iterator for Rows {
         }
         let row = match read_line(&mut self.reader) {
             Ok(None) => return None,
-            Ok(Some(line)) => self.kind.row(&line).map_err(|reason| Error::damaged(&self.path, reason)),
+            Ok(Some(line)) => self
+                .kind
+                .row(&line)
+                .map_err(|reason| Error::damaged(&self.path, reason)),
             Err(error) => Err(Error::damaged(&self.path, error.to_string())),
         };
         self.failed = row.is_err();
@@ -56,7 +64,9 @@ pub(crate) fn read_line(reader: &mut impl BufRead) -> std::io::Result<Option<Vec
         return Ok(None);
     }
     if line.pop() != Some(b'\n') {
-        return Err(std::io::Error::other("a row is cut off or longer than 32 MiB"));
+        return Err(std::io::Error::other(
+            "a row is cut off or longer than 32 MiB",
+        ));
     }
     Ok(Some(line))
 }
@@ -72,7 +82,11 @@ pub(crate) struct Segment {
 impl Segment {
     pub(crate) fn open(layout: &Layout, unit: &str) -> Result<Self, Error> {
         let blocks = read_index(&layout.index(unit))?;
-        Ok(Self { path: layout.rows(unit), kind: Kind::of_unit(unit), blocks })
+        Ok(Self {
+            path: layout.rows(unit),
+            kind: Kind::of_unit(unit),
+            blocks,
+        })
     }
 
     /// Rows of one block, checked against its checksum.
@@ -92,7 +106,9 @@ impl Block {
 fn read_index(path: &Path) -> Result<Vec<Block>, Error> {
     let mut reader = BufReader::new(File::open(path).at(path)?);
     let bad = |error: serde_json::Error| Error::damaged(path, error.to_string());
-    let head = read_line(&mut reader).at(path)?.ok_or_else(|| Error::damaged(path, "empty index"))?;
+    let head = read_line(&mut reader)
+        .at(path)?
+        .ok_or_else(|| Error::damaged(path, "empty index"))?;
     if serde_json::from_slice::<IndexHead>(&head).map_err(bad)? != IndexHead::default() {
         return Err(Error::damaged(path, "an index of another version"));
     }
@@ -112,12 +128,18 @@ fn block_rows(file: &mut File, path: &Path, block: &Block, kind: Kind) -> Result
     file.seek(SeekFrom::Start(block.offset)).at(path)?;
     file.read_exact(&mut member).at(path)?;
     if sha256_hex(&member) != block.sha256 {
-        return Err(Error::damaged(path, format!("the block at byte {} has changed", block.offset)));
+        return Err(Error::damaged(
+            path,
+            format!("the block at byte {} has changed", block.offset),
+        ));
     }
     let mut text = BufReader::new(MultiGzDecoder::new(member.as_slice()));
     let mut rows = Vec::new();
     while let Some(line) = read_line(&mut text).at(path)? {
-        rows.push(kind.row(&line).map_err(|reason| Error::damaged(path, reason))?);
+        rows.push(
+            kind.row(&line)
+                .map_err(|reason| Error::damaged(path, reason))?,
+        );
     }
     Ok(rows)
 }
@@ -134,7 +156,9 @@ pub(crate) fn salvage(path: &Path, index: &Path, kind: Kind) -> Result<Vec<Row>,
         return Ok(Rows::open(path, kind)?.map_while(Result::ok).collect());
     };
     let mut file = File::open(path).at(path)?;
-    let intact = blocks.iter().filter_map(|block| block_rows(&mut file, path, block, kind).ok());
+    let intact = blocks
+        .iter()
+        .filter_map(|block| block_rows(&mut file, path, block, kind).ok());
     Ok(intact.flatten().collect())
 }
 
@@ -143,7 +167,10 @@ pub(crate) type RowStream = Box<dyn Iterator<Item = Result<Row, Error>> + Send>;
 
 /// Merges two ordered streams; where both have a key, the row of `newer` is kept.
 pub(crate) fn merged(older: RowStream, newer: RowStream) -> RowStream {
-    Box::new(Merged { older: older.peekable(), newer: newer.peekable() })
+    Box::new(Merged {
+        older: older.peekable(),
+        newer: newer.peekable(),
+    })
 }
 
 struct Merged {
@@ -179,7 +206,13 @@ mod tests {
     fn stream(keys: &[(i64, &str, &str)]) -> RowStream {
         let rows: Vec<_> = keys
             .iter()
-            .map(|&(time, id, line)| Ok(Row { time, id: id.to_owned(), line: line.as_bytes().to_vec() }))
+            .map(|&(time, id, line)| {
+                Ok(Row {
+                    time,
+                    id: id.to_owned(),
+                    line: line.as_bytes().to_vec(),
+                })
+            })
             .collect();
         Box::new(rows.into_iter())
     }
@@ -189,11 +222,19 @@ mod tests {
         let older = stream(&[(1, "a", "old"), (1, "b", "old"), (3, "a", "old")]);
         let newer = stream(&[(1, "b", "new"), (2, "z", "new"), (4, "a", "new")]);
         let rows: Vec<_> = merged(older, newer).map(Result::unwrap).collect();
-        let seen: Vec<_> =
-            rows.iter().map(|row| (row.time, row.id.as_str(), row.line.as_slice() == b"new")).collect();
+        let seen: Vec<_> = rows
+            .iter()
+            .map(|row| (row.time, row.id.as_str(), row.line.as_slice() == b"new"))
+            .collect();
         assert_eq!(
             seen,
-            [(1, "a", false), (1, "b", true), (2, "z", true), (3, "a", false), (4, "a", true)]
+            [
+                (1, "a", false),
+                (1, "b", true),
+                (2, "z", true),
+                (3, "a", false),
+                (4, "a", true)
+            ]
         );
     }
 }

@@ -45,7 +45,11 @@ impl Output {
             fs::create_dir_all(parent).at(parent)?;
         }
         let file = File::create(&path).at(&path)?;
-        Ok(Self { path, file: BufWriter::new(file), sum: Sum::default() })
+        Ok(Self {
+            path,
+            file: BufWriter::new(file),
+            sum: Sum::default(),
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -93,11 +97,18 @@ impl Writer {
     }
 
     fn end_block(&mut self) -> Result<(), Error> {
-        let Pending { text, rows, first, last, bloom } = std::mem::take(&mut self.block);
+        let Pending {
+            text,
+            rows,
+            first,
+            last,
+            bloom,
+        } = std::mem::take(&mut self.block);
         let Some(first) = first else { return Ok(()) };
         self.rows_sum.write_all(&text).at(&self.rows.path)?;
         // No name, no time, "unknown" system: nothing in the header varies.
-        let mut gzip = GzBuilder::new().write(Vec::with_capacity(text.len() / 3), Compression::default());
+        let mut gzip =
+            GzBuilder::new().write(Vec::with_capacity(text.len() / 3), Compression::default());
         gzip.write_all(&text).at(&self.rows.path)?;
         let member = gzip.finish().at(&self.rows.path)?;
         let block = Block {
@@ -127,7 +138,10 @@ impl Writer {
             index_bytes,
             index_sha256,
         };
-        Ok(Finished { name: self.unit, unit })
+        Ok(Finished {
+            name: self.unit,
+            unit,
+        })
     }
 }
 
@@ -143,7 +157,13 @@ pub(crate) struct Finished {
 impl Finished {
     /// A unit without rows, which has no files.
     pub(crate) fn empty(name: &str, through: i64) -> Self {
-        Self { name: name.to_owned(), unit: Unit { through, ..Unit::default() } }
+        Self {
+            name: name.to_owned(),
+            unit: Unit {
+                through,
+                ..Unit::default()
+            },
+        }
     }
 
     /// Gives the files their names, or removes older ones if there is nothing in the unit.

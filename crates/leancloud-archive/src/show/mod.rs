@@ -26,20 +26,39 @@ pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Error> {
     let archive = Archive { layout, manifest };
     match args.what.as_ref().unwrap_or(&ShowWhat::Summary) {
         ShowWhat::Summary => archive.summary(args.json),
-        ShowWhat::Conversations { member, after, limit } => {
+        ShowWhat::Conversations {
+            member,
+            after,
+            limit,
+        } => {
             let rows = archive.conversations(member.as_deref(), after.as_deref(), *limit)?;
             print(&rows, args.json, conversation_line);
         }
-        ShowWhat::Messages { conversation, from, before, limit } => {
+        ShowWhat::Messages {
+            conversation,
+            from,
+            before,
+            limit,
+        } => {
             let newest_first = before.is_some() && from.is_none();
-            let page = Page { from: *from, before: *before, limit: *limit, newest_first };
+            let page = Page {
+                from: *from,
+                before: *before,
+                limit: *limit,
+                newest_first,
+            };
             let rows = archive.messages(conversation, &page, |head| head.is_in(conversation))?;
             print(&rows, args.json, message_line);
         }
         ShowWhat::User { user, limit } => {
             let conversations = archive.conversations(Some(user), None, usize::MAX)?;
             print(&conversations, args.json, conversation_line);
-            let page = Page { from: None, before: None, limit: *limit, newest_first: true };
+            let page = Page {
+                from: None,
+                before: None,
+                limit: *limit,
+                newest_first: true,
+            };
             let sent = archive.messages(user, &page, |head| head.from.as_deref() == Some(user))?;
             print(&sent, args.json, message_line);
         }
@@ -49,7 +68,11 @@ pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Error> {
 
 fn print(rows: &[Row], as_json: bool, line: fn(&Row) -> String) {
     for row in rows {
-        if as_json { say(&String::from_utf8_lossy(&row.line)) } else { say(&line(row)) }
+        if as_json {
+            say(&String::from_utf8_lossy(&row.line))
+        } else {
+            say(&line(row))
+        }
     }
 }
 
@@ -80,7 +103,9 @@ impl Page {
 impl MessageHead<'_> {
     /// In this conversation, or in this private stream of a service conversation.
     fn is_in(&self, conversation: &str) -> bool {
-        [&self.to, &self.conversation].iter().any(|id| id.as_deref() == Some(conversation))
+        [&self.to, &self.conversation]
+            .iter()
+            .any(|id| id.as_deref() == Some(conversation))
     }
 }
 
@@ -92,18 +117,38 @@ impl Archive {
         }
         say(&format!("application {}", manifest.app_id));
         if let (Some(from), Some(until)) = (manifest.messages_from, manifest.messages_until) {
-            say(&format!("messages from {} to before {} (UTC)", iso(from), iso(until)));
+            say(&format!(
+                "messages from {} to before {} (UTC)",
+                iso(from),
+                iso(until)
+            ));
         }
-        for (name, unit) in manifest.units.iter().filter(|(name, _)| !name.starts_with("messages/")) {
+        for (name, unit) in manifest
+            .units
+            .iter()
+            .filter(|(name, _)| !name.starts_with("messages/"))
+        {
             say(&format!("{:>12}  {name}", unit.rows));
         }
-        let days = manifest.units.keys().filter(|name| name.starts_with("messages/")).count();
-        say(&format!("{:>12}  messages in {days} days", manifest.totals.messages));
-        for (title, remarks) in
-            [("note", &manifest.notes), ("missing", &manifest.missing), ("lost", &manifest.lost)]
-        {
+        let days = manifest
+            .units
+            .keys()
+            .filter(|name| name.starts_with("messages/"))
+            .count();
+        say(&format!(
+            "{:>12}  messages in {days} days",
+            manifest.totals.messages
+        ));
+        for (title, remarks) in [
+            ("note", &manifest.notes),
+            ("missing", &manifest.missing),
+            ("lost", &manifest.lost),
+        ] {
             for remark in remarks {
-                say(&format!("{title}: {} × {}: {}", remark.count, remark.what, remark.reason));
+                say(&format!(
+                    "{title}: {} × {}: {}",
+                    remark.count, remark.what, remark.reason
+                ));
             }
         }
     }
@@ -121,7 +166,12 @@ impl Archive {
         }
         let unit = class_unit("_Conversation");
         let mut found = Vec::new();
-        if self.manifest.units.get(&unit).is_none_or(|unit| unit.rows == 0) {
+        if self
+            .manifest
+            .units
+            .get(&unit)
+            .is_none_or(|unit| unit.rows == 0)
+        {
             return Ok(found);
         }
         let segment = Segment::open(&self.layout, &unit)?;
@@ -131,7 +181,9 @@ impl Archive {
                 continue;
             }
             for row in segment.rows_of(number)? {
-                let members = serde_json::from_slice::<Members>(&row.line).ok().and_then(|row| row.m);
+                let members = serde_json::from_slice::<Members>(&row.line)
+                    .ok()
+                    .and_then(|row| row.m);
                 let wanted = member.is_none_or(|member| {
                     members.is_some_and(|members| members.iter().any(|name| name == member))
                 });
@@ -154,7 +206,9 @@ impl Archive {
         wanted: impl Fn(&MessageHead<'_>) -> bool,
     ) -> Result<Vec<Row>, Error> {
         let days = self.manifest.units.iter().filter(|(_, unit)| unit.rows > 0);
-        let mut days: Vec<&str> = days.filter_map(|(name, _)| name.strip_prefix("messages/")).collect();
+        let mut days: Vec<&str> = days
+            .filter_map(|(name, _)| name.strip_prefix("messages/"))
+            .collect();
         days.retain(|day| {
             let start = parse_iso(day).unwrap_or(day_start(0));
             page.touches(start, start + DAY_MS - 1)
@@ -186,7 +240,11 @@ impl Archive {
                 }
                 if found.len() >= page.limit {
                     let surplus = found.len() - page.limit;
-                    let range = if page.newest_first { 0..surplus } else { page.limit..found.len() };
+                    let range = if page.newest_first {
+                        0..surplus
+                    } else {
+                        page.limit..found.len()
+                    };
                     found.drain(range);
                     return Ok(found.into());
                 }

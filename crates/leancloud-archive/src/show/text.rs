@@ -25,8 +25,17 @@ pub(super) fn conversation_line(row: &Row) -> String {
     };
     let sort = format!("{:?}", conversation.flags.sort()).to_lowercase();
     let members = conversation.m.unwrap_or_default();
-    let some = members.iter().take(5).cloned().collect::<Vec<_>>().join(" ");
-    let more = if members.len() > 5 { format!(" … {} members", members.len()) } else { String::new() };
+    let some = members
+        .iter()
+        .take(5)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let more = if members.len() > 5 {
+        format!(" … {} members", members.len())
+    } else {
+        String::new()
+    };
     let name = conversation.name.unwrap_or_default();
     harmless(&format!("{}  {sort}  {name}  [{some}{more}]", row.id))
 }
@@ -44,7 +53,9 @@ pub(super) fn message_line(row: &Row) -> String {
         return harmless(&format!("{}  {}", iso(row.time), row.id));
     };
     let text = match message.data {
-        Some(Value::String(data)) if message.bin == Some(true) => format!("<{} bytes in base64>", data.len()),
+        Some(Value::String(data)) if message.bin == Some(true) => {
+            format!("<{} bytes in base64>", data.len())
+        }
         Some(Value::String(data)) => typed_text(&data),
         Some(other) => other.to_string(),
         None => String::new(),
@@ -56,8 +67,13 @@ pub(super) fn message_line(row: &Row) -> String {
 
 /// The text of a typed message (`_lctext`), its type if it has no text, or the content itself.
 fn typed_text(data: &str) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(data) else { return data.to_owned() };
-    match (fields.get("_lctext"), fields.get("_lctype").and_then(Value::as_i64)) {
+    let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(data) else {
+        return data.to_owned();
+    };
+    match (
+        fields.get("_lctext"),
+        fields.get("_lctype").and_then(Value::as_i64),
+    ) {
         (_, Some(-127)) => "<recalled>".to_owned(),
         (Some(Value::String(text)), _) if !text.is_empty() => text.clone(),
         (_, Some(sort)) => format!("<message of type {sort}> {data}"),
@@ -67,7 +83,9 @@ fn typed_text(data: &str) -> String {
 
 /// Without control characters: what users wrote must not command the terminal.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '␣' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '␣' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

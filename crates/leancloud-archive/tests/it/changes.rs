@@ -22,23 +22,43 @@ fn only_what_is_new_is_asked_for() {
     archive.complete(&server, &[]);
     assert_eq!(server.state.count("messages").arrived, 0);
     assert_eq!(server.state.count("lists").arrived, 0);
-    assert_eq!(server.state.count("classes").arrived, 1, "only the class that did not exist");
+    assert_eq!(
+        server.state.count("classes").arrived,
+        1,
+        "only the class that did not exist"
+    );
     assert_eq!(archive.files(), first);
 
     // 500 new messages, one conversation renamed.
     let end = source.end();
     server.state.now.store(end, Ordering::Relaxed);
     let renamed = source.conversation_id(4);
-    server.state.touched.lock().unwrap().insert(renamed.clone(), end - 1);
+    server
+        .state
+        .touched
+        .lock()
+        .unwrap()
+        .insert(renamed.clone(), end - 1);
     server.state.forget_counts();
     archive.complete(&server, &[]);
     archive.assert_holds(source, end);
     archive.assert_sound();
-    assert!(server.state.count("messages").arrived <= 2, "{:?}", server.state.count("messages"));
-    assert_eq!(server.state.count("lists").arrived, 2, "lists of the renamed conversation");
+    assert!(
+        server.state.count("messages").arrived <= 2,
+        "{:?}",
+        server.state.count("messages")
+    );
+    assert_eq!(
+        server.state.count("lists").arrived,
+        2,
+        "lists of the renamed conversation"
+    );
     let rows = archive.lines("classes/_Conversation");
     assert_eq!(rows.len(), source.classes["_Conversation"].len());
-    assert!(rows.iter().any(|row| row.contains(&renamed) && row.contains("renamed")));
+    assert!(
+        rows.iter()
+            .any(|row| row.contains(&renamed) && row.contains("renamed"))
+    );
 
     // The same as an archive made now, message for message and byte for byte.
     let fresh = Archive::new();

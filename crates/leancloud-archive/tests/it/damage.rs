@@ -10,7 +10,9 @@ use crate::stand_in::faults::Faults;
 fn days(archive: &Archive) -> Vec<String> {
     let manifest = archive.manifest();
     let units = manifest["units"].as_object().unwrap();
-    let days = units.iter().filter(|(name, unit)| name.starts_with("messages/") && unit["rows"] != 0);
+    let days = units
+        .iter()
+        .filter(|(name, unit)| name.starts_with("messages/") && unit["rows"] != 0);
     days.map(|(name, _)| name.clone()).collect()
 }
 
@@ -40,7 +42,13 @@ fn damage_is_found_and_repaired() {
     let output = archive.verify();
     assert_eq!(output.status.code(), Some(3));
     let problems = summary(&output)["problems"].to_string();
-    for name in [&days[1], &days[3], &days[5], "classes/_User", "manifest.json"] {
+    for name in [
+        &days[1],
+        &days[3],
+        &days[5],
+        "classes/_User",
+        "manifest.json",
+    ] {
         assert!(problems.contains(name), "{name} is not in {problems}");
     }
 
@@ -49,7 +57,10 @@ fn damage_is_found_and_repaired() {
     archive.assert_sound();
     archive.assert_holds(&server.state.source, server.state.source.end());
     let after = archive.files();
-    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert_eq!(
+        after.keys().collect::<Vec<_>>(),
+        before.keys().collect::<Vec<_>>()
+    );
     for (name, content) in before {
         assert!(content == after[&name], "{name} differs");
     }
@@ -61,24 +72,40 @@ fn damage_is_found_and_repaired() {
 /// for good.
 #[test]
 fn what_the_source_no_longer_has_is_saved_from_the_damaged_file() {
-    let size = crate::stand_in::source::Size { messages: 9000, conversations: 20, days: 3, users: 9 };
-    let server = StandIn::start(crate::stand_in::source::Source::new(size), Faults::default());
+    let size = crate::stand_in::source::Size {
+        messages: 9000,
+        conversations: 20,
+        days: 3,
+        users: 9,
+    };
+    let server = StandIn::start(
+        crate::stand_in::source::Source::new(size),
+        Faults::default(),
+    );
     let archive = Archive::new();
     archive.complete(&server, &[]);
-    let day = days(&archive).pop().unwrap();
-    let rows = archive.manifest()["units"][&day]["rows"].as_u64().unwrap();
+    let manifest = archive.manifest();
+    let rows_of = |day: &String| manifest["units"][day]["rows"].as_u64().unwrap();
+    let day = days(&archive).into_iter().max_by_key(rows_of).unwrap();
+    let rows = rows_of(&day);
     assert!(rows > 2000, "a day of several blocks");
     let path = archive.path().join(format!("{day}.jsonl.gz"));
     let mut bytes = fs::read(&path).unwrap();
     bytes[50] ^= 1;
     fs::write(&path, bytes).unwrap();
 
-    server.state.expired_before.store(i64::MAX, Ordering::Relaxed);
+    server
+        .state
+        .expired_before
+        .store(i64::MAX, Ordering::Relaxed);
     for _ in 0..2 {
         let output = archive.run(&server, &[]);
         assert_eq!(output.status.code(), Some(3), "{}", text(&output));
         let lost = &summary(&output)["lost"];
-        assert_eq!((&lost[0]["what"], &lost[0]["count"]), (&day.clone().into(), &1000.into()));
+        assert_eq!(
+            (&lost[0]["what"], &lost[0]["count"]),
+            (&day.clone().into(), &1000.into())
+        );
     }
     assert_eq!(archive.lines(&day).len() as u64, rows - 1000);
     assert_eq!(summary(&archive.verify())["sound"], true);
@@ -90,7 +117,15 @@ fn damaged_files_are_downloaded_again() {
     let server = StandIn::start(small(), Faults::default());
     let archive = Archive::new();
     let domain = format!("{}/files", server.url());
-    let args = ["--files", "--file-domain", &domain, "--skip", "messages", "--skip", "lists"];
+    let args = [
+        "--files",
+        "--file-domain",
+        &domain,
+        "--skip",
+        "messages",
+        "--skip",
+        "lists",
+    ];
     archive.complete(&server, &args);
     archive.assert_sound();
     let row: serde_json::Value = serde_json::from_str(&archive.lines("files/index")[3]).unwrap();

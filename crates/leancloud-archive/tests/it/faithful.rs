@@ -12,7 +12,12 @@ use crate::stand_in::source::{Size, Source};
 /// compared with the source, and byte for byte with an archive made in peace.
 #[test]
 fn kills_and_faults_leave_no_trace() {
-    let size = Size { messages: 20_000, conversations: 200, days: 30, users: 300 };
+    let size = Size {
+        messages: 20_000,
+        conversations: 200,
+        days: 30,
+        users: 300,
+    };
     let server = StandIn::start(Source::new(size), Faults::bad_day(1));
     server.state.page_cap.store(100, Ordering::Relaxed);
     let archive = Archive::new();
@@ -20,7 +25,11 @@ fn kills_and_faults_leave_no_trace() {
     for requests in [3, 20, 40, 60, 70, 80, 90, 100] {
         let target = server.state.total() + requests;
         let mut command = archive.command(&server, &["--parallel", "4"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         while server.state.total() < target && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
@@ -28,23 +37,31 @@ fn kills_and_faults_leave_no_trace() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert!(kills >= 6, "only {kills} runs were still going when they were to be killed");
+    assert!(
+        kills >= 6,
+        "only {kills} runs were still going when they were to be killed"
+    );
     let summary = archive.complete(&server, &["--parallel", "4"]);
     assert_eq!(summary["totals"]["messages"], 20_000);
     archive.assert_holds(&server.state.source, server.state.source.end());
     archive.assert_sound();
 
     let asked = server.state.count("messages");
-    let faulty = server.state.faulty.load(Ordering::Relaxed);
     let needed = 20_000 / 99;
-    assert!(asked.served < needed + needed / 5 + 4 * 9, "{asked:?} of {needed} needed, {faulty} faulty");
+    assert!(
+        asked.served < needed + needed / 5 + 4 * 9,
+        "{asked:?}, {needed} needed"
+    );
 
     *server.state.faults.lock().unwrap() = Faults::default();
     server.state.page_cap.store(1000, Ordering::Relaxed);
     let peaceful = Archive::new();
     peaceful.complete(&server, &["--parallel", "1"]);
     let (one, two) = (archive.files(), peaceful.files());
-    assert_eq!(one.keys().collect::<Vec<_>>(), two.keys().collect::<Vec<_>>());
+    assert_eq!(
+        one.keys().collect::<Vec<_>>(),
+        two.keys().collect::<Vec<_>>()
+    );
     for (name, content) in one {
         assert!(content == two[&name], "{name} differs");
     }
@@ -57,7 +74,10 @@ fn short_pages_and_paging_by_time_lose_nothing() {
     for (cap, ignore_msgid) in [(7, false), (50, true)] {
         let server = StandIn::start(small(), Faults::default());
         server.state.page_cap.store(cap, Ordering::Relaxed);
-        server.state.ignore_msgid.store(ignore_msgid, Ordering::Relaxed);
+        server
+            .state
+            .ignore_msgid
+            .store(ignore_msgid, Ordering::Relaxed);
         let archive = Archive::new();
         archive.complete(&server, &[]);
         archive.assert_holds(&server.state.source, server.state.source.end());
@@ -70,11 +90,17 @@ fn objects_lists_subscribers_and_files_are_all_there() {
     let server = StandIn::start(small(), Faults::bad_day(2));
     let archive = Archive::new();
     let domain = format!("{}/files/", server.url());
-    archive.complete(&server, &["--files", "--file-domain", &domain, "--client-blocks"]);
+    archive.complete(
+        &server,
+        &["--files", "--file-domain", &domain, "--client-blocks"],
+    );
     let source = &server.state.source;
     for (class, objects) in &source.classes {
-        let rows: Vec<serde_json::Value> =
-            archive.lines(&format!("classes/{class}")).iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let rows: Vec<serde_json::Value> = archive
+            .lines(&format!("classes/{class}"))
+            .iter()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
         assert_eq!(rows.len(), objects.len(), "{class}");
         if class != "_User" {
             assert_eq!(rows, *objects, "{class}");
@@ -93,13 +119,24 @@ fn objects_lists_subscribers_and_files_are_all_there() {
         assert_eq!(row["broadcasts"].is_null(), !service);
     }
     let service = source.conversation_id(53);
-    assert_eq!(archive.lines(&format!("subscribers/{service}")).len(), source.subscribers(53).len());
-    assert!(archive.lines("lists/clients").iter().any(|line| line.contains("hides-user-")));
+    assert_eq!(
+        archive.lines(&format!("subscribers/{service}")).len(),
+        source.subscribers(53).len()
+    );
+    assert!(
+        archive
+            .lines("lists/clients")
+            .iter()
+            .any(|line| line.contains("hides-user-"))
+    );
     for line in archive.lines("files/index") {
         let row: serde_json::Value = serde_json::from_str(&line).unwrap();
         let number = u32::from_str_radix(&row["id"].as_str().unwrap()[2..], 16).unwrap();
         let bytes = std::fs::read(archive.path().join(row["path"].as_str().unwrap())).unwrap();
-        assert_eq!(bytes, crate::stand_in::source::file_bytes(&format!("k{number}")));
+        assert_eq!(
+            bytes,
+            crate::stand_in::source::file_bytes(&format!("k{number}"))
+        );
     }
     archive.assert_sound();
 }
@@ -107,7 +144,12 @@ fn objects_lists_subscribers_and_files_are_all_there() {
 /// An interrupted scan whose cursor has died starts again and nothing is twice.
 #[test]
 fn a_dead_cursor_starts_the_scan_again() {
-    let size = Size { messages: 10, conversations: 2500, days: 2, users: 5 };
+    let size = Size {
+        messages: 10,
+        conversations: 2500,
+        days: 2,
+        users: 5,
+    };
     let server = StandIn::start(Source::new(size), Faults::default());
     server.state.expire_cursor.store(true, Ordering::Relaxed);
     let archive = Archive::new();

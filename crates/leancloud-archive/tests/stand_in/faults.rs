@@ -6,7 +6,7 @@ use super::source::mix;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     /// Answered late.
     Slow,
@@ -24,7 +24,7 @@ pub enum Fault {
 
 /// Chances in a thousand, and a quota.
 #[derive(Clone, Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     pub seed: u64,
     pub slow: u64,
     pub reset: u64,
@@ -39,15 +39,24 @@ pub struct Faults {
 
 impl Faults {
     /// A short stand-in for LeanCloud's minute.
-    pub const QUOTA_WINDOW: Duration = Duration::from_millis(1500);
+    pub(crate) const QUOTA_WINDOW: Duration = Duration::from_millis(1500);
 
     /// Everything that happens on a bad day.
-    pub fn bad_day(seed: u64) -> Self {
-        Self { seed, slow: 60, reset: 15, server_error: 15, garbage: 5, truncated: 10, throttled: 2, quota: None }
+    pub(crate) fn bad_day(seed: u64) -> Self {
+        Self {
+            seed,
+            slow: 60,
+            reset: 15,
+            server_error: 15,
+            garbage: 5,
+            truncated: 10,
+            throttled: 2,
+            quota: None,
+        }
     }
 
     /// What happens to the request with this number.
-    pub fn strike(&self, number: u64) -> Fault {
+    pub(crate) fn strike(&self, number: u64) -> Fault {
         let dice = mix(self.seed ^ number.wrapping_mul(0x9e37)) % 1000;
         let kinds = [
             (self.slow, Fault::Slow),
@@ -70,21 +79,27 @@ impl Faults {
 
 /// Counts against the quota.
 #[derive(Debug)]
-pub struct Quota {
+pub(crate) struct Quota {
     began: Instant,
     used: u32,
 }
 
 impl Default for Quota {
-    #[allow(clippy::disallowed_methods, reason = "a test server measures real arrivals")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a test server measures real arrivals"
+    )]
     fn default() -> Self {
-        Self { began: Instant::now(), used: 0 }
+        Self {
+            began: Instant::now(),
+            used: 0,
+        }
     }
 }
 
 impl Quota {
     /// Whether a request arriving now is within the quota.
-    pub fn take(&mut self, quota: u32) -> bool {
+    pub(crate) fn take(&mut self, quota: u32) -> bool {
         if self.began.elapsed() > Faults::QUOTA_WINDOW {
             *self = Self::default();
         }

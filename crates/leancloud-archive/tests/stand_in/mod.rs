@@ -6,12 +6,14 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "a test server owns its thread, its runtime and its delays"
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test server owns its thread, its runtime and its delays, and may panic; truncated dice are dice"
 )]
 
-pub mod faults;
-pub mod routes;
-pub mod source;
+pub(crate) mod faults;
+pub(crate) mod routes;
+pub(crate) mod source;
 
 use std::convert::Infallible;
 use std::io;
@@ -33,10 +35,10 @@ use self::faults::{Fault, Faults};
 use self::routes::{Answer, State};
 use self::source::Source;
 
-pub type Body = BoxBody<Bytes, io::Error>;
+pub(crate) type Body = BoxBody<Bytes, io::Error>;
 
 /// A running server; dropping it stops it.
-pub struct StandIn {
+pub(crate) struct StandIn {
     pub state: Arc<State>,
     pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -44,21 +46,29 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    pub fn start(source: Source, faults: Faults) -> Self {
+    pub(crate) fn start(source: Source, faults: Faults) -> Self {
         let state = Arc::new(State::new(source, faults));
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let shared = state.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build();
             runtime.unwrap().block_on(serve(shared, tell, stopped));
         });
         let address = told.recv().unwrap();
         state.set_address(address);
-        Self { state, address, stop: Some(stop), thread: Some(thread) }
+        Self {
+            state,
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }
@@ -96,16 +106,28 @@ async fn serve(
     }
 }
 
-async fn answer(state: Arc<State>, request: http::Request<Incoming>) -> Result<Response<Body>, io::Error> {
+async fn answer(
+    state: Arc<State>,
+    request: http::Request<Incoming>,
+) -> Result<Response<Body>, io::Error> {
     let (number, fault) = state.arrived(request.uri());
     match fault {
         Fault::Slow => tokio::time::sleep(Duration::from_millis(30)).await,
         Fault::Reset => return Err(io::Error::other("reset")),
-        Fault::ServerError => return Ok(plain(StatusCode::BAD_GATEWAY, "<html>bad gateway</html>")),
-        Fault::Garbage => return Ok(plain(StatusCode::OK, "<html>welcome to the hotel network</html>")),
+        Fault::ServerError => {
+            return Ok(plain(StatusCode::BAD_GATEWAY, "<html>bad gateway</html>"));
+        }
+        Fault::Garbage => {
+            return Ok(plain(
+                StatusCode::OK,
+                "<html>welcome to the hotel network</html>",
+            ));
+        }
         Fault::Throttled(retry_after) => {
-            let mut response =
-                plain(StatusCode::TOO_MANY_REQUESTS, r#"{"code":429,"error":"Too many requests."}"#);
+            let mut response = plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                r#"{"code":429,"error":"Too many requests."}"#,
+            );
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert("retry-after", seconds.into());
             }
@@ -118,13 +140,19 @@ async fn answer(state: Arc<State>, request: http::Request<Incoming>) -> Result<R
         return Ok(truncated(text));
     }
     state.answered(request.uri(), status);
-    let zip = request.headers().get("accept-encoding").is_some_and(|v| v == "gzip") && number % 2 == 0;
+    let zip = request
+        .headers()
+        .get("accept-encoding")
+        .is_some_and(|v| v == "gzip")
+        && number % 2 == 0;
     if zip {
         use std::io::Write as _;
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&text)?;
         let mut response = response(status, Full::new(gzip.finish()?.into()));
-        response.headers_mut().insert("content-encoding", http::HeaderValue::from_static("gzip"));
+        response
+            .headers_mut()
+            .insert("content-encoding", http::HeaderValue::from_static("gzip"));
         return Ok(response);
     }
     Ok(response(status, Full::new(text.into())))
@@ -147,6 +175,8 @@ fn truncated(text: Vec<u8>) -> Response<Body> {
     let half = Bytes::from(text).slice(..whole / 2);
     let frames = [Ok(Frame::data(half)), Err(io::Error::other("cut"))];
     let mut response = Response::new(BoxBody::new(StreamBody::new(futures::stream::iter(frames))));
-    response.headers_mut().insert("content-length", whole.into());
+    response
+        .headers_mut()
+        .insert("content-length", whole.into());
     response
 }

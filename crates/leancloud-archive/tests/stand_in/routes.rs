@@ -12,23 +12,25 @@ use serde_json::{Value, json};
 use super::faults::{Fault, Faults, Quota};
 use super::source::{Source, iso};
 
-pub const APP_ID: &str = "stand-in-app";
-pub const MASTER_KEY: &str = "m4ster-k3y-that-must-not-leak";
+pub(crate) const APP_ID: &str = "stand-in-app";
+pub(crate) const MASTER_KEY: &str = "m4ster-k3y-that-must-not-leak";
 
 /// Requests of a kind: how many arrived, how many were answered as they should.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
+pub(crate) struct Count {
     pub arrived: u64,
     pub served: u64,
+    /// Arrived and were made to fail.
+    pub faulty: u64,
 }
 
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: StatusCode,
     pub text: Vec<u8>,
 }
 
 /// Everything about the server that tests set or read while it runs.
-pub struct State {
+pub(crate) struct State {
     pub source: Source,
     pub faults: Mutex<Faults>,
     /// The source's clock.
@@ -47,14 +49,13 @@ pub struct State {
     pub touched: Mutex<BTreeMap<String, i64>>,
     pub counts: Mutex<BTreeMap<&'static str, Count>>,
     pub arrivals: Mutex<Vec<Instant>>,
-    pub faulty: AtomicU64,
     quota: Mutex<Quota>,
     number: AtomicU64,
     address: OnceLock<SocketAddr>,
 }
 
 impl State {
-    pub fn new(source: Source, faults: Faults) -> Self {
+    pub(crate) fn new(source: Source, faults: Faults) -> Self {
         Self {
             now: AtomicI64::new(source.end()),
             source,
@@ -67,69 +68,111 @@ impl State {
             touched: Mutex::default(),
             counts: Mutex::default(),
             arrivals: Mutex::default(),
-            faulty: AtomicU64::new(0),
             quota: Mutex::default(),
             number: AtomicU64::new(0),
             address: OnceLock::new(),
         }
     }
 
-    pub fn set_address(&self, address: SocketAddr) {
+    pub(crate) fn set_address(&self, address: SocketAddr) {
         self.address.set(address).unwrap();
     }
 
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.number.load(Ordering::Relaxed)
     }
 
-    pub fn count(&self, kind: &str) -> Count {
-        self.counts.lock().unwrap().get(kind).copied().unwrap_or_default()
+    pub(crate) fn count(&self, kind: &str) -> Count {
+        self.counts
+            .lock()
+            .unwrap()
+            .get(kind)
+            .copied()
+            .unwrap_or_default()
     }
 
-    pub fn forget_counts(&self) {
+    pub(crate) fn forget_counts(&self) {
         self.counts.lock().unwrap().clear();
         self.arrivals.lock().unwrap().clear();
-        self.faulty.store(0, Ordering::Relaxed);
     }
 
     /// Notes a request and decides its fate.
-    #[allow(clippy::disallowed_methods, reason = "a test server measures real arrivals")]
-    pub fn arrived(&self, uri: &Uri) -> (u64, Fault) {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a test server measures real arrivals"
+    )]
+    pub(crate) fn arrived(&self, uri: &Uri) -> (u64, Fault) {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        self.counts.lock().unwrap().entry(kind(uri)).or_default().arrived += 1;
+        self.counts
+            .lock()
+            .unwrap()
+            .entry(kind(uri))
+            .or_default()
+            .arrived += 1;
         self.arrivals.lock().unwrap().push(Instant::now());
         let faults = self.faults.lock().unwrap().clone();
         let mut fault = faults.strike(number);
-        if faults.quota.is_some_and(|quota| !self.quota.lock().unwrap().take(quota)) {
+        if faults
+            .quota
+            .is_some_and(|quota| !self.quota.lock().unwrap().take(quota))
+        {
             fault = Fault::Throttled(None);
         }
         if !matches!(fault, Fault::None | Fault::Slow) {
-            self.faulty.fetch_add(1, Ordering::Relaxed);
+            self.counts
+                .lock()
+                .unwrap()
+                .entry(kind(uri))
+                .or_default()
+                .faulty += 1;
         }
         (number, fault)
     }
 
-    pub fn answered(&self, uri: &Uri, status: StatusCode) {
+    pub(crate) fn answered(&self, uri: &Uri, status: StatusCode) {
         if status.is_success() {
-            self.counts.lock().unwrap().entry(kind(uri)).or_default().served += 1;
+            self.counts
+                .lock()
+                .unwrap()
+                .entry(kind(uri))
+                .or_default()
+                .served += 1;
         }
     }
 
-    pub fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Answer {
+    pub(crate) fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Answer {
         let path = uri.path();
         if let Some(key) = path.strip_prefix("/files/") {
             // The file domain is somebody else's: credentials must not get there.
-            assert!(!headers.contains_key("x-lc-key"), "the master key was sent to the file domain");
-            return Answer { status: StatusCode::OK, text: super::source::file_bytes(key) };
+            assert!(
+                !headers.contains_key("x-lc-key"),
+                "the master key was sent to the file domain"
+            );
+            return Answer {
+                status: StatusCode::OK,
+                text: super::source::file_bytes(key),
+            };
         }
-        let key = headers.get("x-lc-key").and_then(|value| value.to_str().ok());
+        let key = headers
+            .get("x-lc-key")
+            .and_then(|value| value.to_str().ok());
         let authorized = headers.get("x-lc-id").is_some_and(|id| id == APP_ID)
             && key == Some(&format!("{MASTER_KEY},master"));
         if !authorized {
             return error(StatusCode::UNAUTHORIZED, 401, "Unauthorized.");
         }
-        if self.forbidden.lock().unwrap().iter().any(|refused| path.contains(refused.as_str())) {
-            return error(StatusCode::FORBIDDEN, 403, "Forbidden by class permissions.");
+        if self
+            .forbidden
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|refused| path.contains(refused.as_str()))
+        {
+            return error(
+                StatusCode::FORBIDDEN,
+                403,
+                "Forbidden by class permissions.",
+            );
         }
         let query = query(uri);
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -139,15 +182,35 @@ impl State {
             }
             ["1.1", "scan", "classes", class] => self.scan(class, &query),
             ["1.2", "rtm", "messages"] => self.messages(&query),
-            ["1.2", "rtm", "broadcasts"] => ok(&json!({"results": [{"mid": "b1", "conv": query["conv_id"]}]})),
-            ["1.2", "rtm", "clients", client, "blacklists"] => ok(&json!({"conv_ids": [format!("hides-{client}")]})),
-            ["1.2", "rtm", _, id, "blacklists"] => self.list(id, &query),
-            ["1.2", "rtm", "conversations" | "chatrooms", _, "permanent-silenceds"] => {
-                ok(&json!({"client_ids": ["quiet"]}))
+            ["1.2", "rtm", "broadcasts"] => {
+                ok(&json!({"results": [{"mid": "b1", "conv": query["conv_id"]}]}))
             }
-            ["1.2", "rtm", "service-conversations", id, "subscribers"] => self.subscribers(id, &query),
-            ["1.2", "rtm", "service-conversations", id, "subscribers", "count"] => {
-                let count = self.source.number_of(id).map_or(0, |n| self.source.subscribers(n).len());
+            ["1.2", "rtm", "clients", client, "blacklists"] => {
+                ok(&json!({"conv_ids": [format!("hides-{client}")]}))
+            }
+            ["1.2", "rtm", _, id, "blacklists"] => self.list(id, &query),
+            [
+                "1.2",
+                "rtm",
+                "conversations" | "chatrooms",
+                _,
+                "permanent-silenceds",
+            ] => ok(&json!({"client_ids": ["quiet"]})),
+            ["1.2", "rtm", "service-conversations", id, "subscribers"] => {
+                self.subscribers(id, &query)
+            }
+            [
+                "1.2",
+                "rtm",
+                "service-conversations",
+                id,
+                "subscribers",
+                "count",
+            ] => {
+                let count = self
+                    .source
+                    .number_of(id)
+                    .map_or(0, |n| self.source.subscribers(n).len());
                 ok(&json!({"count": count}))
             }
             _ => error(StatusCode::NOT_FOUND, 1, "no such route"),
@@ -157,42 +220,71 @@ impl State {
     /// History of the whole application; only the direction from old to new.
     fn messages(&self, query: &BTreeMap<String, String>) -> Answer {
         if query.get("reversed").map(String::as_str) != Some("true") {
-            return error(StatusCode::BAD_REQUEST, 1, "the stand-in reads history from old to new");
+            return error(
+                StatusCode::BAD_REQUEST,
+                1,
+                "the stand-in reads history from old to new",
+            );
         }
         let sent = self.source.sent_before(self.now.load(Ordering::Relaxed));
         let expired = self.expired_before.load(Ordering::Relaxed);
         let kept = &sent[sent.partition_point(|message| message.time < expired)..];
         let time: i64 = query["timestamp"].parse().unwrap();
-        let msgid = query.get("msgid").filter(|_| !self.ignore_msgid.load(Ordering::Relaxed));
-        let include = query.get("include_start").is_some_and(|flag| flag == "true");
+        let msgid = query
+            .get("msgid")
+            .filter(|_| !self.ignore_msgid.load(Ordering::Relaxed));
+        let include = query
+            .get("include_start")
+            .is_some_and(|flag| flag == "true");
         let start = match msgid {
-            Some(id) if include => kept.partition_point(|m| (m.time, m.id().as_str()) < (time, id.as_str())),
+            Some(id) if include => {
+                kept.partition_point(|m| (m.time, m.id().as_str()) < (time, id.as_str()))
+            }
             Some(id) => kept.partition_point(|m| (m.time, m.id().as_str()) <= (time, id.as_str())),
             None if include => kept.partition_point(|m| m.time < time),
             None => kept.partition_point(|m| m.time <= time),
         };
         let cap = usize::try_from(self.page_cap.load(Ordering::Relaxed)).unwrap();
-        let rows: Vec<String> =
-            kept[start..].iter().take(limit(query, 1000).min(cap)).map(|m| self.source.row(m)).collect();
-        Answer { status: StatusCode::OK, text: format!("[{}]", rows.join(",\n ")).into_bytes() }
+        let rows: Vec<String> = kept[start..]
+            .iter()
+            .take(limit(query, 1000).min(cap))
+            .map(|m| self.source.row(m))
+            .collect();
+        Answer {
+            status: StatusCode::OK,
+            text: format!("[{}]", rows.join(",\n ")).into_bytes(),
+        }
     }
 
     fn scan(&self, class: &str, query: &BTreeMap<String, String>) -> Answer {
         let Some(objects) = self.source.classes.get(class) else {
-            return error(StatusCode::NOT_FOUND, 101, "Class or object doesn't exists.");
+            return error(
+                StatusCode::NOT_FOUND,
+                101,
+                "Class or object doesn't exists.",
+            );
         };
         let mut from = 0;
         if let Some(cursor) = query.get("cursor") {
             if self.expire_cursor.swap(false, Ordering::Relaxed) {
                 return error(StatusCode::BAD_REQUEST, 1, "Invalid cursor.");
             }
-            from = cursor.strip_prefix("at-").and_then(|at| at.parse().ok()).unwrap();
+            from = cursor
+                .strip_prefix("at-")
+                .and_then(|at| at.parse().ok())
+                .unwrap();
         }
         let since = query.get("where").map(|text| {
             let filter: Value = serde_json::from_str(text).unwrap();
-            filter["updatedAt"]["$gte"]["iso"].as_str().unwrap().to_owned()
+            filter["updatedAt"]["$gte"]["iso"]
+                .as_str()
+                .unwrap()
+                .to_owned()
         });
-        let (touched, now) = (self.touched.lock().unwrap(), iso(self.now.load(Ordering::Relaxed)));
+        let (touched, now) = (
+            self.touched.lock().unwrap(),
+            iso(self.now.load(Ordering::Relaxed)),
+        );
         let visible = objects.iter().map(|object| {
             let mut object = object.clone();
             if let Some(&at) = touched.get(object["objectId"].as_str().unwrap()) {
@@ -204,9 +296,17 @@ impl State {
         let text = |object: &Value, name: &str| object[name].as_str().unwrap().to_owned();
         let matching: Vec<Value> = visible
             .filter(|object| text(object, "createdAt") < now)
-            .filter(|object| since.as_ref().is_none_or(|since| text(object, "updatedAt") >= *since))
+            .filter(|object| {
+                since
+                    .as_ref()
+                    .is_none_or(|since| text(object, "updatedAt") >= *since)
+            })
             .collect();
-        let page: Vec<&Value> = matching.iter().skip(from).take(limit(query, 1000)).collect();
+        let page: Vec<&Value> = matching
+            .iter()
+            .skip(from)
+            .take(limit(query, 1000))
+            .collect();
         let next = from + page.len();
         let cursor = (next < matching.len()).then(|| format!("at-{next}"));
         ok(&json!({"results": page, "cursor": cursor}))
@@ -230,17 +330,28 @@ impl State {
     fn subscribers(&self, id: &str, query: &BTreeMap<String, String>) -> Answer {
         let all = self.source.subscribers(self.source.number_of(id).unwrap());
         let after = query.get("client_id").cloned().unwrap_or_default();
-        let page = all.iter().filter(|name| **name > after).take(limit(query, 50));
-        let rows: Vec<Value> =
-            page.map(|name| json!({"timestamp": 1, "subscriber": name, "conv_id": id})).collect();
+        let page = all
+            .iter()
+            .filter(|name| **name > after)
+            .take(limit(query, 50));
+        let rows: Vec<Value> = page
+            .map(|name| json!({"timestamp": 1, "subscriber": name, "conv_id": id}))
+            .collect();
         ok(&json!(rows))
     }
 }
 
 /// As documented for queries: out of range is taken as 100.
 fn limit(query: &BTreeMap<String, String>, max: usize) -> usize {
-    let asked = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(100);
-    if (1..=max).contains(&asked) { asked } else { 100.min(max) }
+    let asked = query
+        .get("limit")
+        .and_then(|limit| limit.parse().ok())
+        .unwrap_or(100);
+    if (1..=max).contains(&asked) {
+        asked
+    } else {
+        100.min(max)
+    }
 }
 
 fn kind(uri: &Uri) -> &'static str {
@@ -261,16 +372,30 @@ fn kind(uri: &Uri) -> &'static str {
 }
 
 fn ok(value: &Value) -> Answer {
-    Answer { status: StatusCode::OK, text: value.to_string().into_bytes() }
+    Answer {
+        status: StatusCode::OK,
+        text: value.to_string().into_bytes(),
+    }
 }
 
 fn error(status: StatusCode, code: i64, message: &str) -> Answer {
-    Answer { status, text: json!({"code": code, "error": message}).to_string().into_bytes() }
+    Answer {
+        status,
+        text: json!({"code": code, "error": message})
+            .to_string()
+            .into_bytes(),
+    }
 }
 
 fn query(uri: &Uri) -> BTreeMap<String, String> {
-    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), unescape(value))).collect()
+    let pairs = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), unescape(value)))
+        .collect()
 }
 
 fn unescape(text: &str) -> String {

@@ -9,13 +9,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-pub const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
 /// 2026-01-01T00:00:00Z, and a bit, so that no boundary is round.
-pub const START: i64 = 1_767_225_600_000 + 5_432_109;
+pub(crate) const START: i64 = 1_767_225_600_000 + 5_432_109;
 
 /// How large an application.
 #[derive(Clone, Copy, Debug)]
-pub struct Size {
+pub(crate) struct Size {
     pub messages: usize,
     pub conversations: usize,
     pub days: i64,
@@ -23,7 +23,7 @@ pub struct Size {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub(crate) enum Sort {
     Normal,
     Chatroom,
     Service,
@@ -32,13 +32,13 @@ pub enum Sort {
 
 /// A message, small enough to hold millions.
 #[derive(Clone, Copy, Debug)]
-pub struct Message {
+pub(crate) struct Message {
     pub time: i64,
     id: u128,
     conversation: u32,
 }
 
-pub struct Source {
+pub(crate) struct Source {
     pub size: Size,
     /// In the order of time and id.
     pub messages: Vec<Message>,
@@ -47,7 +47,7 @@ pub struct Source {
 }
 
 /// SplitMix64.
-pub fn mix(seed: u64) -> u64 {
+pub(crate) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -55,20 +55,20 @@ pub fn mix(seed: u64) -> u64 {
 }
 
 impl Message {
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         use base64::Engine as _;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.id.to_be_bytes())
     }
 }
 
 impl Source {
-    pub fn new(size: Size) -> Self {
+    pub(crate) fn new(size: Size) -> Self {
         let span = size.days * DAY;
         let mut time = START;
         let mut messages: Vec<Message> = (0..size.messages)
             .map(|i| {
                 let dice = mix(i as u64);
-                if i == 0 || dice % 2 == 0 {
+                if i == 0 || dice.is_multiple_of(2) {
                     let share = (i as f64 / size.messages as f64).sqrt();
                     time = time.max(START + (share * span as f64) as i64);
                 }
@@ -76,21 +76,29 @@ impl Source {
                 // A few conversations have most of the messages.
                 let pick = mix(dice ^ 77) as f64 / u64::MAX as f64;
                 let conversation = (pick * pick * size.conversations as f64) as u32;
-                Message { time, id, conversation }
+                Message {
+                    time,
+                    id,
+                    conversation,
+                }
             })
             .collect();
         messages.sort_by_cached_key(|message| (message.time, message.id()));
-        let mut source = Self { size, messages, classes: BTreeMap::new() };
+        let mut source = Self {
+            size,
+            messages,
+            classes: BTreeMap::new(),
+        };
         source.fill();
         source
     }
 
     /// The moment at which all messages have been sent.
-    pub fn end(&self) -> i64 {
+    pub(crate) fn end(&self) -> i64 {
         START + self.size.days * DAY + 1
     }
 
-    pub fn sort(&self, conversation: u32) -> Sort {
+    pub(crate) fn sort(&self, conversation: u32) -> Sort {
         match conversation % 50 {
             3 => Sort::Service,
             7 | 17 | 27 | 37 => Sort::Chatroom,
@@ -99,23 +107,23 @@ impl Source {
         }
     }
 
-    pub fn conversation_id(&self, conversation: u32) -> String {
+    pub(crate) fn conversation_id(&self, conversation: u32) -> String {
         match self.sort(conversation) {
             Sort::Temporary => format!("_tmp:{:016x}", mix(u64::from(conversation))),
             _ => format!("5e{:014x}{:08x}", 0xabc, conversation),
         }
     }
 
-    pub fn user(&self, number: u64) -> String {
+    pub(crate) fn user(&self, number: u64) -> String {
         format!("user-{}", number % self.size.users as u64)
     }
 
-    pub fn sender(&self, message: &Message) -> String {
+    pub(crate) fn sender(&self, message: &Message) -> String {
         self.user(mix((message.id >> 64) as u64))
     }
 
     /// The text of a message as the API sends it.
-    pub fn row(&self, message: &Message) -> String {
+    pub(crate) fn row(&self, message: &Message) -> String {
         let dice = message.id as u64;
         let to = self.conversation_id(message.conversation);
         let sort = self.sort(message.conversation);
@@ -145,21 +153,29 @@ impl Source {
     }
 
     /// Messages that were sent before `now`.
-    pub fn sent_before(&self, now: i64) -> &[Message] {
+    pub(crate) fn sent_before(&self, now: i64) -> &[Message] {
         &self.messages[..self.messages.partition_point(|message| message.time < now)]
     }
 
     /// Lists: conversation n has this many blocked members.
-    pub fn blocked(&self, conversation: u32) -> Vec<String> {
-        let count = if conversation == 0 { 250 } else { u64::from(conversation % 3) };
-        (0..count).map(|i| format!("blocked-{:04}", (i * 37 + u64::from(conversation)) % 1000)).collect()
+    pub(crate) fn blocked(&self, conversation: u32) -> Vec<String> {
+        let count = if conversation == 0 {
+            250
+        } else {
+            u64::from(conversation % 3)
+        };
+        (0..count)
+            .map(|i| format!("blocked-{:04}", (i * 37 + u64::from(conversation)) % 1000))
+            .collect()
     }
 
-    pub fn subscribers(&self, conversation: u32) -> Vec<String> {
-        (0..u64::from(conversation % 7) * 30 + 20).map(|i| format!("fan-{i:05}")).collect()
+    pub(crate) fn subscribers(&self, conversation: u32) -> Vec<String> {
+        (0..u64::from(conversation % 7) * 30 + 20)
+            .map(|i| format!("fan-{i:05}"))
+            .collect()
     }
 
-    pub fn number_of(&self, conversation_id: &str) -> Option<u32> {
+    pub(crate) fn number_of(&self, conversation_id: &str) -> Option<u32> {
         u32::from_str_radix(conversation_id.get(16..)?, 16).ok()
     }
 
@@ -171,7 +187,9 @@ impl Source {
                 continue;
             }
             let created = START + i64::from(number) * 1000;
-            let members: Vec<String> = (0..3).map(|i| self.user(mix(u64::from(number) * 3 + i))).collect();
+            let members: Vec<String> = (0..3)
+                .map(|i| self.user(mix(u64::from(number) * 3 + i)))
+                .collect();
             let mut row = json!({
                 "objectId": self.conversation_id(number), "name": format!("群 {number}"), "c": members[0],
                 "m": members, "attr": {"n": number}, "createdAt": at(created), "updatedAt": at(created),
@@ -191,36 +209,58 @@ impl Source {
         };
         let users = (0..self.size.users).map(|i| {
             let name = self.user(i as u64);
-            let secret = json!({"username": name, "sessionToken": format!("LIVE-TOKEN-{i}"), "age": i % 90});
+            let secret =
+                json!({"username": name, "sessionToken": format!("LIVE-TOKEN-{i}"), "age": i % 90});
             object("60", i, secret)
         });
         let users: Vec<Value> = users.collect();
-        let devices = (0..self.size.users)
-            .map(|i| object("61", i, json!({"deviceType": "ios", "channels": [self.user(i as u64)]})));
+        let devices = (0..self.size.users).map(|i| {
+            object(
+                "61",
+                i,
+                json!({"deviceType": "ios", "channels": [self.user(i as u64)]}),
+            )
+        });
         let devices: Vec<Value> = devices.collect();
         let roles = (0..self.size.conversations / 10).map(|i| {
             let cid = self.conversation_id(i as u32);
-            object("62", i, json!({"cid": cid, "clientId": self.user(i as u64), "role": "Manager"}))
+            object(
+                "62",
+                i,
+                json!({"cid": cid, "clientId": self.user(i as u64), "role": "Manager"}),
+            )
         });
         let roles: Vec<Value> = roles.collect();
-        let files = (0..12).map(|i| object("63", i, json!({"name": format!("f{i}.png"), "key": format!("k{i}")})));
+        let files = (0..12).map(|i| {
+            object(
+                "63",
+                i,
+                json!({"name": format!("f{i}.png"), "key": format!("k{i}")}),
+            )
+        });
         let files: Vec<Value> = files.collect();
-        self.classes.insert("_Conversation".to_owned(), conversations);
+        self.classes
+            .insert("_Conversation".to_owned(), conversations);
         self.classes.insert("_User".to_owned(), users);
         self.classes.insert("_Installation".to_owned(), devices);
-        self.classes.insert("_ConversationMemberInfo".to_owned(), roles);
+        self.classes
+            .insert("_ConversationMemberInfo".to_owned(), roles);
         self.classes.insert("_File".to_owned(), files);
     }
 }
 
 /// Bytes of a file by its key.
-pub fn file_bytes(key: &str) -> Vec<u8> {
-    let seed = key.bytes().fold(7, |seed, byte| mix(seed ^ u64::from(byte)));
-    (0..10_000 + seed % 5000).map(|i| (mix(seed ^ i) & 255) as u8).collect()
+pub(crate) fn file_bytes(key: &str) -> Vec<u8> {
+    let seed = key
+        .bytes()
+        .fold(7, |seed, byte| mix(seed ^ u64::from(byte)));
+    (0..10_000 + seed % 5000)
+        .map(|i| (mix(seed ^ i) & 255) as u8)
+        .collect()
 }
 
 /// ISO 8601 with milliseconds; written apart from the crate's own, to check it.
-pub fn iso(ms: i64) -> String {
+pub(crate) fn iso(ms: i64) -> String {
     let (days, rest) = (ms.div_euclid(DAY), ms.rem_euclid(DAY));
     let (mut year, mut left) = (1970, days);
     let leap = |y: i64| (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
@@ -229,7 +269,20 @@ pub fn iso(ms: i64) -> String {
         year += 1;
     }
     let mut month = 1;
-    for length in [31, 28 + i64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+    for length in [
+        31,
+        28 + i64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ] {
         if left < length {
             break;
         }
@@ -237,5 +290,9 @@ pub fn iso(ms: i64) -> String {
         month += 1;
     }
     let (h, m, s) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
-    format!("{year:04}-{month:02}-{:02}T{h:02}:{m:02}:{s:02}.{:03}Z", left + 1, rest % 1000)
+    format!(
+        "{year:04}-{month:02}-{:02}T{h:02}:{m:02}:{s:02}.{:03}Z",
+        left + 1,
+        rest % 1000
+    )
 }
