@@ -275,8 +275,8 @@ mod tests {
         assert_eq!(user_shard(AppId(1), "alice"), Shard(SHARD_OF_ALICE));
     }
 
-    const SHARD_OF_ALICE_AND_BOB: u16 = 0;
-    const SHARD_OF_ALICE: u16 = 0;
+    const SHARD_OF_ALICE_AND_BOB: u16 = 3564;
+    const SHARD_OF_ALICE: u16 = 1442;
 
     #[test]
     fn a_conversation_never_sees_rows_of_one_whose_name_starts_alike() {
