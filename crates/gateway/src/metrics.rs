@@ -98,7 +98,12 @@ mod tests {
         metrics.wrote(2, 30);
         let mut text = String::new();
         metrics.render(&mut text);
-        assert!(text.contains("# TYPE anser_gateway_bytes_out_total counter\nanser_gateway_bytes_out_total 30\n"));
-        assert!(text.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2));
+        assert!(text.contains(
+            "# TYPE anser_gateway_bytes_out_total counter\nanser_gateway_bytes_out_total 30\n"
+        ));
+        assert!(
+            text.lines()
+                .all(|line| line.starts_with('#') || line.split(' ').count() == 2)
+        );
     }
 }

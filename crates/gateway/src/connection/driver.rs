@@ -57,9 +57,15 @@ impl Guard for () {
 enum Stage {
     Open,
     /// A farewell is queued; until when it may take to get out.
-    Closing { until: u64 },
+    Closing {
+        until: u64,
+    },
     /// The farewell is out and our side shut, or about to be; waiting for the peer's end.
-    Lingering { until: u64, bytes: usize, shut: bool },
+    Lingering {
+        until: u64,
+        bytes: usize,
+        shut: bool,
+    },
     Over,
 }
 
@@ -243,7 +249,13 @@ impl<S: Socket, H: Handler, G: Guard> Connection<S, H, G> {
         Step::Again
     }
 
-    fn step_lingering(&mut self, cx: &mut Context<'_>, until: u64, bytes: usize, shut: bool) -> Step {
+    fn step_lingering(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: u64,
+        bytes: usize,
+        shut: bool,
+    ) -> Step {
         if !shut && self.socket.poll_shutdown(cx, &self.outbox).is_ready() {
             let shut = true;
             self.stage = Stage::Lingering { until, bytes, shut };

@@ -67,8 +67,10 @@ impl Decoder {
                     Ok((taken, item))
                 }
                 Err(too_large) => {
-                    let message =
-                        format!("a frame of {} bytes, at most {max} are allowed", too_large.len);
+                    let message = format!(
+                        "a frame of {} bytes, at most {max} are allowed",
+                        too_large.len
+                    );
                     Err(Refusal {
                         reject: Reject::new(Code::FrameTooLarge, message),
                         farewell: Bytes::new(),

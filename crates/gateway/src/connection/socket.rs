@@ -18,7 +18,10 @@ use crate::session::{Drain, Outbox, Wire};
 #[derive(Copy, Clone, Debug)]
 pub struct Clock(Instant);
 
-#[expect(clippy::disallowed_methods, reason = "this is the adapter to the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the adapter to the clock"
+)]
 impl Clock {
     /// A clock that starts at zero.
     #[must_use]

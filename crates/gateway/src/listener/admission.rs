@@ -110,7 +110,11 @@ fn key(address: IpAddr) -> u128 {
 mod tests {
     use super::*;
 
-    fn admission(connections_max: usize, strangers_max: usize, per_address: usize) -> Arc<Admission> {
+    fn admission(
+        connections_max: usize,
+        strangers_max: usize,
+        per_address: usize,
+    ) -> Arc<Admission> {
         Admission::new(&Limits {
             connections_max,
             strangers_max,

@@ -110,10 +110,18 @@ impl Gateway {
             tcp: addresses(&tcp)?,
         };
         for listener in http {
-            tokio::spawn(accept::run(listener, gateway.shared.clone(), accept::Port::Http));
+            tokio::spawn(accept::run(
+                listener,
+                gateway.shared.clone(),
+                accept::Port::Http,
+            ));
         }
         for listener in tcp {
-            tokio::spawn(accept::run(listener, gateway.shared.clone(), accept::Port::Tcp));
+            tokio::spawn(accept::run(
+                listener,
+                gateway.shared.clone(),
+                accept::Port::Tcp,
+            ));
         }
         Ok(gateway)
     }
@@ -156,8 +164,8 @@ impl Gateway {
 
     async fn tell_all(&self) {
         let per_second = self.shared.limits.drain_per_second.max(1) as u64;
-        let chunk = usize::try_from((per_second * DRAIN_CHUNK_MS).div_ceil(1_000))
-            .unwrap_or(usize::MAX);
+        let chunk =
+            usize::try_from((per_second * DRAIN_CHUNK_MS).div_ceil(1_000)).unwrap_or(usize::MAX);
         let mut from = 0;
         loop {
             let (some, next) = self.shared.registry.some(from, chunk);
@@ -180,8 +188,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     };
     // A restarted server gets its port back while old connections are still in TIME_WAIT.
     socket.set_reuseaddr(true)?;
-    socket
-        .bind(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address}: {error}")))?;
+    socket.bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("can't listen on {address}: {error}"))
+    })?;
     socket.listen(BACKLOG)
 }

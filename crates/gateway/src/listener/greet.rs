@@ -24,9 +24,7 @@ use super::admission::Place;
 use super::gateway::Shared;
 use super::registry::Entry;
 use super::{CONNECT_PATH, SUBPROTOCOL, http};
-use crate::connection::{
-    Connection, Decoder, Guard, PlainSocket, Socket, TlsSocket, read_some,
-};
+use crate::connection::{Connection, Decoder, Guard, PlainSocket, Socket, TlsSocket, read_some};
 use crate::metrics::Metrics;
 use crate::native::Framing;
 use crate::session::{Outbox, Session};
@@ -95,7 +93,14 @@ async fn find_out<S: Stream>(
     port: Port,
 ) {
     if port == Port::Tcp {
-        return serve(stream, Framing::Length, Bytes::new(), Vec::new(), place, &shared);
+        return serve(
+            stream,
+            Framing::Length,
+            Bytes::new(),
+            Vec::new(),
+            place,
+            &shared,
+        );
     }
     let mut head = Vec::new();
     let reading = read_head(&mut stream, &mut head, shared.limits.head_bytes_max);

@@ -115,10 +115,7 @@ mod tests {
             device_id: String::new(),
             ..good()
         };
-        assert_eq!(
-            hello(no_device).unwrap_err().message,
-            "device_id is empty"
-        );
+        assert_eq!(hello(no_device).unwrap_err().message, "device_id is empty");
         for platform in [0, 77, -1] {
             let refused = hello(wire::Hello { platform, ..good() }).unwrap_err();
             assert_eq!(refused.code, Code::InvalidRequest);

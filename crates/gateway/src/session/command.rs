@@ -79,7 +79,9 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
         Command::MarkRead(mark) => {
             let conversation = native::conversation_id(&mark.conversation)?;
             run(async move {
-                let read = engine.mark_read(app, &user, &conversation, mark.seq).await?;
+                let read = engine
+                    .mark_read(app, &user, &conversation, mark.seq)
+                    .await?;
                 Ok(Answer::MarkRead(wire::MarkReadResult {
                     read_seq: read.read_seq,
                     unread: read.unread,
@@ -89,7 +91,9 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
         Command::ListConversations(list) => {
             let limit = native::list_conversations(&list)?;
             run(async move {
-                let page = engine.conversations(app, &user, &list.cursor, limit).await?;
+                let page = engine
+                    .conversations(app, &user, &list.cursor, limit)
+                    .await?;
                 Ok(Answer::Conversations(native::conversation_page(page)))
             })
         }

@@ -136,7 +136,10 @@ impl<W: Wire> Session<W> {
         while let Some(request) = rest.next() {
             Metrics::count(&self.context.metrics.requests);
             if request.id == 0 {
-                return Err(Reject::new(Code::InvalidRequest, "a request's id is not zero"));
+                return Err(Reject::new(
+                    Code::InvalidRequest,
+                    "a request's id is not zero",
+                ));
             }
             if self.outbox.is_expected(request.id) {
                 return Err(Reject::new(

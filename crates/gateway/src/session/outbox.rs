@@ -331,7 +331,12 @@ impl<W> State<W> {
             at += 1;
             at <= begun || !entry.event
         });
-        self.event_bytes = self.queue.iter().filter(|e| e.event).map(|e| e.bytes.len()).sum();
+        self.event_bytes = self
+            .queue
+            .iter()
+            .filter(|e| e.event)
+            .map(|e| e.bytes.len())
+            .sum();
         (before - self.queue.len()) as u64
     }
 

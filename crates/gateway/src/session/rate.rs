@@ -80,7 +80,9 @@ mod tests {
                 }
             }
             now += 1_000_000;
-            let burst = (0..10).take_while(|_| bucket.take(rate, now).is_ok()).count();
+            let burst = (0..10)
+                .take_while(|_| bucket.take(rate, now).is_ok())
+                .count();
             assert_eq!(burst, 2);
         }
     }

@@ -46,7 +46,11 @@ pub fn decide(received: &[u8], path: &str, protocol: &str) -> Decision {
         Ok(Status::Complete(len)) => len,
         Ok(Status::Partial) => return Decision::Incomplete,
         Err(httparse::Error::TooManyHeaders) => {
-            return refuse("431 Request Header Fields Too Large", "", "too many headers");
+            return refuse(
+                "431 Request Header Fields Too Large",
+                "",
+                "too many headers",
+            );
         }
         Err(_) => return refuse("400 Bad Request", "", "this is not HTTP"),
     };
@@ -270,10 +274,15 @@ mod tests {
             (("Transfer-Encoding", "chunked"), "400"),
         ] {
             let answer = answer(&[change]);
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{change:?}");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{change:?}"
+            );
             assert!(answer.contains("Connection: close\r\n"));
         }
-        assert!(answer(&[("Sec-WebSocket-Version", "8")]).contains("Sec-WebSocket-Version: 13\r\n"));
+        assert!(
+            answer(&[("Sec-WebSocket-Version", "8")]).contains("Sec-WebSocket-Version: 13\r\n")
+        );
     }
 
     #[test]
