@@ -32,11 +32,11 @@ export function previewOfRow(row: Conversation, words: Words, me: string): strin
 export function noticeText(message: Message, words: Words, me: string): string {
   const { notice } = message;
   if (!notice) return "";
-  const call = (user: string): string => (user === me ? words.you : user);
-  const who = notice.operator ? call(notice.operator) : words.somebody;
-  const named = notice.users.filter((user) => user !== notice.operator).slice(0, NOTICE_NAMES).map(call);
-  const more = notice.userCount - notice.users.length + Math.max(0, notice.users.length - NOTICE_NAMES);
-  const users = [...named, ...(more > 0 ? [words.more(more)] : [])].join(words.you === "我" ? "、" : ", ");
+  const who = notice.operator === me ? words.you : notice.operator || words.somebody;
+  const others = notice.users.filter((user) => user !== notice.operator);
+  const named = others.slice(0, NOTICE_NAMES).map((user) => (user === me ? words.youInside : user));
+  const more = notice.userCount - (notice.users.length - others.length) - named.length;
+  const users = [...named, ...(more > 0 ? [words.more(more)] : [])].join(words.listSeparator);
   switch (notice.kind) {
     case "created":
       return words.created(who, users);

@@ -28,6 +28,7 @@ const en = {
   otherLanguage: "中文",
   otherLanguageLabel: "切换到中文",
   you: "You",
+  youInside: "you",
   notes: "Notes to self",
   person: "Person",
   group: "Group",
@@ -83,6 +84,7 @@ const en = {
   quitNotice: (who: string) => `${who} left`,
   dismissed: (who: string) => `${who} dismissed the group`,
   more: (n: number) => `${n} more`,
+  listSeparator: ", ",
   unknownMessage: (type: string) => `A message of type ${type}`,
   tooLarge: "This message is too long.",
 };
@@ -112,6 +114,7 @@ const zh: Words = {
   otherLanguage: "EN",
   otherLanguageLabel: "Switch to English",
   you: "我",
+  youInside: "我",
   notes: "写给自己",
   person: "单聊",
   group: "群聊",
@@ -167,6 +170,7 @@ const zh: Words = {
   quitNotice: (who) => `${who}退出了群聊`,
   dismissed: (who) => `${who}解散了群聊`,
   more: (n) => `另外 ${n} 人`,
+  listSeparator: "、",
   unknownMessage: (type) => `类型为 ${type} 的消息`,
   tooLarge: "这条消息太长了。",
 };

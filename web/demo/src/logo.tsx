@@ -3,14 +3,14 @@
 /** A goose in flight, seen from the side. Takes the colour of the text. */
 export function Goose({ className }: { className?: string }) {
   return (
-    <svg className={className} viewBox="0 0 48 32" aria-hidden="true" fill="currentColor">
+    <svg className={className} viewBox="0 0 64 36" aria-hidden="true" fill="currentColor">
       <path d={GOOSE} />
     </svg>
   );
 }
 
-export const GOOSE =
-  "M47 7.400c-3.300-1.500-6-1-8 .9l-6.400 6.200c-4.400-1.700-11.800-6.700-18.600-14.500.5 9.300 4.300 16.300 10.300 20.300-4.700 2.100-9.700 3.300-15.800 3.600 5 4.100 13.300 5.200 19.700 4.200 6-1.100 9.700-5 11.800-10.400l1.900-4.700c.7-1.700 2.400-3.600 5.100-5.600z";
+const GOOSE =
+  "M63 12.8c-2.600-2-5.600-2.100-7.700-.2-4.600 4.200-9.800 6.900-15.300 7.400C35.500 12 27.500 4.500 15 .5c1 7.800 3.600 14.300 8.200 19.900C15.500 21.300 8 23.900 1 28.400c6.500.3 12.500 1.800 19 4.100 9.500 2.400 18.500-.6 25.500-6.700 4-3.500 7.400-6.500 11.100-9.300 2.300-.4 4.700-1.700 6.400-3.700z";
 
 export function Logo() {
   return (
@@ -26,13 +26,13 @@ export function Logo() {
 }
 
 const SKEIN = [
-  [300, 92, 1],
-  [246, 116, 0.82],
-  [318, 142, 0.8],
-  [194, 138, 0.68],
-  [330, 190, 0.64],
-  [146, 158, 0.56],
-  [338, 234, 0.52],
+  [298, 92, 0.94],
+  [234, 118, 0.78],
+  [308, 142, 0.76],
+  [180, 142, 0.64],
+  [320, 190, 0.6],
+  [132, 164, 0.52],
+  [328, 234, 0.48],
 ] as const;
 
 /** Autumn hills under a moon, geese passing. Decoration only. */

@@ -1,0 +1,112 @@
+/** The built server as a process of its own, on a free port and a data directory of its own. */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+
+const BINARY =
+  process.env.ANSER_BIN ?? fileURLToPath(new URL("../../../target/debug/anser", import.meta.url));
+/** How long the server may take to be ready, in milliseconds. */
+const READY_MS = 30_000;
+
+/** What the server says when it is ready. */
+interface Ready {
+  readonly url: string;
+  readonly ws: string;
+  readonly app_key: string;
+  readonly api_secret: string;
+  readonly demo_url: string;
+}
+
+export class Server {
+  #ready: Ready;
+  #process: ChildProcessByStdio<null, Readable, null>;
+  readonly #data: string;
+
+  private constructor(process: ChildProcessByStdio<null, Readable, null>, ready: Ready, data: string) {
+    this.#process = process;
+    this.#ready = ready;
+    this.#data = data;
+  }
+
+  static async start(): Promise<Server> {
+    if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: build it, or set ANSER_BIN`);
+    const data = await mkdtemp(join(tmpdir(), "anser-e2e-"));
+    const { process, ready } = await launch(data, "127.0.0.1:0");
+    return new Server(process, ready, data);
+  }
+
+  get url(): string {
+    return this.#ready.url;
+  }
+
+  get ws(): string {
+    return this.#ready.ws;
+  }
+
+  get demoUrl(): string {
+    return this.#ready.demo_url;
+  }
+
+  /** Ends the process without a word, as a power cut does. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      await once(this.#process, "exit");
+    }
+  }
+
+  /** Starts it again, at the same address on the same data. */
+  async restart(): Promise<void> {
+    const { process, ready } = await launch(this.#data, new URL(this.url).host);
+    this.#process = process;
+    // The secret is told only when it is made.
+    this.#ready = { ...this.#ready, ...ready, api_secret: this.#ready.api_secret };
+  }
+
+  /** Ends it for good and removes its data. */
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.#data, { recursive: true, force: true });
+  }
+
+  /** A request of the server API, as an application's backend makes it. */
+  async api(method: string, path: string, body?: unknown): Promise<unknown> {
+    const { app_key, api_secret } = this.#ready;
+    const response = await fetch(new URL(path, this.url), {
+      method,
+      headers: {
+        authorization: `Basic ${Buffer.from(`${app_key}:${api_secret}`).toString("base64")}`,
+        ...(body !== undefined && { "content-type": "application/json" }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  async token(user: string): Promise<string> {
+    const path = `/v1/users/${encodeURIComponent(user)}/token`;
+    return ((await this.api("POST", path)) as { token: string }).token;
+  }
+}
+
+async function launch(data: string, listen: string) {
+  const args = ["serve", "--data", data, "--listen", listen, "--ready-json"];
+  const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ready = new Promise<Ready>((resolve, reject) => {
+    const timeout = setTimeout(() => reject(new Error("the server is not ready")), READY_MS);
+    createInterface(child.stdout).once("line", (line) => {
+      clearTimeout(timeout);
+      resolve(JSON.parse(line) as Ready);
+    });
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+  });
+  return { process: child, ready: await ready };
+}
