@@ -157,15 +157,12 @@ impl Backend for Place {
             if hub.handler(to).is_none() {
                 return Err(BusError::NoSuchNode);
             }
-            if travel(hub.link.fate(from, to)).await {
-                if let Some(handler) = hub.handler(to) {
-                    let answer = handler.request(from, request).await;
-                    if let Some(answer) = answer
-                        && travel(hub.link.fate(to, from)).await
-                    {
-                        return Ok(answer);
-                    }
-                }
+            if travel(hub.link.fate(from, to)).await
+                && let Some(handler) = hub.handler(to)
+                && let Some(answer) = handler.request(from, request).await
+                && travel(hub.link.fate(to, from)).await
+            {
+                return Ok(answer);
             }
             hub.link.patience().await;
             Err(BusError::NoAnswer)
