@@ -112,7 +112,7 @@ mod tests {
 
     /// The other side of a login by an independent implementation of WebSocket.
     fn serve(listener: &TcpListener, connections: usize) -> Vec<String> {
-        let mut tokens = Vec::new();
+        let (mut tokens, mut open) = (Vec::new(), Vec::new());
         for _ in 0..connections {
             let (socket, _) = listener.accept().unwrap();
             let mut socket = tungstenite::accept(socket).unwrap();
@@ -140,6 +140,7 @@ mod tests {
                 socket.read().unwrap(),
                 Message::Pong("are you there".into())
             );
+            open.push(socket);
         }
         tokens
     }
