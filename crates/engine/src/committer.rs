@@ -31,6 +31,9 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 /// When to come back after an overload.
 const OVERLOADED_RETRY_MS: u32 = 500;
 
+/// How often a stopping node looks whether everything is committed.
+const DRAIN_LOOK_MS: u64 = 5;
+
 /// Somebody who has several units under way and tells them apart by a ticket.
 pub(crate) trait Participant: Send + Sync + 'static {
     /// The outcome of the unit with this ticket. Sinks written to are noted in `burst`.
@@ -97,6 +100,14 @@ impl Committer {
         let (waiter, outcome) = oneshot::channel();
         self.enqueue(app, unit, Waiter::Call(waiter))?;
         outcome.await.map_err(|_| Code::ShuttingDown.into())
+    }
+
+    /// Waits until nothing is queued or being committed, but not longer than this.
+    pub(crate) async fn drained(&self, at_most_ms: u64) {
+        let until = self.0.env.now().plus_ms(at_most_ms);
+        while self.0.queue.lock().committing && self.0.env.now() < until {
+            self.0.env.sleep(DRAIN_LOOK_MS).await;
+        }
     }
 
     fn enqueue(&self, app: AppId, unit: Unit, waiter: Waiter) -> Result<(), Reject> {

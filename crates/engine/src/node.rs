@@ -28,6 +28,8 @@ use crate::user;
 const CHECKED_AT_ONCE: usize = 256;
 /// See [`CHECKED_AT_ONCE`].
 const CHECK_PAUSE_MS: u64 = 20;
+/// How long a stopping node waits for its last commits.
+const DRAIN_MS: u64 = 10_000;
 /// Beats of the heart between two looks for idle actors.
 const IDLE_BEATS: u64 = 20;
 
@@ -44,9 +46,10 @@ pub(crate) fn join(engine: &Engine) {
     core.tools.env.spawn(heart(Arc::downgrade(core), ear));
 }
 
-/// Closes all sessions and says good-bye.
+/// Sees what was accepted through, closes all sessions and says good-bye.
 pub(crate) async fn leave(engine: &Engine) {
     let core = &engine.core;
+    core.tools.committer.drained(DRAIN_MS).await;
     for (session, _) in core.locals.all() {
         session.sink.close(Code::ShuttingDown.into());
     }

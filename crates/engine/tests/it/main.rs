@@ -1,7 +1,10 @@
 //! The engine over the memory store: what a capability promises, end to end.
 
 #![expect(clippy::disallowed_methods, reason = "tests live in the real world")]
-#![expect(clippy::unwrap_used, reason = "a test that unwraps in vain has failed, as it should")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps in vain has failed, as it should"
+)]
 
 mod apps;
 mod chat;

@@ -1,0 +1,286 @@
+//! Bytes of every format ever released still mean what they meant.
+//!
+//! A fixture is a file of hex digits under `fixtures/`. It is written once, with the release that
+//! first writes such bytes, and never changed: a test that fails here has found a change that
+//! breaks somebody's data or somebody's client. `ANSER_WRITE_FIXTURES=1` writes those that are
+//! missing, and only those.
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::PathBuf;
+
+use anser_proto::{client, stored};
+use prost::Message;
+
+#[track_caller]
+fn check<T: Message + Default + PartialEq + Debug>(name: &str, expected: &T) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures")
+        .join(name)
+        .with_extension("hex");
+    if !path.exists() && std::env::var_os("ANSER_WRITE_FIXTURES").is_some() {
+        let hex: String = expected
+            .encode_to_vec()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        fs::write(&path, hex + "\n").expect("the folder of fixtures is there");
+    }
+    let hex =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let hex = hex.trim();
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("a fixture is hex digits"))
+        .collect();
+    assert_eq!(&T::decode(&bytes[..]).expect("a fixture decodes"), expected);
+}
+
+fn id() -> bytes::Bytes {
+    bytes::Bytes::from_static(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
+}
+
+#[test]
+fn a_conversations_rows() {
+    check(
+        "stored/v1/head",
+        &stored::Head {
+            seq: 9,
+            rev: 2,
+            ordinal: 7,
+            last_time: 1_800_000_000_000,
+            member_version: 3,
+            first_seq: 1,
+            member_count: 2,
+            created_time: 1_700_000_000_000,
+            name: "Geese 雁".into(),
+            owner: "alice".into(),
+            dismissed: true,
+        },
+    );
+    check(
+        "stored/v1/message",
+        &stored::Message {
+            message_id: id(),
+            sender: "alice".into(),
+            client_message_id: "c-1".into(),
+            time: 1_800_000_000_000,
+            ordinal: 7,
+            counted: true,
+            content_type: "text".into(),
+            content_body: "hello 你好".into(),
+        },
+    );
+    check(
+        "stored/v1/sent",
+        &stored::Sent {
+            seq: 9,
+            message_id: id(),
+            time: 1_800_000_000_000,
+        },
+    );
+    check(
+        "stored/v1/member",
+        &stored::Member {
+            role: 2,
+            joined_time: 1_700_000_000_000,
+            joined_seq: 4,
+            joined_ordinal: 3,
+            version: 5,
+        },
+    );
+    check(
+        "stored/v1/position",
+        &stored::Position {
+            read_seq: 8,
+            read_ordinal: 6,
+        },
+    );
+    check(
+        "stored/v1/group_notice",
+        &stored::GroupNotice {
+            kind: 3,
+            operator: "alice".into(),
+            users: vec!["bob".into(), "carol".into()],
+            user_count: 2,
+        },
+    );
+}
+
+#[test]
+fn a_users_rows() {
+    check(
+        "stored/v1/inbox_head",
+        &stored::InboxHead {
+            feed_version: 1_800_000_000_001,
+        },
+    );
+    check(
+        "stored/v1/inbox_row",
+        &stored::InboxRow {
+            member: true,
+            member_version: 3,
+            feed_version: 1_800_000_000_001,
+            joined_time: 1_700_000_000_000,
+            first_seq: 5,
+            joined_ordinal: 3,
+        },
+    );
+    check(
+        "stored/v1/user",
+        &stored::User {
+            created_time: 1_700_000_000_000,
+            name: "Alice".into(),
+            portrait: "https://example.org/a.png".into(),
+            tokens_not_before: 1_750_000_000_000,
+        },
+    );
+}
+
+#[test]
+fn effects_and_apps() {
+    let effect = stored::InboxEffect {
+        app: 7,
+        conversation: "g/geese".into(),
+        member_version: 3,
+        users: vec!["bob".into()],
+        member: true,
+        joined_time: 1_700_000_000_000,
+        first_seq: 5,
+        joined_ordinal: 3,
+    };
+    check(
+        "stored/v1/outbox_row",
+        &stored::OutboxRow {
+            attempts: 1,
+            created_time: 1_800_000_000_000,
+            effect: Some(stored::outbox_row::Effect::Inbox(effect)),
+        },
+    );
+    let key = |id: &str| stored::SealedKey {
+        id: id.into(),
+        nonce: vec![1; 12].into(),
+        sealed: vec![2; 48].into(),
+        created_time: 1_700_000_000_000,
+    };
+    check(
+        "stored/v1/app",
+        &stored::App {
+            name: "Shop".into(),
+            created_time: 1_700_000_000_000,
+            api_secrets: vec![key("7.1")],
+            token_keys: vec![key("7.2"), key("7.3")],
+            next_key: 4,
+            number: 7,
+            demo: true,
+        },
+    );
+    check(
+        "stored/v1/installation",
+        &stored::Installation {
+            epoch: 42,
+            next_app_number: 8,
+            created_time: 1_700_000_000_000,
+        },
+    );
+}
+
+#[test]
+fn frames_of_clients_and_servers() {
+    use client::{request::Command, response, server_item::Item};
+    let request = |id, command| client::Request {
+        id,
+        command: Some(command),
+    };
+    check(
+        "client/v1/client_frame",
+        &client::ClientFrame {
+            requests: vec![
+                request(
+                    1,
+                    Command::Hello(client::Hello {
+                        version_min: 1,
+                        version_max: 1,
+                        token: "token".into(),
+                        device_id: "phone".into(),
+                        platform: client::Platform::Ios.into(),
+                        client: "sdk 1".into(),
+                        heartbeat_seconds: 60,
+                    }),
+                ),
+                request(
+                    2,
+                    Command::SendMessage(client::SendMessage {
+                        conversation: "p/alice/bob".into(),
+                        client_message_id: "c-1".into(),
+                        content: Some(client::Content {
+                            r#type: "text".into(),
+                            body: "hello".into(),
+                        }),
+                        first_try_time: 1_800_000_000_000,
+                        read_up_to: 8,
+                    }),
+                ),
+            ],
+        },
+    );
+    let message = client::Message {
+        conversation: "p/alice/bob".into(),
+        seq: 9,
+        message_id: "00000000000000000000000000".into(),
+        sender: "alice".into(),
+        client_message_id: "c-1".into(),
+        time: 1_800_000_000_000,
+        content: Some(client::Content {
+            r#type: "text".into(),
+            body: "hello".into(),
+        }),
+        counted: true,
+    };
+    let error = client::Error {
+        code: 3011,
+        name: "NOT_A_MEMBER".into(),
+        message: "no".into(),
+        retry_after_ms: 0,
+    };
+    let items = [
+        Item::Message(client::MessagePush {
+            message: Some(message),
+            prev: 8,
+        }),
+        Item::Read(client::ReadPush {
+            conversation: "p/alice/bob".into(),
+            read_seq: 9,
+            unread: 0,
+        }),
+        Item::Check(client::CheckPush {}),
+        Item::Response(client::Response {
+            id: 2,
+            result: Some(response::Result::Error(error)),
+        }),
+    ];
+    check(
+        "client/v1/server_frame",
+        &client::ServerFrame {
+            items: items
+                .map(|item| client::ServerItem { item: Some(item) })
+                .to_vec(),
+        },
+    );
+}
+
+#[test]
+fn a_stored_notice_is_a_notice_on_the_wire() {
+    let stored = stored::GroupNotice {
+        kind: 2,
+        operator: "alice".into(),
+        users: vec!["bob".into()],
+        user_count: 1,
+    };
+    let wire = client::GroupNotice::decode(&stored.encode_to_vec()[..]).expect("the same bytes");
+    assert_eq!(wire.kind(), client::group_notice::Kind::Added);
+    assert_eq!(
+        (wire.operator, wire.users, wire.user_count),
+        (stored.operator, stored.users, stored.user_count)
+    );
+}
