@@ -74,8 +74,8 @@ pub(super) struct AppList {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateApp {
-    /// Its public name, 1–64 bytes; without one, the server chooses.
-    #[schema(min_length = 1, max_length = 64, value_type = String)]
+    /// Its public name, 1–32 of `[a-z0-9-]`; without one, the server chooses.
+    #[schema(min_length = 1, max_length = 32, pattern = "^[a-z0-9-]{1,32}$", value_type = String)]
     app_key: Option<String>,
     /// For people; at most 128 bytes.
     #[serde(default)]
@@ -95,7 +95,7 @@ pub(super) struct CreatedApp {
 #[into_params(parameter_in = Path)]
 pub(super) struct AppPath {
     /// The app's public name.
-    #[param(min_length = 1, max_length = 64)]
+    #[param(min_length = 1, max_length = 32, pattern = "^[a-z0-9-]{1,32}$")]
     app_key: String,
 }
 

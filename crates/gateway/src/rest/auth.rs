@@ -7,7 +7,7 @@
 //! The app of a request comes from here and from nowhere else: no path or body can name one that
 //! the caller does not hold the secret of.
 
-use anser_domain::AppId;
+use anser_domain::{AppId, Code};
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -87,7 +87,13 @@ impl FromRequestParts<Api> for App {
                     .ok_or_else(|| {
                         Failure::invalid("with the admin token, the header Anser-App names the app")
                     })?;
-                Ok(Self(api.engine.app(key).await?.id))
+                match api.engine.app(key).await {
+                    Ok(app) => Ok(Self(app.id)),
+                    Err(reject) if reject.code == Code::NotFound => {
+                        Err(Failure::invalid("Anser-App names no app"))
+                    }
+                    Err(reject) => Err(reject.into()),
+                }
             }
             Some(Credentials::Bearer(_)) => Err(Failure::unauthorized(
                 "this is not the admin token; an app's backend sends \

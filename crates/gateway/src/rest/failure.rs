@@ -96,7 +96,6 @@ fn status_of(code: Code) -> StatusCode {
         Code::StaleSend
         | Code::GroupFull
         | Code::AlreadyExists
-        | Code::InboxFull
         | Code::Replaced
         | Code::SignedOut
         | Code::LoggedOut => StatusCode::CONFLICT,
@@ -153,4 +152,9 @@ pub(crate) async fn unknown_path() -> Failure {
 pub(crate) async fn unknown_method() -> Failure {
     Failure::invalid("this path does not take this method; `Allow` says which it takes")
         .status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// A refusal in the API's shape, for routes beside it.
+pub fn refusal(reject: Reject) -> Response {
+    Failure::from(reject).into_response()
 }

@@ -75,7 +75,7 @@ pub(super) struct CreateGroup {
     responses(
         (status = 201, description = "The group.", body = Group),
         (status = 404, description = "A user does not exist.", body = ErrorBody),
-        (status = 409, description = "The id is taken, the group would be too large, or a user is in as many conversations as allowed.", body = ErrorBody),
+        (status = 409, description = "The id is taken, or the group would be too large.", body = ErrorBody),
         Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
@@ -257,7 +257,7 @@ impl ChangeMembers {
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
         (status = 404, description = "There is no such group, or no such user.", body = ErrorBody),
-        (status = 409, description = "The group would be too large, or a user is in as many conversations as allowed; nothing was changed.", body = ErrorBody),
+        (status = 409, description = "The group would be too large; nothing was changed.", body = ErrorBody),
         (status = 410, description = "It was dismissed.", body = ErrorBody),
         Common, WithBody,
     ),

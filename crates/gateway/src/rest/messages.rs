@@ -71,7 +71,7 @@ impl SendMessage {
         (status = 200, description = "It is on disk.", body = SentJson),
         (status = 403, description = "The sender is not in the conversation, or the content type is the server's.", body = ErrorBody),
         (status = 404, description = "There is no such user or group.", body = ErrorBody),
-        (status = 409, description = "A user is in as many conversations as allowed.", body = ErrorBody),
+        (status = 409, description = "The message is a retry that comes too late to be recognised.", body = ErrorBody),
         (status = 410, description = "The group was dismissed.", body = ErrorBody),
         (status = 429, description = "The app sends more than allowed; `Retry-After` says how long to wait.", body = ErrorBody),
         Common, WithBody,

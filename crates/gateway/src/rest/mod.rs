@@ -39,6 +39,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post, put};
 
+pub use failure::refusal;
 pub use spec::openapi;
 
 /// Limits of the server API.

@@ -43,8 +43,7 @@ pub(super) struct Token {
     post, path = "/v1/users/{user_id}/token", tag = "tokens",
     params(UserPath),
     request_body = Option<CreateToken>,
-    responses((status = 200, description = "The token.", body = Token), Common, WithBody,
-        (status = 404, description = "There is no such app.", body = ErrorBody)),
+    responses((status = 200, description = "The token.", body = Token), Common, WithBody),
     security(("app" = []), ("admin" = []))
 )]
 pub(super) async fn create_token(

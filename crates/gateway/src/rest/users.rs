@@ -64,8 +64,7 @@ impl From<anser_engine::user::User> for User {
     put, path = "/v1/users/{user_id}", tag = "users",
     params(UserPath),
     request_body = PutUser,
-    responses((status = 200, description = "The user as it now is.", body = User), Common, WithBody,
-        (status = 404, description = "There is no such app.", body = ErrorBody)),
+    responses((status = 200, description = "The user as it now is.", body = User), Common, WithBody),
     security(("app" = []), ("admin" = []))
 )]
 pub(super) async fn put_user(
