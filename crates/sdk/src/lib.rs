@@ -3,16 +3,24 @@
 //! Two layers. [`core`] is the whole behaviour of a client — connecting, heartbeat, outbox,
 //! sync, order — as a state machine that does no IO, reads no clock and draws no random number:
 //! what happens is an argument, what is to be done is returned. A simulation drives it on a
-//! network and a clock of its own; a driver drives it on real sockets.
+//! network and a clock of its own; [`driver`] (feature `tokio`, on by default) on real sockets.
+//!
+//! [`terminal`] (feature `terminal`) is a chat in a terminal, and an example of an application.
 //!
 //! The types an application meets are in [`model`], what can go wrong in [`error`], every number
 //! in [`limits`].
 
 pub mod core;
+#[cfg(feature = "tokio")]
+pub mod driver;
 pub mod error;
 pub mod limits;
 pub mod model;
 pub mod saved;
+#[cfg(feature = "terminal")]
+pub mod terminal;
 
+#[cfg(feature = "tokio")]
+pub use driver::{Client, Events};
 pub use error::Error;
 pub use saved::SavedState;

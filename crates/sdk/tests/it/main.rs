@@ -4,15 +4,20 @@
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
-    reason = "in a test a panic is the report, and numbers are small"
+    clippy::disallowed_methods,
+    reason = "in a test a panic is the report, numbers are small, and sockets need a runtime"
 )]
 
 mod connection;
+mod driver;
 mod fuzz;
 mod heartbeat;
 mod model;
 mod order;
 mod outbox;
+mod peer;
 mod requests;
 mod script;
+mod server;
 mod sync;
+mod terminal;

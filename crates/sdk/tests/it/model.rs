@@ -20,8 +20,8 @@ use wire::response::Result as Answer;
 use wire::server_item::Item;
 
 use crate::script::{config, response};
+use crate::server::{CONVERSATIONS, Server};
 
-const CONVERSATIONS: [&str; 3] = ["g/a", "g/b", "p/me/you"];
 /// Small, so that there are second pages.
 const PAGE: usize = 3;
 
@@ -66,112 +66,6 @@ impl Dice {
 
     fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
-    }
-}
-
-/// What the server stores.
-#[derive(Default)]
-struct Server {
-    logs: BTreeMap<String, Vec<wire::Message>>,
-    feed: BTreeMap<String, u64>,
-    feed_version: u64,
-}
-
-impl Server {
-    fn head(&self, name: &str) -> u64 {
-        self.logs.get(name).map_or(0, |log| log.len() as u64)
-    }
-
-    /// Appends, or finds what an earlier try appended.
-    fn append(&mut self, name: &str, sender: &str, id: &str, now: u64) -> (wire::Message, bool) {
-        let log = self.logs.entry(name.to_owned()).or_default();
-        if let Some(old) = log
-            .iter()
-            .find(|m| m.sender == sender && m.client_message_id == id)
-        {
-            return (old.clone(), false);
-        }
-        let seq = log.len() as u64 + 1;
-        let message = wire::Message {
-            conversation: name.to_owned(),
-            seq,
-            message_id: format!("{name}-{seq}"),
-            sender: sender.to_owned(),
-            client_message_id: id.to_owned(),
-            time: now,
-            content: Some(wire::Content::default()),
-            counted: true,
-        };
-        log.push(message.clone());
-        (message, true)
-    }
-
-    fn row(&self, name: &str) -> wire::Conversation {
-        let log = self.logs.get(name);
-        wire::Conversation {
-            id: name.to_owned(),
-            head_seq: self.head(name),
-            last_time: log.and_then(|log| log.last()).map_or(0, |m| m.time),
-            newest: log.and_then(|log| log.last()).cloned(),
-            first_seq: 1,
-            member: true,
-            ..wire::Conversation::default()
-        }
-    }
-
-    fn page(&self, name: &str, from: u64, descending: bool, limit: usize) -> wire::MessagePage {
-        let log = self.logs.get(name).map_or(&[][..], |log| &log[..]);
-        let wanted: Vec<&wire::Message> = if descending {
-            let older = log.iter().rev().filter(|m| from == 0 || m.seq < from);
-            older.collect()
-        } else {
-            log.iter().filter(|m| m.seq > from).collect()
-        };
-        wire::MessagePage {
-            conversation: name.to_owned(),
-            more: wanted.len() > limit,
-            messages: wanted.into_iter().take(limit).cloned().collect(),
-            head_seq: log.len() as u64,
-            first_seq: 1,
-            rev: 0,
-        }
-    }
-
-    /// One row a page. `reset`: the whole list instead of what changed.
-    fn sync(&self, sync: &wire::Sync, reset: bool, now: u64) -> wire::SyncResult {
-        let (at, reset) = match sync.cursor.split_once('/') {
-            Some((at, whole)) => (at.parse().unwrap(), whole == "whole"),
-            None => (0, reset),
-        };
-        let changed = |name: &&&str| {
-            let moved = self.head(name) > 0 && self.row(name).last_time >= sync.synced_time;
-            reset
-                || moved
-                || self
-                    .feed
-                    .get(**name)
-                    .is_some_and(|v| *v > sync.feed_version)
-        };
-        let names: Vec<&str> = CONVERSATIONS.iter().filter(changed).copied().collect();
-        let open = sync.open.iter().filter(|_| at == 0);
-        let open = open.filter(|open| self.head(&open.conversation) > open.seq);
-        let last = at + 1 >= names.len();
-        let kind = if reset { "whole" } else { "part" };
-        wire::SyncResult {
-            epoch: 1,
-            reset,
-            conversations: names.iter().skip(at).take(1).map(|n| self.row(n)).collect(),
-            pages: open
-                .map(|open| self.page(&open.conversation, open.seq, false, PAGE))
-                .collect(),
-            feed_version: self.feed_version,
-            synced_time: now,
-            cursor: if last {
-                String::new()
-            } else {
-                format!("{}/{kind}", at + 1)
-            },
-        }
     }
 }
 
@@ -235,7 +129,7 @@ impl World {
             now: 1_000,
             dice: Dice(seed),
             faults,
-            server: Server::default(),
+            server: Server::new(PAGE),
             link: None,
             app: App::default(),
             tickets: 0,
@@ -336,49 +230,17 @@ impl World {
         if !hello && self.dice.percent(self.faults.refuse) {
             return refused(1_002);
         }
-        match command {
-            Command::Hello(_) => {
-                if let Some(link) = &mut self.link {
-                    link.greeted = true;
-                }
-                Answer::Welcome(wire::Welcome {
-                    epoch: 1,
-                    server_time: self.now,
-                    feed_version: self.server.feed_version,
-                    ..crate::script::welcome()
-                })
-            }
-            Command::Ping(_) => Answer::Pong(wire::Pong {
-                server_time: self.now,
-                feed_version: self.server.feed_version,
-            }),
-            Command::Sync(sync) => {
-                let reset = self.dice.percent(self.faults.reset);
-                Answer::Sync(self.server.sync(&sync, reset, self.now))
-            }
-            Command::SendMessage(send) => {
-                let name = send.conversation;
-                let id = &send.client_message_id;
-                let (message, _) = self.server.append(&name, "me", id, self.now);
-                if self.dice.percent(self.faults.refuse) {
-                    return refused(1_005); // it took effect all the same
-                }
-                Answer::SendMessage(wire::SendMessageResult {
-                    conversation: name,
-                    seq: message.seq,
-                    message_id: message.message_id,
-                    time: message.time,
-                    prev: message.seq - 1,
-                })
-            }
-            Command::PullMessages(pull) => Answer::Messages(self.server.page(
-                &pull.conversation,
-                pull.from_seq,
-                pull.descending,
-                PAGE.min(pull.limit as usize),
-            )),
-            other => panic!("{other:?}"),
+        if hello && let Some(link) = &mut self.link {
+            link.greeted = true;
         }
+        let send = matches!(command, Command::SendMessage(_));
+        let sync = matches!(command, Command::Sync(_));
+        self.server.resets = sync && self.dice.percent(self.faults.reset);
+        let answer = self.server.answer("me", command, self.now);
+        if send && self.dice.percent(self.faults.refuse) {
+            return refused(1_005); // it took effect all the same
+        }
+        answer
     }
 
     /// Lets one item arrive, usually the oldest.
@@ -404,7 +266,9 @@ impl World {
         let name = CONVERSATIONS[self.dice.below(3) as usize];
         self.others += 1;
         let id = format!("other-{}", self.others);
-        let (message, _) = self.server.append(name, "you", &id, self.now);
+        let (message, _) = self
+            .server
+            .append(name, "you", &id, wire::Content::default(), self.now);
         let prev = message.seq - 1;
         self.push(&Item::Message(wire::MessagePush {
             message: Some(message),

@@ -1,0 +1,373 @@
+//! What the application holds and asks.
+
+use std::sync::Arc;
+
+use anser_domain::code::Code;
+use anser_domain::{DeviceId, Platform};
+use rustls_pki_types::CertificateDer;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::address::Address;
+use super::events::{EVENTS_MAX, Events};
+use super::run::{Ask, Runner};
+use super::tls;
+use super::token::TokenProvider;
+use crate::core::{ClientCore, Config, ConnectionState, Outgoing, Reply, Request};
+use crate::error::Error;
+use crate::limits::ADDRESSES_MAX;
+use crate::model::{
+    Content, ConversationPage, Group, GroupMemberPage, MessagePage, ReadPosition, Sent,
+};
+use crate::saved::SavedState;
+
+/// Questions on their way to the client's task. More wait in their callers.
+const ASKS_MAX: usize = 64;
+
+/// Makes a client.
+pub struct Builder {
+    config: Config,
+    tokens: Arc<dyn TokenProvider>,
+    saved: SavedState,
+    roots: Vec<CertificateDer<'static>>,
+}
+
+impl Builder {
+    /// Another address of the same server, tried when the ones before it do not answer.
+    #[must_use]
+    pub fn address(mut self, url: impl Into<String>) -> Self {
+        self.config.addresses.push(url.into());
+        self
+    }
+
+    /// Names this installation, 1–64 bytes; the same at every start. Without it, each start is a
+    /// new device.
+    #[must_use]
+    pub fn device_id(mut self, id: impl Into<String>) -> Self {
+        self.config.device_id = id.into();
+        self
+    }
+
+    /// What kind of device this is; `Desktop` unless said.
+    #[must_use]
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.config.platform = platform;
+        self
+    }
+
+    /// Name and version of the application, for the operator's logs.
+    #[must_use]
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.config.client = name.into();
+        self
+    }
+
+    /// Goes on from what [`Events::saved_state`] gave earlier.
+    #[must_use]
+    pub fn saved_state(mut self, saved: SavedState) -> Self {
+        self.saved = saved;
+        self
+    }
+
+    /// Trusts servers with a certificate that goes back to this one, besides those that the
+    /// system trusts.
+    #[must_use]
+    pub fn root_certificate(mut self, certificate: CertificateDer<'static>) -> Self {
+        self.roots.push(certificate);
+        self
+    }
+
+    /// Starts the client, which connects from now on. Fails on an address, a device id or a
+    /// certificate that can't be right; whether the server can be reached, the events say.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn connect(mut self) -> Result<(Client, Events), Error> {
+        let wrong = |message: String| Error::new(Code::InvalidRequest, message);
+        if self.config.addresses.len() > ADDRESSES_MAX {
+            return Err(wrong(format!("more than {ADDRESSES_MAX} addresses")));
+        }
+        let addresses = self.config.addresses.iter();
+        let addresses: Vec<Address> = addresses
+            .map(|text| Address::parse(text))
+            .collect::<Result<_, _>>()?;
+        if self.config.device_id.is_empty() {
+            self.config.device_id = format!("{:016x}", super::run::random());
+        }
+        DeviceId::new(&self.config.device_id)
+            .map_err(|why| wrong(format!("the device id {why}")))?;
+        let tls = match addresses.iter().any(|address| address.tls) {
+            true => Some(tls::connector(&self.roots)?),
+            false => None,
+        };
+        let (asks, asked) = mpsc::channel(ASKS_MAX);
+        let (events, receiver) = mpsc::channel(EVENTS_MAX);
+        let (state, state_seen) = watch::channel(ConnectionState::Idle);
+        let core = ClientCore::new(self.config, self.saved);
+        let events_seen = Events::new(receiver, core.saved().clone());
+        let runner = Runner::new(core, self.tokens, tls, events, state);
+        tokio::spawn(runner.run(asked));
+        let client = Client {
+            asks,
+            state: state_seen,
+        };
+        Ok((client, events_seen))
+    }
+}
+
+/// A client. Clones are the same client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    asks: mpsc::Sender<Ask>,
+    state: watch::Receiver<ConnectionState>,
+}
+
+impl Client {
+    /// A client of the server at this address (`ws://`, `wss://`, `tcp://host:port`,
+    /// `tcps://host:port`), signed in by these tokens.
+    #[must_use]
+    pub fn builder(url: impl Into<String>, tokens: impl TokenProvider) -> Builder {
+        Builder {
+            config: Config {
+                addresses: vec![url.into()],
+                device_id: String::new(),
+                platform: Platform::Desktop,
+                client: String::new(),
+            },
+            tokens: Arc::new(tokens),
+            saved: SavedState::default(),
+            roots: Vec::new(),
+        }
+    }
+
+    /// A fresh client message id. Whoever wants to send a message again after an error gives it
+    /// one of these from the start.
+    #[must_use]
+    pub fn new_message_id() -> String {
+        format!("{:016x}{:016x}", super::run::random(), super::run::random())
+    }
+
+    /// How it stands with the connection, now and whenever it changes.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.state.clone()
+    }
+
+    /// Sends a message and waits until it is on the server's disk.
+    ///
+    /// Fails with `SERVER_NOT_REACHABLE` (300) after two tries or a minute of waiting for a
+    /// connection — then it may have arrived all the same, and whoever sends it again does so
+    /// with the same `client_message_id` —, with `MESSAGE_WEBSOCKET_DISCONNECTED` (510) when no
+    /// connection is wanted, and with the server's code when it refuses.
+    pub async fn send(&self, message: Outgoing) -> Result<Sent, Error> {
+        match self.ask(Request::Send(message)).await? {
+            Reply::Sent(sent) => Ok(sent),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Sends a text.
+    pub async fn send_text(
+        &self,
+        conversation: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Result<Sent, Error> {
+        let message = Outgoing::new(conversation, Content::text(text));
+        self.send(message).await
+    }
+
+    /// Reads history: messages before `from_seq`, newest first; 0 starts with the newest.
+    /// `limit` 1–100; 0 takes 50.
+    pub async fn history_before(
+        &self,
+        conversation: impl Into<String>,
+        from_seq: u64,
+        limit: u32,
+    ) -> Result<MessagePage, Error> {
+        self.history(conversation.into(), from_seq, true, limit)
+            .await
+    }
+
+    /// Reads history: messages after `from_seq`, oldest first. `limit` 1–100; 0 takes 50.
+    pub async fn history_after(
+        &self,
+        conversation: impl Into<String>,
+        from_seq: u64,
+        limit: u32,
+    ) -> Result<MessagePage, Error> {
+        self.history(conversation.into(), from_seq, false, limit)
+            .await
+    }
+
+    async fn history(
+        &self,
+        conversation: String,
+        from_seq: u64,
+        descending: bool,
+        limit: u32,
+    ) -> Result<MessagePage, Error> {
+        let request = Request::History {
+            conversation,
+            from_seq,
+            descending,
+            limit,
+        };
+        match self.ask(request).await? {
+            Reply::Messages(page) => Ok(page),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Moves the read position up to `seq`.
+    pub async fn mark_read(
+        &self,
+        conversation: impl Into<String>,
+        seq: u64,
+    ) -> Result<ReadPosition, Error> {
+        let conversation = conversation.into();
+        match self.ask(Request::MarkRead { conversation, seq }).await? {
+            Reply::Read(position) => Ok(position),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Reads the conversation list, most recently active first; an empty cursor starts it.
+    /// `limit` 1–100; 0 takes 20.
+    pub async fn conversations(
+        &self,
+        cursor: impl Into<String>,
+        limit: u32,
+    ) -> Result<ConversationPage, Error> {
+        let cursor = cursor.into();
+        let request = Request::ListConversations { cursor, limit };
+        match self.ask(request).await? {
+            Reply::Conversations(page) => Ok(page),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Creates a group that the user owns. An empty `group_id` lets the server choose one.
+    pub async fn create_group(
+        &self,
+        group_id: impl Into<String>,
+        name: impl Into<String>,
+        members: Vec<String>,
+    ) -> Result<Group, Error> {
+        let request = Request::CreateGroup {
+            group_id: group_id.into(),
+            name: name.into(),
+            members,
+        };
+        match self.ask(request).await? {
+            Reply::Group(group) => Ok(group),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Adds members to a group.
+    pub async fn add_group_members(
+        &self,
+        group_id: impl Into<String>,
+        members: Vec<String>,
+    ) -> Result<(), Error> {
+        let group_id = group_id.into();
+        self.ask(Request::AddGroupMembers { group_id, members })
+            .await
+            .map(drop)
+    }
+
+    /// Removes members from a group.
+    pub async fn remove_group_members(
+        &self,
+        group_id: impl Into<String>,
+        members: Vec<String>,
+    ) -> Result<(), Error> {
+        let group_id = group_id.into();
+        self.ask(Request::RemoveGroupMembers { group_id, members })
+            .await
+            .map(drop)
+    }
+
+    /// Leaves a group.
+    pub async fn quit_group(&self, group_id: impl Into<String>) -> Result<(), Error> {
+        let group_id = group_id.into();
+        self.ask(Request::QuitGroup { group_id }).await.map(drop)
+    }
+
+    /// Ends a group.
+    pub async fn dismiss_group(&self, group_id: impl Into<String>) -> Result<(), Error> {
+        let group_id = group_id.into();
+        self.ask(Request::DismissGroup { group_id }).await.map(drop)
+    }
+
+    /// Reads what a group is.
+    pub async fn group(&self, group_id: impl Into<String>) -> Result<Group, Error> {
+        let group_id = group_id.into();
+        match self.ask(Request::GetGroup { group_id }).await? {
+            Reply::Group(group) => Ok(group),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Reads who is in a group; an empty cursor starts. `limit` 1–500; 0 takes 100.
+    pub async fn group_members(
+        &self,
+        group_id: impl Into<String>,
+        cursor: impl Into<String>,
+        limit: u32,
+    ) -> Result<GroupMemberPage, Error> {
+        let request = Request::ListGroupMembers {
+            group_id: group_id.into(),
+            cursor: cursor.into(),
+            limit,
+        };
+        match self.ask(request).await? {
+            Reply::GroupMembers(page) => Ok(page),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Follows a conversation that is shown, and keeps following it while others come and go.
+    /// `have`: the last sequence the application already has, without holes before it; `None`
+    /// begins with what comes next. See [`core`](crate::core) on what is followed besides.
+    pub async fn open_conversation(&self, conversation: impl Into<String>, have: Option<u64>) {
+        let conversation = conversation.into();
+        self.tell(Ask::Open(conversation, have)).await;
+    }
+
+    /// The conversation is no longer shown.
+    pub async fn close_conversation(&self, conversation: impl Into<String>) {
+        self.tell(Ask::Close(conversation.into())).await;
+    }
+
+    /// Connects again after [`disconnect`](Self::disconnect) or after the client stopped; while
+    /// it waits before the next attempt, makes it at once.
+    pub async fn connect(&self) {
+        self.tell(Ask::Connect).await;
+    }
+
+    /// Closes the connection and makes no other. What waits for an answer fails.
+    pub async fn disconnect(&self) {
+        self.tell(Ask::Disconnect).await;
+    }
+
+    /// Ends the session on the server, and disconnects.
+    pub async fn logout(&self) -> Result<(), Error> {
+        self.ask(Request::Logout).await.map(drop)
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply, Error> {
+        let (reply, replied) = oneshot::channel();
+        self.tell(Ask::Request(request, reply)).await;
+        replied.await.unwrap_or_else(|_| Err(Error::disconnected()))
+    }
+
+    async fn tell(&self, ask: Ask) {
+        // A client that has ended drops the question, and with it the way to answer.
+        let _ = self.asks.send(ask).await;
+    }
+}
+
+fn unexpected<T>(reply: &Reply) -> Result<T, Error> {
+    let message = format!("an answer of another kind: {reply:?}");
+    Err(Error::new(Code::Internal, message))
+}
