@@ -15,6 +15,7 @@ use super::log::frame::FrameWriter;
 use super::log::{AppendError, Log};
 use super::queue::{Next, Queue, Submission};
 use super::recent::Recent;
+use super::sort_key::SortKey;
 use super::tables::Tables;
 use crate::StoreError;
 use crate::address::Key;
@@ -120,7 +121,7 @@ struct Batch<'a> {
     /// Why nothing can be written now.
     refusal: Option<StoreError>,
     /// The newest value of each row written in this batch.
-    rows: BTreeMap<Key, Option<Bytes>>,
+    rows: BTreeMap<SortKey, Option<Bytes>>,
     frame: FrameWriter,
     /// Rows of each accepted unit, in the order of the frame.
     unit_rows: Vec<usize>,
@@ -150,16 +151,17 @@ impl Batch<'_> {
         for write in unit.writes {
             let (key, value) = write.into_parts();
             self.frame.push(&key, value.as_ref());
-            self.rows.insert(key, value);
+            self.rows.insert(SortKey::new(&key), value);
         }
         Outcome::Committed
     }
 
     fn value(&mut self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        if let Some(value) = self.rows.get(key) {
+        let sort_key = SortKey::new(key);
+        if let Some(value) = self.rows.get(&sort_key) {
             return Ok(value.clone());
         }
-        if let Some(value) = self.recent.get(key) {
+        if let Some(value) = self.recent.get(&sort_key) {
             return Ok(value);
         }
         let value = self.tables.get(key)?;

@@ -20,6 +20,9 @@ use crate::{ErrorKind, StoreError};
 /// Bytes before the caller's key in a stored key.
 const PREFIX_LEN: usize = 3;
 
+/// Rows of a scan; reading one may fail.
+type Rows = Box<dyn Iterator<Item = Result<(Bytes, Bytes), StoreError>>>;
+
 pub(super) struct Lsm {
     database: Database,
     small: Keyspace,
@@ -54,8 +57,7 @@ impl Lsm {
 
     fn tree(&self, space: Space) -> Result<&Keyspace, StoreError> {
         match self.classes.get(&space) {
-            Some(SpaceClass::Small) => Ok(&self.small),
-            Some(SpaceClass::Log) => Ok(&self.log),
+            Some(class) => Ok(self.tree_of(*class)),
             None => Err(StoreError::new(
                 ErrorKind::Invalid,
                 format!(
@@ -66,15 +68,23 @@ impl Lsm {
         }
     }
 
+    fn tree_of(&self, class: SpaceClass) -> &Keyspace {
+        match class {
+            SpaceClass::Small => &self.small,
+            SpaceClass::Log => &self.log,
+        }
+    }
+
     /// Whether a space was declared.
     pub(super) fn check(&self, space: Space) -> Result<(), StoreError> {
         self.tree(space).map(|_| ())
     }
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        let stored = StoredKey::new(prefix(key.space, key.shard), &key.bytes);
         let value = self
             .tree(key.space)?
-            .get(stored_key(key).as_slice())
+            .get(stored.as_slice())
             .map_err(|error| engine_error("reading", &error))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -85,11 +95,7 @@ impl Lsm {
     }
 
     /// The rows of a scan's range, in its direction.
-    pub(super) fn range(
-        &self,
-        snapshot: &Snapshot,
-        scan: &Scan,
-    ) -> Result<Box<dyn Iterator<Item = Result<(Bytes, Bytes), StoreError>>>, StoreError> {
+    pub(super) fn range(&self, snapshot: &Snapshot, scan: &Scan) -> Result<Rows, StoreError> {
         let rows = snapshot.range(self.tree(scan.space)?, stored_bounds(scan));
         let read = |guard: fjall::Guard| {
             let (key, value) = guard
@@ -112,16 +118,16 @@ impl Lsm {
         for class in [SpaceClass::Small, SpaceClass::Log] {
             let mut rows = memtable
                 .rows()
-                .filter(|(key, _)| self.classes.get(&key.space) == Some(&class))
+                .filter(|(key, _)| self.classes.get(&Space(key.prefix()[0])) == Some(&class))
                 .peekable();
-            let Some((first, _)) = rows.peek() else {
+            if rows.peek().is_none() {
                 continue;
-            };
-            let tree = self.tree(first.space)?;
+            }
+            let tree = self.tree_of(class);
             let ingest = || -> fjall::Result<()> {
                 let mut ingestion = tree.start_ingestion()?;
                 for (key, slot) in rows {
-                    let stored = stored_key(key);
+                    let stored = StoredKey::new(key.prefix(), key.bytes());
                     match slot {
                         Some(value) => ingestion.write(stored.as_slice(), &value[..])?,
                         None => ingestion.write_tombstone(stored.as_slice())?,
@@ -166,19 +172,17 @@ struct StoredKey {
 }
 
 impl StoredKey {
+    fn new(prefix: [u8; PREFIX_LEN], bytes: &[u8]) -> StoredKey {
+        let mut buffer = [0; PREFIX_LEN + KEY_BYTES_MAX];
+        let len = PREFIX_LEN + bytes.len();
+        buffer[..PREFIX_LEN].copy_from_slice(&prefix);
+        buffer[PREFIX_LEN..len].copy_from_slice(bytes);
+        StoredKey { buffer, len }
+    }
+
     fn as_slice(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
-}
-
-fn stored_key(key: &Key) -> StoredKey {
-    let mut stored = StoredKey {
-        buffer: [0; PREFIX_LEN + KEY_BYTES_MAX],
-        len: PREFIX_LEN + key.bytes.len(),
-    };
-    stored.buffer[..PREFIX_LEN].copy_from_slice(&prefix(key.space, key.shard));
-    stored.buffer[PREFIX_LEN..stored.len].copy_from_slice(&key.bytes);
-    stored
 }
 
 fn prefix(space: Space, shard: Shard) -> [u8; PREFIX_LEN] {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::log::frame::Frame;
+use super::sort_key::{SortKey, sort_bounds};
 use crate::StoreError;
 use crate::address::Key;
 use crate::scan::{Direction, Scan};
@@ -17,13 +18,13 @@ pub(super) type Slot = Option<Bytes>;
 
 #[derive(Default)]
 pub(super) struct Memtable {
-    rows: BTreeMap<Key, Slot>,
+    rows: BTreeMap<SortKey, Slot>,
     log_bytes: usize,
 }
 
 impl Memtable {
-    pub(super) fn insert(&mut self, key: Key, slot: Slot) {
-        self.rows.insert(key, slot);
+    pub(super) fn insert(&mut self, key: &Key, slot: Slot) {
+        self.rows.insert(SortKey::new(key), slot);
     }
 
     /// Counts a frame whose rows are inserted.
@@ -36,15 +37,11 @@ impl Memtable {
         self.log_bytes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     pub(super) fn get(&self, key: &Key) -> Option<&Slot> {
-        self.rows.get(key)
+        self.rows.get(&SortKey::new(key))
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&Key, &Slot)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&SortKey, &Slot)> {
         self.rows.iter()
     }
 
@@ -52,8 +49,8 @@ impl Memtable {
     pub(super) fn range(&self, scan: &Scan) -> Box<dyn Iterator<Item = (Bytes, Slot)> + '_> {
         let range = self
             .rows
-            .range(scan.bounds())
-            .map(|(key, slot)| (key.bytes.clone(), slot.clone()));
+            .range(sort_bounds(&scan.bounds()))
+            .map(|(key, slot)| (key.bytes().clone(), slot.clone()));
         match scan.direction {
             Direction::Forward => Box::new(range),
             Direction::Backward => Box::new(range.rev()),

@@ -32,9 +32,10 @@ mod lsm;
 mod memtable;
 mod queue;
 mod recent;
+mod sort_key;
 mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -46,7 +47,7 @@ use parking_lot::{Mutex, RwLock};
 use self::committer::Committer;
 use self::directory::Directory;
 use self::free_space::FreeSpace;
-use self::log::Log;
+use self::log::{Log, Replayed};
 use self::lsm::Lsm;
 use self::memtable::Memtable;
 use self::queue::Queue;
@@ -130,9 +131,13 @@ impl Embedded {
         if directory.is_new() {
             log::create(&log_dir, segment_bytes)?;
         }
+        // The log is verified as a whole before anything is changed.
+        let (unflushed, replayed) = recover(&log_dir)?;
         directory.record(&classes)?;
         let lsm = Lsm::open(&directory.lsm(), options, &classes)?;
-        let log = recover(&lsm, &log_dir, options.memtable_bytes)?;
+        lsm.ingest(&unflushed)?;
+        let log = Log::start(&log_dir, segment_bytes, &replayed)?;
+        log::drop_segments(&log_dir, log.segment_number())?;
 
         let queue = Arc::new(Queue::new(options.queue_bytes_max));
         let tables = Arc::new(Tables::new(lsm));
@@ -203,26 +208,17 @@ impl Running {
     }
 }
 
-/// Replays the log into the trees and starts a new segment.
-fn recover(lsm: &Lsm, log_dir: &std::path::Path, memtable_bytes: usize) -> Result<Log, StoreError> {
+/// The rows that the log still holds. They fitted into memory before, as memtables.
+fn recover(log_dir: &Path) -> Result<(Memtable, Replayed), StoreError> {
     let mut memtable = Memtable::default();
     let replayed = log::replay(log_dir, |frame| {
         for row in frame.rows() {
             let (key, slot) = row.map_err(|why| StoreError::new(ErrorKind::Corrupt, why))?;
-            memtable.insert(key, slot);
-        }
-        memtable.charge(&frame);
-        if memtable.log_bytes() >= memtable_bytes {
-            lsm.ingest(&std::mem::take(&mut memtable))?;
+            memtable.insert(&key, slot);
         }
         Ok(())
     })?;
-    if !memtable.is_empty() {
-        lsm.ingest(&memtable)?;
-    }
-    let log = Log::start(log_dir, memtable_bytes as u64, &replayed)?;
-    log::drop_segments(log_dir, log.segment_number())?;
-    Ok(log)
+    Ok((memtable, replayed))
 }
 
 fn start_thread<T: Send + 'static>(

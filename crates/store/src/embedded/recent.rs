@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::sort_key::SortKey;
 use crate::address::Key;
 
 /// Estimate of what an entry costs beyond its key and value.
 const ENTRY_OVERHEAD: usize = 128;
 
-type Values = BTreeMap<Key, Option<Bytes>>;
+type Values = BTreeMap<SortKey, Option<Bytes>>;
 
 pub(super) struct Recent {
     young: Values,
@@ -33,7 +34,7 @@ impl Recent {
     }
 
     /// The value of a key, if it is known here; the inner option is whether the row exists.
-    pub(super) fn get(&mut self, key: &Key) -> Option<Option<Bytes>> {
+    pub(super) fn get(&mut self, key: &SortKey) -> Option<Option<Bytes>> {
         if let Some(value) = self.young.get(key) {
             return Some(value.clone());
         }
@@ -45,23 +46,23 @@ impl Recent {
     /// Begins to follow a key. Copies, since what it is given may be a slice of something large.
     pub(super) fn remember(&mut self, key: &Key, value: Option<&Bytes>) {
         let bytes = Bytes::copy_from_slice(&key.bytes);
-        let key = Key::new(key.space, key.shard, bytes);
+        let key = SortKey::new(&Key::new(key.space, key.shard, bytes));
         self.insert(key, value.map(|value| Bytes::copy_from_slice(value)));
     }
 
     /// Follows a write to a key, if it is known here.
-    pub(super) fn update(&mut self, key: &Key, value: Option<&Bytes>) {
+    pub(super) fn update(&mut self, key: &SortKey, value: Option<&Bytes>) {
         if let Some(known) = self.young.get_mut(key) {
             let len = |value: Option<&Bytes>| value.map_or(0, Bytes::len);
             self.young_bytes = self.young_bytes + len(value) - len(known.as_ref());
             *known = value.map(|value| Bytes::copy_from_slice(value));
-        } else if self.old.remove(key).is_some() {
-            self.remember(key, value);
+        } else if let Some((key, _)) = self.old.remove_entry(key) {
+            self.insert(key, value.map(|value| Bytes::copy_from_slice(value)));
         }
     }
 
-    fn insert(&mut self, key: Key, value: Option<Bytes>) {
-        let bytes = ENTRY_OVERHEAD + key.bytes.len() + value.as_ref().map_or(0, Bytes::len);
+    fn insert(&mut self, key: SortKey, value: Option<Bytes>) {
+        let bytes = ENTRY_OVERHEAD + key.bytes().len() + value.as_ref().map_or(0, Bytes::len);
         if self.young_bytes + bytes > self.generation_bytes {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;

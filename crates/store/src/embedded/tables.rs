@@ -94,7 +94,7 @@ impl Tables {
             let mut layers = self.layers.write();
             for row in rows.by_ref().take(count) {
                 let (key, slot) = row.expect("this process encoded the frame");
-                layers.active.insert(key, slot);
+                layers.active.insert(&key, slot);
             }
         }
         self.layers.write().active.charge(frame);

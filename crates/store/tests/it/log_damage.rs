@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 use crate::backends::{LOG, SPACES, bytes, key, options};
 
-const SECTOR: usize = 512;
+const PAGE: usize = 4096;
 const FRAMES: usize = 5;
 
-/// A directory whose log holds `FRAMES` frames of one row each, the last one spanning sectors,
+/// A directory whose log holds `FRAMES` frames of one row each, the last one spanning pages,
 /// and whose trees hold nothing.
 struct Original {
     dir: TempDir,
@@ -25,12 +25,12 @@ impl Original {
     fn new() -> Original {
         let dir = TempDir::new().unwrap();
         let store = open(dir.path()).unwrap();
-        let mut starts = vec![SECTOR];
+        let mut starts = vec![PAGE];
         for number in 0..FRAMES {
-            let value = vec![b'v'; if number == FRAMES - 1 { 1200 } else { 600 }];
+            let value = vec![b'v'; if number == FRAMES - 1 { 12_000 } else { 600 }];
             let unit = Unit::new().put(row(number), value.clone());
             assert_eq!(block_on(store.commit(vec![unit])), [Outcome::Committed]);
-            let frame = (24 + 10 + 2 + value.len()).next_multiple_of(SECTOR);
+            let frame = (24 + 10 + 2 + value.len()).next_multiple_of(PAGE);
             starts.push(starts.last().unwrap() + frame);
         }
         drop(store);
@@ -63,7 +63,7 @@ impl Original {
 
 fn open(dir: &Path) -> Result<Store, StoreError> {
     let options = anser_store::EmbeddedOptions {
-        memtable_bytes: 16 << 10,
+        memtable_bytes: 64 << 10,
         dir: dir.to_owned(),
         ..options(&TempDir::new().unwrap())
     };
@@ -93,10 +93,10 @@ fn an_untouched_log_replays() {
 }
 
 #[test]
-fn a_tail_torn_at_any_sector_is_cut_off_and_the_log_goes_on() {
+fn a_tail_torn_at_any_page_is_cut_off_and_the_log_goes_on() {
     let original = Original::new();
     let (start, end) = (original.starts[FRAMES - 1], original.starts[FRAMES]);
-    for cut in (start..end).step_by(SECTOR) {
+    for cut in (start..end).step_by(PAGE) {
         // Not written, written as zeros, or not even allocated.
         for fill in [Some(0xAB), Some(0), None] {
             let (dir, store) = original
@@ -119,14 +119,14 @@ fn a_tail_torn_at_any_sector_is_cut_off_and_the_log_goes_on() {
 }
 
 #[test]
-fn sectors_of_the_last_frame_may_land_in_any_order() {
+fn pages_of_the_last_frame_may_land_in_any_order() {
     let original = Original::new();
     let (start, end) = (original.starts[FRAMES - 1], original.starts[FRAMES]);
-    for lost in (start..end).step_by(SECTOR) {
+    for lost in (start..end).step_by(PAGE) {
         let (_dir, store) = original
-            .open_with(|content| content[lost..lost + SECTOR].fill(0))
+            .open_with(|content| content[lost..lost + PAGE].fill(0))
             .unwrap();
-        assert_eq!(rows(&store), FRAMES - 1, "sector at {lost} lost");
+        assert_eq!(rows(&store), FRAMES - 1, "page at {lost} lost");
     }
 }
 
@@ -183,9 +183,9 @@ fn a_log_without_segments_is_corruption() {
 fn stored_bytes_that_look_like_frames_are_not_taken_for_frames() {
     let original = Original::new();
     let content = fs::read(&original.segment).unwrap();
-    // A copy of a real frame header, at every place of a value that a sector could begin with.
+    // A copy of a real frame header, at every place of a value that a page could begin with.
     let header = &content[original.starts[2]..][..24];
-    let value: Vec<u8> = header.iter().copied().cycle().take(4096).collect();
+    let value: Vec<u8> = header.iter().copied().cycle().take(3 * PAGE).collect();
     let dir = TempDir::new().unwrap();
     let store = open(dir.path()).unwrap();
     let unit = Unit::new().put(row(0), value);

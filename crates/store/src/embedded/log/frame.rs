@@ -1,7 +1,8 @@
 //! The bytes of one batch in the log.
 //!
-//! A frame begins at a multiple of [`ALIGN`] and is padded with zeros to the next one, so that
-//! writing a frame never touches a sector that holds an acknowledged one.
+//! A frame begins at a multiple of [`ALIGN`] and is padded with zeros to the next one: writing it
+//! never touches a page that holds an acknowledged frame, and never makes the kernel read a page
+//! first. The file system writes whole pages anyway.
 //!
 //! ```text
 //! header  magic u32 · body length u32 · batch number u64 · body CRC-32 u32
@@ -19,8 +20,8 @@ use bytes::Bytes;
 
 use crate::address::{Key, Shard, Space};
 
-/// Frames begin at multiples of this: the sector size that disks write atomically.
-pub(crate) const ALIGN: usize = 512;
+/// Frames begin at multiples of this: the page size of the page cache.
+pub(crate) const ALIGN: usize = 4096;
 
 /// Bytes of a frame header.
 pub(crate) const HEADER_LEN: usize = 24;

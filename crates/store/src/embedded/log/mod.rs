@@ -192,7 +192,7 @@ fn replay_segment(
     each: &mut impl FnMut(Frame) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
     let content = Bytes::from(found.content);
-    let mut at = usize::try_from(FRAMES_START).expect("a sector");
+    let mut at = usize::try_from(FRAMES_START).expect("a page");
     let mut next_batch = found.first_batch;
     while let Some(frame) = frame_at(&content, at, next_batch, found.salt) {
         at += frame.bytes.len();

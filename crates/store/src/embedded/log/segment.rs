@@ -7,7 +7,7 @@
 //! ```text
 //! 0      magic "ANSERLOG" · version u32 · segment number u64 · first batch u64 · salt 8 bytes
 //!        · CRC-32 u32
-//! 512    frames, each at a multiple of 512
+//! 4096   frames, each at a multiple of 4096
 //! ```
 
 use std::fs::{self, File};
@@ -58,6 +58,9 @@ impl Segment {
                 .read(true)
                 .write(true)
                 .open(&draft)?;
+            // What the page cache holds of the earlier life is in larger units than the frames to
+            // come, and would be written back in those.
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
             rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size)?;
             file.write_all_at(&encode_header(number, first_batch, salt), 0)?;
             file.sync_all()?;
