@@ -84,7 +84,7 @@ test("groups: create, add, remove, quit, dismiss", async () => {
   const group = await olga.client.createGroup({ name: "Geese", members: ["paul"] });
   const talk = group.conversation;
   await until("paul is in", () => paul.client.list.get(talk)?.name === "Geese");
-  await olga.client.addGroupMembers(group.id, ["quinn"]);
+  assert.equal((await olga.client.addGroupMembers(group.id, ["quinn"])).memberCount, 3);
   await until("quinn is in", () => quinn.client.list.get(talk)?.member === true);
   await olga.client.send(talk, "welcome");
   await until("all have it", () => [olga, paul, quinn].every((one) => one.texts(talk).includes("welcome")));

@@ -1,7 +1,7 @@
 /** The built server as a process of its own, on a free port and a data directory of its own. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,12 +23,14 @@ interface Ready {
   readonly demo_url: string;
 }
 
+type Running = ChildProcessByStdio<null, Readable, null>;
+
 export class Server {
   #ready: Ready;
-  #process: ChildProcessByStdio<null, Readable, null>;
+  #process: Running;
   readonly #data: string;
 
-  private constructor(process: ChildProcessByStdio<null, Readable, null>, ready: Ready, data: string) {
+  private constructor(process: Running, ready: Ready, data: string) {
     this.#process = process;
     this.#ready = ready;
     this.#data = data;
@@ -73,6 +75,7 @@ export class Server {
   async remove(): Promise<void> {
     await this.kill();
     await rm(this.#data, { recursive: true, force: true });
+    await rm(logOf(this.#data), { force: true });
   }
 
   /** A request of the server API, as an application's backend makes it. */
@@ -97,16 +100,28 @@ export class Server {
   }
 }
 
+function logOf(data: string): string {
+  return `${data}.log`;
+}
+
 async function launch(data: string, listen: string) {
   const args = ["serve", "--data", data, "--listen", listen, "--ready-json"];
-  const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "inherit"] });
+  // Variables named ANSER_… configure the server, and it refuses those that it does not know.
+  const env = Object.entries(process.env).filter(([name]) => !name.startsWith("ANSER_"));
+  const log = openSync(logOf(data), "a");
+  const stdio: ["ignore", "pipe", number] = ["ignore", "pipe", log];
+  const child = spawn(BINARY, args, { stdio, env: Object.fromEntries(env) }) as Running;
+  closeSync(log);
   const ready = new Promise<Ready>((resolve, reject) => {
     const timeout = setTimeout(() => reject(new Error("the server is not ready")), READY_MS);
     createInterface(child.stdout).once("line", (line) => {
       clearTimeout(timeout);
       resolve(JSON.parse(line) as Ready);
     });
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+    child.once("exit", (code) => {
+      const said = readFileSync(logOf(data), "utf8").slice(-2_000);
+      reject(new Error(`the server ended with ${code}: ${said}`));
+    });
   });
   return { process: child, ready: await ready };
 }

@@ -297,14 +297,16 @@ export class AnserClient {
     return this.#ask("action", { case: "createGroup", value }, "group", wire.groupFrom);
   }
 
-  async addGroupMembers(groupId: string, members: readonly string[]): Promise<void> {
+  async addGroupMembers(groupId: string, members: readonly string[]): Promise<Group> {
     const value = create(AddGroupMembersSchema, { groupId, members: [...members] });
-    await this.#ask("question", { case: "addGroupMembers", value }, "done");
+    const command = { case: "addGroupMembers", value } as const;
+    return this.#ask("question", command, "group", wire.groupFrom);
   }
 
-  async removeGroupMembers(groupId: string, members: readonly string[]): Promise<void> {
+  async removeGroupMembers(groupId: string, members: readonly string[]): Promise<Group> {
     const value = create(RemoveGroupMembersSchema, { groupId, members: [...members] });
-    await this.#ask("question", { case: "removeGroupMembers", value }, "done");
+    const command = { case: "removeGroupMembers", value } as const;
+    return this.#ask("question", command, "group", wire.groupFrom);
   }
 
   async quitGroup(groupId: string): Promise<void> {

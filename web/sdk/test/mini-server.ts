@@ -430,10 +430,12 @@ function handleGroup(server: MiniServer, me: string, command: Request["command"]
       for (const user of users) server.join(talk, user);
       server.notice(talk, GroupNotice_Kind.ADDED, me, users);
       for (const user of users) server.touch(talk, user);
-      return done();
+      return groupResult(talk);
     }
     case "removeGroupMembers":
-      return talk.owner === me ? leave(GroupNotice_Kind.REMOVED, command.value.members) : failure(3012);
+      if (talk.owner !== me) return failure(3012);
+      leave(GroupNotice_Kind.REMOVED, command.value.members);
+      return groupResult(talk);
     case "quitGroup":
       return leave(GroupNotice_Kind.QUIT, [me]);
     case "dismissGroup":
