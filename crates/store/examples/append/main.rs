@@ -37,6 +37,7 @@ struct Arguments {
     seconds: u64,
     conversations: usize,
     preload: usize,
+    memtable_mib: usize,
     seed: u64,
 }
 
@@ -61,6 +62,7 @@ fn arguments() -> Result<Arguments, String> {
     let seconds = number("seconds", 10)?;
     let conversations = small(number("conversations", 200_000)?)?;
     let preload = small(number("preload", 0)?)?;
+    let memtable_mib = small(number("memtable-mib", 32)?)?;
     let seed = number("seed", 1)?;
     let dir = given
         .remove("dir")
@@ -73,6 +75,7 @@ fn arguments() -> Result<Arguments, String> {
             seconds,
             conversations,
             preload,
+            memtable_mib,
             seed,
         }),
     }
@@ -119,14 +122,11 @@ async fn preload(store: &Store, workload: &mut Workload, units: usize) -> Result
 fn main() -> Result<(), String> {
     let arguments = arguments()?;
     let opening = Instant::now();
-    let store = {
-        let mut o = EmbeddedOptions::new(&arguments.dir);
-        if let Ok(w) = std::env::var("W") {
-            o.memtable_bytes = w.parse().unwrap();
-        }
-        Store::embedded(&o, &spaces())
-    }
-    .map_err(|error| error.to_string())?;
+    let options = EmbeddedOptions {
+        memtable_bytes: arguments.memtable_mib << 20,
+        ..EmbeddedOptions::new(&arguments.dir)
+    };
+    let store = Store::embedded(&options, &spaces()).map_err(|error| error.to_string())?;
     let open_ms = opening.elapsed().as_millis();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -37,7 +37,7 @@ impl Original {
         let segment = fs::read_dir(dir.path().join("log"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "seg"))
             .max()
             .unwrap();
         Original {

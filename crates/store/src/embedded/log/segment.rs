@@ -143,7 +143,7 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
     Ok(segments)
 }
 
-const SUFFIX: &str = ".log";
+const SUFFIX: &str = ".seg";
 
 pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:012}{SUFFIX}"))
