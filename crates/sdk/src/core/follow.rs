@@ -7,13 +7,9 @@
 //! and the kept ones follow. Pages, pushes and the results of own sends all go through this one
 //! rule, so it does not matter which of them brings a message first.
 //!
-//! A conversation is followed
-//! - from the first message that arrives live or is sent here, beginning before that message;
-//! - from when the application opens it, beginning where the application says, or at its head.
-//!
-//! It stays followed, over reconnects and (with a [`SavedState`](crate::SavedState)) restarts,
-//! until the user leaves it, the server refuses it, or more than [`FOLLOWED_MAX`] are: then the
-//! one that was silent longest gives way, never one of the [`OPENED_MAX`] opened last.
+//! Which conversations these are, [`core`](super) says. When there are more than
+//! [`FOLLOWED_MAX`], the one that was silent longest gives way, never one of the [`OPENED_MAX`]
+//! opened last.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,9 +16,29 @@
 //! and with it whatever waits in the outbox. When it ends, the range of the code, if there is
 //! one, says what comes next: another try after a backoff (1xxx, or no code), another try with a
 //! new token (2xxx), or nothing (3xxx, 4xxx).
+//!
+//! # What is promised
+//!
+//! A **send** is answered exactly once. If the answer is good, the message is on the server's
+//! disk, once. It goes out at most twice without an answer, under one client message id.
+//!
+//! Of every **followed** conversation, every message after [`Event::Followed`] comes as
+//! [`Event::Message`], in the conversation's order, once, over reconnects, and over restarts that
+//! start from the [`SavedState`] of the events stored so far. What the server does not have any
+//! more is named by [`Event::Lost`]. A conversation is followed
+//! - from the first message that arrives live or is sent here, beginning before that message;
+//! - from when the application opens it, beginning where the application says or at its head;
+//!
+//! until the user leaves it, the server refuses it, or another takes its place, which
+//! [`Event::Unfollowed`] says. Of other conversations the rows of the list tell that something
+//! happened ([`Event::Conversation`]), and history is read on demand.
+//!
+//! Every queue has a limit in [`limits`](crate::limits).
 
 mod api;
+mod asking;
 mod backoff;
+mod catching_up;
 mod connection;
 mod dispatch;
 mod follow;

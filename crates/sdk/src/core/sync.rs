@@ -21,6 +21,8 @@ struct Run {
     pages: u32,
     /// Did an answer say "reset"?
     reset: bool,
+    /// Is the answer the newest part of the list, and not what changed since a position?
+    from_nothing: bool,
     told: BTreeSet<String>,
 }
 
@@ -29,9 +31,9 @@ struct Run {
 pub(super) enum Next {
     /// Ask for the next page.
     Continue(wire::Sync),
-    /// It is complete. `reset`: the conversations that were told, if the answer was a whole list
-    /// instead of a difference.
-    Complete { reset: Option<BTreeSet<String>> },
+    /// It is complete. `told`: the conversations in it, if it was the newest part of the list:
+    /// then it says nothing about all others. `None`: nothing happened in all others.
+    Complete { told: Option<BTreeSet<String>> },
     /// The server does not come to an end.
     Endless,
 }
@@ -92,6 +94,7 @@ impl Sync {
             request: request.clone(),
             pages: 0,
             reset: false,
+            from_nothing: request.epoch == 0,
             told: BTreeSet::new(),
         });
         request
@@ -129,7 +132,8 @@ impl Sync {
             return Next::Endless;
         };
         run.pages += 1;
-        if run.reset {
+        let partial = run.reset || run.from_nothing;
+        if partial {
             let rows = result.conversations.iter();
             run.told.extend(rows.map(|row| row.id.clone()));
         }
@@ -146,7 +150,7 @@ impl Sync {
         self.as_new = false;
         self.wanted |= self.heard > result.feed_version;
         Next::Complete {
-            reset: run.reset.then_some(run.told),
+            told: partial.then_some(run.told),
         }
     }
 

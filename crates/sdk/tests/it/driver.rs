@@ -252,7 +252,7 @@ async fn without_anybody_to_listen_it_still_works() {
             peer.serve(&server, |_| false).await;
         }
     });
-    assert_eq!(client.send_text("g/a", "x").await.unwrap().seq, 2_001);
+    client.send_text("g/a", "x").await.unwrap();
     client.logout().await.unwrap();
     serving.await.unwrap();
     let idle = |state: &ConnectionState| *state == ConnectionState::Idle;

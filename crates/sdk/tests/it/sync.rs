@@ -233,9 +233,12 @@ fn another_epoch_drops_every_position_and_open_conversations_begin_anew() {
         ..empty_sync()
     };
     script.answer(id, Answer::Sync(result));
-    let (id, pull) = script.pull_request();
+    let pulls = script.requests();
+    let Command::PullMessages(pull) = &pulls[0].1 else {
+        panic!("no pull");
+    };
     assert_eq!((pull.conversation.as_str(), pull.descending), ("g/a", true));
-    script.answer(id, Answer::Messages(page("g/a", [4], true, 4)));
+    script.answer(pulls[0].0, Answer::Messages(page("g/a", [4], true, 4)));
     let followed = &script.core.saved().followed;
     assert_eq!((followed["g/a"], followed["g/b"]), (4, 3));
     assert_eq!(script.core.saved().epoch, 8);
@@ -261,6 +264,17 @@ fn a_position_that_the_server_refuses_is_dropped_once() {
     assert_eq!(sync, wire::Sync::default());
     script.refuse(id, 3_000);
     assert!(matches!(script.core.state(), ConnectionState::Stopped(_)));
+
+    let (mut script, id, _) = start(saved(&[("g/a", 5)]));
+    script.refuse(id, 3_000);
+    script.pass(1_000);
+    let (id, _) = script.sync_request();
+    script.answer(id, Answer::Sync(empty_sync()));
+    let (_, pull) = script.pull_request();
+    assert_eq!(
+        pull.from_seq, 5,
+        "the list begins anew, and may end before what is followed"
+    );
 
     let (mut script, id, first) = start(saved(&[("g/a", 5)]));
     script.refuse(id, 1_001);

@@ -1,0 +1,176 @@
+//! What the application asks: from the request to its answer.
+
+use anser_domain::Timestamp;
+use anser_domain::code::{Action, Code};
+use anser_domain::message::{check_client_message_id, check_content};
+use anser_proto::client as wire;
+use prost::Message as _;
+use wire::request::Command;
+use wire::response::Result as Answer;
+
+use super::api::{Outgoing, Random, Reply, Request, Ticket};
+use super::backoff::Backoff;
+use super::dispatch::no_answer;
+use super::follow::BrokenPromise;
+use super::{ClientCore, outbox, requests};
+use crate::error::Error;
+use crate::model::{Message, Sent};
+
+impl ClientCore {
+    /// A request of the application.
+    pub(super) fn request(&mut self, ticket: Ticket, request: Request, random: Random<'_>) {
+        let taken = match request {
+            _ if !self.phase.is_wanted() => Err(Error::disconnected()),
+            Request::Send(outgoing) => self.accept_send(ticket, outgoing, random),
+            other => requests::check(&other)
+                .and_then(|()| self.check_size(requests::encode(&other)))
+                .and_then(|()| self.requests.push(ticket, other, self.now)),
+        };
+        if let Err(error) = taken {
+            self.done(ticket, Err(error));
+        }
+    }
+
+    pub(super) fn accept_send(
+        &mut self,
+        ticket: Ticket,
+        outgoing: Outgoing,
+        random: Random<'_>,
+    ) -> Result<(), Error> {
+        requests::check_conversation(&outgoing.conversation)?;
+        let content = &outgoing.content;
+        let bytes_max = self.session.content_bytes_max;
+        check_content(&content.kind, content.body.len(), bytes_max)?;
+        let client_message_id = match &outgoing.client_message_id {
+            Some(id) => {
+                check_client_message_id(id)?;
+                id.clone()
+            }
+            None => format!("{:016x}{:016x}", random(), random()),
+        };
+        self.outbox
+            .push(ticket, outgoing, client_message_id, self.now)
+    }
+
+    pub(super) fn check_size(&self, command: Option<Command>) -> Result<(), Error> {
+        let request = wire::Request {
+            id: u32::MAX,
+            command,
+        };
+        // Two bytes of key, and a length.
+        if request.encoded_len() + 8 <= self.session.frame_bytes_max {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::FrameTooLarge,
+            "the request does not fit into a frame",
+        ))
+    }
+
+    pub(super) fn send_answered(
+        &mut self,
+        key: outbox::Key,
+        answer: Answer,
+        random: Random<'_>,
+    ) -> Result<(), BrokenPromise> {
+        let result = match answer {
+            Answer::SendMessage(result) => result,
+            Answer::Error(error) => {
+                self.send_refused(key, error.into(), random);
+                return Ok(());
+            }
+            _ => {
+                self.send_refused(key, no_answer().into(), random);
+                return Err(BrokenPromise);
+            }
+        };
+        let Some(entry) = self.outbox.remove(key) else {
+            return Ok(());
+        };
+        let message = Message {
+            conversation: result.conversation,
+            seq: result.seq,
+            message_id: result.message_id,
+            sender: self.session.user_id.clone(),
+            client_message_id: entry.client_message_id().to_owned(),
+            time: Timestamp(result.time),
+            content: entry.outgoing.content,
+            counted: true,
+        };
+        let sent = Sent {
+            conversation: message.conversation.clone(),
+            seq: message.seq,
+            message_id: message.message_id.clone(),
+            time: message.time,
+            client_message_id: message.client_message_id.clone(),
+        };
+        self.done(entry.ticket, Ok(Reply::Sent(sent)));
+        self.arrived(result.prev, message, entry.losses > 0)
+    }
+
+    pub(super) fn send_refused(&mut self, key: outbox::Key, error: Error, random: Random<'_>) {
+        match error.action() {
+            Action::Retry => {
+                let from = self.retry_time(&error, random);
+                let failed = self.outbox.retry(key, from, self.now, error);
+                self.fail_each(failed);
+            }
+            Action::LogIn => {
+                let failed = self.outbox.retry(key, self.now, self.now, error.clone());
+                self.fail_each(failed);
+                self.connection_error(error, random);
+            }
+            Action::GiveUp | Action::SignedOut => {
+                if let Some(entry) = self.outbox.remove(key) {
+                    self.done(entry.ticket, Err(error.clone()));
+                }
+                self.background_error(&error, random);
+            }
+        }
+    }
+
+    pub(super) fn request_answered(&mut self, key: u64, answer: Answer, random: Random<'_>) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let result = requests::decode(request, answer);
+        match result {
+            Err(error) if error.action() == Action::Retry => {
+                let from = self.retry_time(&error, random);
+                let failed = self.requests.retry(key, from, error);
+                self.fail_each(failed);
+            }
+            Err(error) if error.action() == Action::LogIn => {
+                let failed = self.requests.retry(key, self.now, error.clone());
+                self.fail_each(failed);
+                self.connection_error(error, random);
+            }
+            result => {
+                let Some((ticket, request)) = self.requests.remove(key) else {
+                    return;
+                };
+                let logged_out = request == Request::Logout && result.is_ok();
+                let error = result.clone().err();
+                self.done(ticket, result);
+                if logged_out {
+                    self.token = None;
+                    self.disconnect();
+                } else if let Some(error) = error {
+                    self.background_error(&error, random);
+                }
+            }
+        }
+    }
+
+    pub(super) fn retry_time(&mut self, error: &Error, random: Random<'_>) -> Timestamp {
+        let wait = Backoff::default().next_ms(error.retry_after_ms, random);
+        self.now.plus_ms(wait)
+    }
+
+    /// An error of one request that says something about the connection too.
+    pub(super) fn background_error(&mut self, error: &Error, random: Random<'_>) {
+        if matches!(error.action(), Action::LogIn | Action::SignedOut) {
+            self.connection_error(error.clone(), random);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What happened elsewhere: pushes, syncs and pulls, and what they mean for the position.
+
+use std::collections::BTreeMap;
+
+use anser_domain::code::Action;
+use anser_domain::limits::{INBOX_CONVERSATIONS_MAX, SYNC_OPEN_MAX};
+use anser_proto::client as wire;
+use wire::request::Command;
+
+use super::ClientCore;
+use super::api::{Event, Random};
+use super::dispatch::What;
+use super::follow::{BrokenPromise, Pull};
+use super::sync::Next;
+use crate::error::Error;
+use crate::limits::{PULL_PAGE, SYNC_TIMEOUT_MS};
+use crate::model::{Message, ReadPosition};
+
+impl ClientCore {
+    pub(super) fn start_sync(&mut self) {
+        let saved = &self.saved;
+        let other_data = saved.epoch != 0 && saved.epoch != self.session.epoch;
+        let other_user = !saved.user_id.is_empty() && saved.user_id != self.session.user_id;
+        if other_data || other_user {
+            self.drop_positions();
+        }
+        let open = self.follows.for_sync(SYNC_OPEN_MAX).into_iter();
+        let request = wire::Sync {
+            epoch: self.saved.epoch,
+            feed_version: self.saved.feed_version,
+            synced_time: self.saved.synced_time,
+            open: open
+                .map(|(conversation, seq)| wire::OpenConversation {
+                    conversation,
+                    seq,
+                    // Changes of messages are not followed yet.
+                    rev: 0,
+                })
+                .collect(),
+            cursor: String::new(),
+        };
+        let request = self.sync.start(request, self.now);
+        self.submit_sync(request);
+    }
+
+    pub(super) fn submit_sync(&mut self, request: wire::Sync) {
+        let until = self.now.plus_ms(SYNC_TIMEOUT_MS);
+        self.submit(What::Sync, until, Command::Sync(request));
+    }
+
+    pub(super) fn pull(&mut self) {
+        for (conversation, pull) in self.follows.take_pulls(self.now) {
+            let command = wire::PullMessages {
+                conversation: conversation.clone(),
+                from_seq: match pull {
+                    Pull::After(seq) => seq,
+                    Pull::Head => 0,
+                },
+                descending: pull == Pull::Head,
+                limit: match pull {
+                    Pull::After(_) => PULL_PAGE,
+                    Pull::Head => 1,
+                },
+            };
+            let what = What::Pull(conversation, pull);
+            let until = self.now.plus_ms(SYNC_TIMEOUT_MS);
+            self.submit(what, until, Command::PullMessages(command));
+        }
+    }
+
+    /// Moves the time of the last sync once everything it told of is fetched. Earlier, a client
+    /// that is started anew would not be told of it again.
+    pub(super) fn settle(&mut self) {
+        if self.sync.fetching.is_some() && self.follows.is_caught_up() {
+            let saved = &self.saved;
+            self.position(saved.epoch, saved.feed_version, saved.synced_time);
+        }
+    }
+
+    pub(super) fn arrived(
+        &mut self,
+        prev: u64,
+        message: Message,
+        again: bool,
+    ) -> Result<(), BrokenPromise> {
+        if self.held.is_some() {
+            self.follows.exists(&message.conversation, message.seq);
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        let result = self.follows.arrived(prev, message, again, &mut events);
+        self.emit_all(events);
+        result
+    }
+
+    pub(super) fn read(&mut self, push: wire::ReadPush) {
+        let position = ReadPosition {
+            read_seq: push.read_seq,
+            unread: push.unread,
+        };
+        match &mut self.held {
+            Some(held) => {
+                if held.reads.len() < INBOX_CONVERSATIONS_MAX
+                    || held.reads.contains_key(&push.conversation)
+                {
+                    held.reads.insert(push.conversation, position);
+                }
+            }
+            None => self.emit(Event::Read {
+                conversation: push.conversation,
+                position,
+            }),
+        }
+    }
+
+    pub(super) fn conversation(&mut self, push: wire::ConversationPush) {
+        let ours = self.saved.feed_version;
+        let Some(row) = push.conversation.filter(|_| self.held.is_none()) else {
+            return self.sync.want();
+        };
+        let running = self.sync.hear(push.feed_version);
+        if !running && push.feed_version <= ours {
+            return; // a repetition
+        }
+        let next = !running && push.feed_previous == ours;
+        if !running && !next {
+            self.sync.want();
+        }
+        self.row(row, next.then_some(push.feed_version));
+    }
+
+    pub(super) fn row(&mut self, row: wire::Conversation, feed_version: Option<u64>) {
+        let (name, head_seq, member) = (row.id.clone(), row.head_seq, row.member);
+        self.emit(Event::Conversation {
+            row: row.into(),
+            feed_version,
+        });
+        if member {
+            self.follows.exists(&name, head_seq);
+        } else {
+            self.unfollow(&name, None);
+        }
+    }
+
+    pub(super) fn unfollow(&mut self, conversation: &str, error: Option<Error>) {
+        let mut events = Vec::new();
+        self.follows.remove(conversation, error, &mut events);
+        self.emit_all(events);
+    }
+
+    pub(super) fn pulled(
+        &mut self,
+        pull: &Pull,
+        page: wire::MessagePage,
+    ) -> Result<(), BrokenPromise> {
+        if self.held.is_some() {
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        let result = match pull {
+            Pull::After(from) => self.follows.page(*from, page, self.now, &mut events),
+            Pull::Head => {
+                let head = page.head_seq;
+                self.follows.head(&page.conversation, head, &mut events);
+                Ok(())
+            }
+        };
+        self.emit_all(events);
+        result
+    }
+
+    pub(super) fn pull_refused(&mut self, conversation: &str, error: Error, random: Random<'_>) {
+        match error.action() {
+            Action::Retry => {
+                let from = self.retry_time(&error, random);
+                self.follows.pull_later(conversation, from);
+            }
+            Action::GiveUp => self.unfollow(conversation, Some(error)),
+            Action::LogIn | Action::SignedOut => self.connection_error(error, random),
+        }
+    }
+
+    pub(super) fn synced(
+        &mut self,
+        mut result: wire::SyncResult,
+        random: Random<'_>,
+    ) -> Result<(), BrokenPromise> {
+        if self.held.is_some() || !self.sync.is_running() {
+            return Ok(());
+        }
+        if self.saved.epoch != 0 && result.epoch != self.saved.epoch {
+            // Between `Welcome` and now; what was asked for was asked of other data.
+            self.session.epoch = result.epoch;
+            self.drop_positions();
+            self.sync.failed(0, self.now, random);
+            return Ok(());
+        }
+        let cached = self.saved.synced_time != 0 || self.saved.feed_version != 0;
+        if self.sync.is_first_reset(result.reset) && cached {
+            self.emit(Event::Reset { positions: false });
+        }
+        let asked: BTreeMap<String, u64> = self.sync.open();
+        let next = self.sync.answered(&result);
+        for row in std::mem::take(&mut result.conversations) {
+            self.row(row, None);
+        }
+        for page in std::mem::take(&mut result.pages) {
+            let from = *asked.get(&page.conversation).ok_or(BrokenPromise)?;
+            let mut events = Vec::new();
+            let taken = self.follows.page(from, page, self.now, &mut events);
+            self.emit_all(events);
+            taken?;
+        }
+        match next {
+            Next::Continue(request) => self.submit_sync(request),
+            Next::Endless => return Err(BrokenPromise),
+            Next::Complete { told } => {
+                if let Some(told) = told {
+                    self.follows.verify_all_but(&told);
+                }
+                self.sync.fetching = Some(result.synced_time);
+                let before = self.saved.synced_time;
+                self.position(result.epoch, result.feed_version, before);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn position(&mut self, epoch: u64, feed_version: u64, synced_time: u64) {
+        let synced_time = match self.sync.fetching {
+            Some(time) if self.follows.is_caught_up() => {
+                self.sync.fetching = None;
+                time
+            }
+            _ => synced_time,
+        };
+        self.emit(Event::Synced {
+            user_id: self.session.user_id.clone(),
+            epoch,
+            feed_version,
+            synced_time,
+        });
+    }
+
+    pub(super) fn sync_refused(&mut self, error: Error, random: Random<'_>) {
+        match error.action() {
+            Action::Retry => self.sync.failed(error.retry_after_ms, self.now, random),
+            Action::GiveUp => {
+                if self.sync.refused() {
+                    self.connection_error(error, random);
+                }
+            }
+            Action::LogIn | Action::SignedOut => self.connection_error(error, random),
+        }
+    }
+}
