@@ -57,8 +57,13 @@ fn main() {
     let source = Source::new(size);
     let minimum = Minimum::of(&source);
     let faults = Faults {
-        throttled: 1,
-        ..Faults::bad_day(11)
+        seed: 11,
+        slow: 20,
+        reset: 4,
+        server_error: 3,
+        garbage: 1,
+        truncated: 4,
+        ..Faults::default()
     };
     let server = StandIn::start(source, faults);
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -158,7 +163,7 @@ fn watch(
 
 /// Requests that nothing could do without.
 struct Minimum {
-    kinds: [(&'static str, u64); 4],
+    kinds: [(&'static str, u64); 5],
 }
 
 impl Minimum {
@@ -188,6 +193,8 @@ impl Minimum {
                 ("classes", classes),
                 ("lists", lists),
                 ("subscribers", subscribers),
+                // The second opinion: four conversations of each sort.
+                ("conversations", 12),
             ],
         }
     }

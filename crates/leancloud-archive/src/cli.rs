@@ -51,6 +51,12 @@ pub struct ArchiveArgs {
     #[arg(long, default_value_t = 900)]
     pub patience: u64,
 
+    /// Which history to read the messages from.
+    #[arg(long, value_name = "WAY", default_value = "auto")]
+    pub via: Via,
+    /// Conversations of each sort whose own history is compared with what was read.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub samples: u16,
     /// Leave a part out. Can be repeated.
     #[arg(long, value_name = "PART")]
     pub skip: Vec<Part>,
@@ -114,6 +120,17 @@ pub enum Part {
     Lists,
     /// Subscribers of service conversations.
     Subscribers,
+}
+
+/// Which history the messages are read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Via {
+    /// The application's, or where that is refused, every conversation's.
+    Auto,
+    /// The application's: one request a thousand messages, temporary conversations included.
+    Application,
+    /// Every conversation's: at least two requests each, without temporary conversations.
+    Conversations,
 }
 
 /// How progress is reported.

@@ -28,7 +28,7 @@ use crate::ambient;
 use crate::error::Error;
 
 /// First and longest pause between attempts at one request.
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// Why one request has no answer.
@@ -320,7 +320,7 @@ fn refused<T>(status: u16, message: &str) -> Outcome<T> {
 /// Doubles from attempt to attempt; the random half keeps parallel requests apart.
 fn backoff(attempt: u32, jitter: f64) -> Duration {
     let full = BACKOFF_FIRST
-        .saturating_mul(1 << attempt.min(10))
+        .saturating_mul(1 << attempt.saturating_sub(1).min(10))
         .min(BACKOFF_MAX);
     full.mul_f64(0.5 + jitter / 2.0)
 }
@@ -354,10 +354,10 @@ mod tests {
 
     #[test]
     fn backoff_grows_to_its_limit() {
-        assert_eq!(backoff(0, 1.0), BACKOFF_FIRST);
-        assert_eq!(backoff(3, 1.0), Duration::from_secs(4));
+        assert_eq!(backoff(1, 1.0), BACKOFF_FIRST);
+        assert_eq!(backoff(5, 1.0), Duration::from_secs(4));
         assert_eq!(backoff(30, 1.0), BACKOFF_MAX);
-        assert_eq!(backoff(3, 0.0), Duration::from_secs(2));
+        assert_eq!(backoff(5, 0.0), Duration::from_secs(2));
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn close(layout: &Layout, unit: &str, keep_older: bool, through: i64) -> Result<
 pub(crate) fn write(
     layout: &Layout,
     unit: &str,
-    newer: RowStream,
+    newer: RowStream<'_>,
     keep_older: bool,
     through: i64,
 ) -> Result<Finished, Error> {
@@ -165,6 +165,16 @@ pub(crate) fn write(
     } else {
         newer
     };
+    write_rows(layout, unit, rows, through)
+}
+
+/// Writes a unit of rows in order; none make an empty unit.
+pub(crate) fn write_rows(
+    layout: &Layout,
+    unit: &str,
+    rows: impl Iterator<Item = Result<Row, Error>>,
+    through: i64,
+) -> Result<Finished, Error> {
     let mut writer = None;
     for row in rows {
         let writer = match &mut writer {

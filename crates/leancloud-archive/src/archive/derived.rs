@@ -12,12 +12,12 @@ use futures::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
+use super::classes::write_rows;
 use crate::ambient;
 use crate::error::Error;
-use crate::layout::Layout;
 use crate::progress::Progress;
 use crate::rows::{Kind, Row};
-use crate::segment::{Finished, RowStream, Rows, Writer, remove};
+use crate::segment::{RowStream, Rows, remove};
 use crate::spool::{self, Spool};
 
 /// Something to fetch for.
@@ -61,7 +61,7 @@ where
         fetched: false,
     });
     let known = run.state().manifest.units.get(unit).cloned();
-    let older: RowStream = match &known {
+    let older: RowStream<'_> = match &known {
         Some(unit_known) if unit_known.rows > 0 => {
             Box::new(Rows::open(&run.layout.rows(unit), Kind::Lists)?)
         }
@@ -102,27 +102,19 @@ where
         return remove(&path);
     }
     let (layout, name, through) = (run.layout.clone(), unit.to_owned(), run.plan.until);
-    let finished = ambient::blocking(move || close(&layout, &name, through)).await?;
+    let finished = ambient::blocking(move || {
+        let rows = spool::rows::<Mark>(&layout.spool(&name), Kind::Lists)?;
+        write_rows(&layout, &name, rows, through)
+    })
+    .await?;
     run.state().finish(&finished)
 }
 
 /// The row of `id`, dropping rows of subjects that are gone.
-fn older_row(older: &mut Peekable<RowStream>, id: &str) -> Option<Result<Row, Error>> {
+fn older_row(older: &mut Peekable<RowStream<'_>>, id: &str) -> Option<Result<Row, Error>> {
     while older
         .next_if(|row| row.as_ref().is_ok_and(|row| row.id.as_str() < id))
         .is_some()
     {}
     older.next_if(|row| row.as_ref().map_or(true, |row| row.id == id))
-}
-
-fn close(layout: &Layout, unit: &str, through: i64) -> Result<Finished, Error> {
-    let mut rows = spool::rows::<Mark>(&layout.spool(unit), Kind::Lists)?.peekable();
-    if rows.peek().is_none() {
-        return Ok(Finished::empty(unit, through));
-    }
-    let mut writer = Writer::create(layout, unit)?;
-    for row in rows {
-        writer.push(&row?)?;
-    }
-    writer.finish(through)
 }

@@ -38,7 +38,7 @@ pub(crate) enum Sort {
 }
 
 impl Sort {
-    fn route(self) -> &'static str {
+    pub(crate) fn route(self) -> &'static str {
         match self {
             Self::Conversation => "conversations",
             Self::Chatroom => "chatrooms",

@@ -1,8 +1,7 @@
-//! Reads the messages: workers follow lanes, rows go to the spool of their day, complete days become
-//! segments.
+//! Reads the messages from the history of the whole application: workers follow lanes, rows go to the
+//! spool of their day, complete days become segments.
 
 use std::collections::VecDeque;
-use std::iter::Peekable;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::Run;
+use super::days::{self, Unread, in_order, older, unread};
 use super::lanes::{Day, Lanes, Turn};
-use super::pager::{Anchors, Page, Pager, oldest};
+use super::pager::{APPLICATION, Anchors, Page, Pager, oldest};
 use crate::ambient;
 use crate::api::{Api, ApiError};
-use crate::civil::{DAY_MS, day_name, day_of, day_start};
 use crate::error::Error;
-use crate::layout::{Layout, damaged, message_unit};
+use crate::layout::Layout;
 use crate::progress::Progress;
 use crate::rows::{Kind, Row};
-use crate::segment::{Finished, RowStream, Rows, Writer, merged, remove, salvage};
+use crate::segment::remove;
 use crate::spool::{self, Spool};
 
 /// Days given up in a row after which the source counts as gone.
@@ -53,8 +52,8 @@ impl OpenDay {
 
     fn pager(&self) -> Pager {
         match &self.spool.cursor {
-            Some(mark) => Pager::after(mark.time, &mark.id),
-            None => Pager::from_time(self.day.from),
+            Some(mark) => Pager::after(APPLICATION, mark.time, &mark.id),
+            None => Pager::from_time(APPLICATION, self.day.from),
         }
     }
 
@@ -82,9 +81,18 @@ impl OpenDay {
     }
 }
 
+/// Whether the source gives the history of the whole application.
+pub(crate) enum Given {
+    Yes,
+    /// It does not; the reason is its answer.
+    No(ApiError),
+}
+
 /// Reads every message between the oldest one and the plan's end that is not in the archive yet.
-pub(crate) async fn read(run: &Run, api: &Api) -> Result<(), Error> {
+pub(crate) async fn read(run: &Run, api: &Api) -> Result<Given, Error> {
     let known = run.state().manifest.messages_from;
+    // An archive that was read conversation by conversation asks again whether there is more.
+    let known = known.filter(|_| !run.state().manifest.messages_by_conversation);
     let from = match known {
         Some(from) => from,
         None => match oldest(api).await {
@@ -92,9 +100,10 @@ pub(crate) async fn read(run: &Run, api: &Api) -> Result<(), Error> {
             Ok(None) => {
                 run.note("messages", "the source has none");
                 run.state().manifest.messages_until = Some(run.plan.until);
-                return Ok(());
+                return Ok(Given::Yes);
             }
-            Err(error) => return run.lacking("messages", error),
+            Err(error @ ApiError::Unauthorized(_)) => return Err(error.into()),
+            Err(error) => return Ok(Given::No(error)),
         },
     };
     let days = days(run, from)?;
@@ -117,30 +126,14 @@ pub(crate) async fn read(run: &Run, api: &Api) -> Result<(), Error> {
     let mut state = run.state();
     state.manifest.messages_from = Some(from);
     state.manifest.messages_until = Some(run.plan.until);
-    Ok(())
+    state.manifest.messages_by_conversation = false;
+    Ok(Given::Yes)
 }
 
-/// What is to be read, day by day.
+/// What is to be read, and how far an interrupted run has come with it.
 fn days(run: &Run, from: i64) -> Result<Vec<Day>, Error> {
-    let until = run.plan.until;
     let mut days = Vec::new();
-    for number in day_of(from)..=day_of(until - 1) {
-        let unit = message_unit(&day_name(number));
-        let (there, again) = {
-            let state = run.state();
-            let there = state.manifest.units.get(&unit).map(|unit| unit.through);
-            (
-                there,
-                run.plan.again.contains(&unit) && !state.is_renewed(&unit),
-            )
-        };
-        let from = there
-            .filter(|_| !again)
-            .unwrap_or_else(|| day_start(number));
-        let to = (day_start(number) + DAY_MS).min(until);
-        if from >= to {
-            continue;
-        }
+    for Unread { unit, from, to } in unread(run, from) {
         let path = run.layout.spool(&unit);
         let mut begun = false;
         if path.exists() {
@@ -277,30 +270,14 @@ impl Readers<'_> {
     }
 
     async fn close(&self, mut open: OpenDay) -> Result<(), Error> {
-        let to = open.day.to;
+        let (unit, to) = (open.day.unit.clone(), open.day.to);
         open.reached(to, &self.run.progress);
-        let unit = &open.day.unit;
-        let older = {
-            let state = self.run.state();
-            if self.run.plan.again.contains(unit) {
-                Older::Nothing
-            } else if state
-                .manifest
-                .units
-                .get(unit)
-                .is_some_and(|unit| unit.rows > 0)
-            {
-                Older::Segment
-            } else if state.damaged.contains_key(unit)
-                || damaged(&self.run.layout.rows(unit)).exists()
-            {
-                Older::Damaged
-            } else {
-                Older::Nothing
-            }
-        };
-        let (layout, day) = (self.run.layout.clone(), open.day);
-        let finished = ambient::blocking(move || close_day(&layout, &day, older)).await?;
+        let (layout, older) = (self.run.layout.clone(), older(self.run, &unit));
+        let finished = ambient::blocking(move || {
+            let spooled = spool::rows::<Mark>(&layout.spool(&unit), Kind::Messages)?;
+            days::close(&layout, &unit, to, older, Box::new(in_order(spooled)))
+        });
+        let finished = finished.await?;
         self.run.state().finish(&finished)
     }
 
@@ -317,111 +294,4 @@ enum Next {
     Same(OpenDay),
     /// At the beginning of another day.
     Other(Day),
-}
-
-/// What there was of a day before.
-enum Older {
-    Nothing,
-    /// Its first hours.
-    Segment,
-    /// A damaged file, of which some blocks may be good.
-    Damaged,
-}
-
-/// Writes the segment of a day from its spool and what there was before.
-fn close_day(layout: &Layout, day: &Day, older: Older) -> Result<Finished, Error> {
-    let path = layout.rows(&day.unit);
-    let spooled = spool::rows::<Mark>(&layout.spool(&day.unit), Kind::Messages)?;
-    let newer: RowStream = Box::new(in_order(spooled));
-    let rows = match older {
-        Older::Nothing => newer,
-        Older::Segment => merged(Box::new(Rows::open(&path, Kind::Messages)?), newer),
-        Older::Damaged => {
-            let index = damaged(&layout.index(&day.unit));
-            let saved = salvage(&damaged(&path), &index, Kind::Messages)?;
-            merged(Box::new(saved.into_iter().map(Ok)), newer)
-        }
-    };
-    let mut writer = None;
-    for row in rows {
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            None => writer.insert(Writer::create(layout, &day.unit)?),
-        };
-        writer.push(&row?)?;
-    }
-    match writer {
-        Some(writer) => writer.finish(day.to),
-        None => Ok(Finished::empty(&day.unit, day.to)),
-    }
-}
-
-/// Rows ordered by time alone, in order of time and id, each once (the last one that came).
-fn in_order(
-    rows: impl Iterator<Item = Result<Row, Error>> + Send,
-) -> impl Iterator<Item = Result<Row, Error>> + Send {
-    InOrder {
-        rows: rows.peekable(),
-        same_time: VecDeque::new(),
-    }
-}
-
-struct InOrder<I: Iterator<Item = Result<Row, Error>>> {
-    rows: Peekable<I>,
-    same_time: VecDeque<Row>,
-}
-
-impl<I: Iterator<Item = Result<Row, Error>>> Iterator for InOrder<I> {
-    type Item = Result<Row, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(row) = self.same_time.pop_front() {
-            return Some(Ok(row));
-        }
-        let first = match self.rows.next()? {
-            Ok(first) => first,
-            Err(error) => return Some(Err(error)),
-        };
-        let time = first.time;
-        let mut same = vec![first];
-        while let Some(Ok(row)) = self
-            .rows
-            .next_if(|row| row.as_ref().is_ok_and(|row| row.time == time))
-        {
-            same.push(row);
-        }
-        // The one that came last is first of its id, and the first of each id stays.
-        same.reverse();
-        same.sort_by(|a, b| a.id.cmp(&b.id));
-        same.dedup_by(|b, a| a.id == b.id);
-        self.same_time = same.into();
-        self.same_time.pop_front().map(Ok)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_times_are_ordered_by_id_and_the_last_version_wins() {
-        let row = |time, id: &str, line: &str| {
-            Ok(Row {
-                time,
-                id: id.to_owned(),
-                line: line.as_bytes().to_vec(),
-            })
-        };
-        let rows = vec![
-            row(1, "z", "1"),
-            row(2, "b", "old"),
-            row(2, "a", "2"),
-            row(2, "b", "new"),
-            row(3, "a", "3"),
-        ];
-        let ordered: Vec<Row> = in_order(rows.into_iter()).map(Result::unwrap).collect();
-        let keys: Vec<_> = ordered.iter().map(Row::key).collect();
-        assert_eq!(keys, [(1, "z"), (2, "a"), (2, "b"), (3, "a")]);
-        assert_eq!(ordered[2].line, b"new");
-    }
 }

@@ -13,13 +13,16 @@
 //! manifest or refused credentials end a run. Ended or killed, the next run goes on from there.
 
 mod classes;
+mod days;
 mod derived;
 mod files;
 mod lanes;
 mod lists;
 mod messages;
 mod pager;
+mod samples;
 mod sort;
+mod streams;
 mod subscribers;
 mod users;
 
@@ -36,18 +39,20 @@ use serde::Serialize;
 pub(crate) use self::classes::write;
 pub(crate) use self::files::Stored;
 pub(crate) use self::lists::Flags;
+use self::messages::Given;
 pub(crate) use self::sort::Sorter;
 pub(crate) use self::users::without_credentials;
 use crate::EXIT_INCOMPLETE;
 use crate::ambient;
 use crate::api::{Api, ApiError, Settings, headers};
 use crate::civil::{day_name, day_of, iso};
-use crate::cli::{ArchiveArgs, Form, Part};
+use crate::cli::{ArchiveArgs, Form, Part, Via};
 use crate::error::{At as _, Error};
 use crate::export;
 use crate::layout::{Layout, class_unit, message_unit};
 use crate::manifest::{Manifest, Plan, Remark, State};
 use crate::progress::{self, Progress};
+use crate::segment::remove;
 
 /// What every reader needs.
 pub(crate) struct Run {
@@ -186,15 +191,18 @@ async fn work(
     };
     take_in_exports(&run).await?;
     if let Some(api) = api {
-        let messages = async {
-            if run.wants(Part::Messages) {
-                messages::read(&run, api).await?;
-            } else {
-                run.note("messages", "not asked for");
+        let ((), given) = futures::try_join!(objects(&run, api), by_time(&run, api))?;
+        match given {
+            Some(Given::Yes) => samples::compare(&run, api).await?,
+            Some(Given::No(error)) if run.args.via == Via::Application => {
+                run.lacking("messages", error)?
             }
-            Ok::<(), Error>(())
-        };
-        futures::try_join!(messages, objects(&run, api))?;
+            Some(Given::No(error)) => {
+                run.note("history of the whole application", &error.to_string());
+                streams::read(&run, api).await?;
+            }
+            None => {}
+        }
     } else {
         run.note("api", "not asked (--offline): only exports were taken in");
     }
@@ -203,6 +211,22 @@ async fn work(
         "the API cannot list them; they last a day at most",
     );
     finish(run, layout)
+}
+
+/// Reads the messages from the history of the whole application, if that is wanted.
+async fn by_time(run: &Run, api: &Api) -> Result<Option<Given>, Error> {
+    if !run.wants(Part::Messages) {
+        run.note("messages", "not asked for");
+        return Ok(None);
+    }
+    if run.args.via == Via::Conversations {
+        let asked = ApiError::GaveUp {
+            attempts: 0,
+            last: "not asked (--via conversations)".to_owned(),
+        };
+        return Ok(Some(Given::No(asked)));
+    }
+    messages::read(run, api).await.map(Some)
 }
 
 fn finish(run: Run, layout: Layout) -> Result<(Layout, Manifest), Error> {
@@ -218,6 +242,7 @@ fn finish(run: Run, layout: Layout) -> Result<(Layout, Manifest), Error> {
         .into_inner()
         .expect("a panic while writing the archive ends the run");
     state.complete(collected(run.missing), collected(run.notes))?;
+    remove(&layout.spool(streams::SPOOL))?;
     Ok((layout, state.manifest))
 }
 

@@ -1,7 +1,7 @@
-//! Pages of the application-wide message history, oldest first, without holes.
+//! Pages of a message history, oldest first, without holes.
 //!
-//! `GET /1.2/rtm/messages?reversed=true` (<https://docs.leancloud.cn/sdk/im/guide/rest/>, history of
-//! the whole application) starts at a message given by time and id. The next page is asked for with
+//! `GET …/messages?reversed=true`, of the whole application or of one conversation
+//! (<https://docs.leancloud.cn/sdk/im/guide/rest/>, history), starts at a message given by time and id. The next page is asked for with
 //! `include_start`, so it must begin with the very message at which the page before ended: each page
 //! proves that it joins the one before, for one row in a thousand.
 //!
@@ -20,6 +20,8 @@ use crate::rows::{Kind, Row, split};
 
 /// Most messages of a page (documented limit).
 pub(crate) const PAGE_ROWS: u64 = 1000;
+/// The history of the whole application.
+pub(crate) const APPLICATION: &str = "/1.2/rtm/messages";
 /// Missing anchors after which anchors are no longer asked for.
 const ANCHORS_MISSED_MAX: u32 = 5;
 
@@ -42,6 +44,7 @@ impl Anchors {
 
 /// Reads on from a place in the history.
 pub(crate) struct Pager {
+    path: String,
     /// Time of the last message, or where to begin.
     time: i64,
     /// Messages already seen with that time; the last one is the anchor.
@@ -60,8 +63,9 @@ pub(crate) enum Page {
 
 impl Pager {
     /// Begins with the first message at or after `time`.
-    pub(crate) fn from_time(time: i64) -> Self {
+    pub(crate) fn from_time(path: &str, time: i64) -> Self {
         Self {
+            path: path.to_owned(),
             time,
             anchor: None,
             seen: BTreeSet::new(),
@@ -69,8 +73,9 @@ impl Pager {
     }
 
     /// Goes on after a message.
-    pub(crate) fn after(time: i64, id: &str) -> Self {
+    pub(crate) fn after(path: &str, time: i64, id: &str) -> Self {
         Self {
+            path: path.to_owned(),
             time,
             anchor: Some(id.to_owned()),
             seen: BTreeSet::from([id.to_owned()]),
@@ -80,10 +85,9 @@ impl Pager {
     /// The next page.
     pub(crate) async fn next(&mut self, api: &Api, anchors: &Anchors) -> Result<Page, ApiError> {
         let anchored = self.anchor.as_deref().filter(|_| !anchors.useless());
-        let mut full = false;
         let mut found = None;
         if let Some(anchor) = anchored {
-            let rows = fetch(api, self.time, Some(anchor)).await?;
+            let rows = fetch(api, &self.path, self.time, Some(anchor)).await?;
             if rows
                 .iter()
                 .any(|row| row.time == self.time && row.id == anchor)
@@ -95,25 +99,31 @@ impl Pager {
         }
         let rows = match found {
             Some(rows) => rows,
-            None => {
-                // One millisecond earlier: whether the start is included does not matter then.
-                let rows = fetch(api, self.time - 1, None).await?;
-                full = rows.len() as u64 >= PAGE_ROWS;
-                rows
-            }
+            // One millisecond earlier: whether the start is included does not matter then.
+            None => fetch(api, &self.path, self.time - 1, None).await?,
         };
-        Ok(self.take(rows, full))
+        let others = rows.len() > 1;
+        if let Some(rows) = self.take(rows) {
+            return Ok(Page::Rows(rows));
+        }
+        // Only the anchor: the end. More than it, all seen: perhaps the page had no room for others
+        // of the same millisecond, and then there is something after that millisecond.
+        if others {
+            let beyond = fetch(api, &self.path, self.time, None).await?;
+            if beyond.iter().any(|row| row.time > self.time) {
+                return Ok(Page::Stuck);
+            }
+        }
+        Ok(Page::End)
     }
 
-    /// Keeps what is new and moves on. `full` means that a page by time alone had no room for more.
-    fn take(&mut self, mut rows: Vec<Row>, full: bool) -> Page {
+    /// Keeps what is new and moves on; `None` if nothing is.
+    fn take(&mut self, mut rows: Vec<Row>) -> Option<Vec<Row>> {
         rows.sort_by_key(|row| row.time);
         rows.retain(|row| {
             row.time > self.time || (row.time == self.time && !self.seen.contains(&row.id))
         });
-        let Some(last) = rows.last() else {
-            return if full { Page::Stuck } else { Page::End };
-        };
+        let last = rows.last()?;
         if last.time > self.time {
             self.seen.clear();
         }
@@ -121,14 +131,14 @@ impl Pager {
         self.anchor = Some(last.id.clone());
         let newest = rows.iter().rev().take_while(|row| row.time == self.time);
         self.seen.extend(newest.map(|row| row.id.clone()));
-        Page::Rows(rows)
+        Some(rows)
     }
 }
 
 /// Time of the oldest message the source has.
 pub(crate) async fn oldest(api: &Api) -> Result<Option<i64>, ApiError> {
     let call = |_| {
-        Call::new("/1.2/rtm/messages")
+        Call::new(APPLICATION)
             .with("reversed", true)
             .with("timestamp", 0)
             .with("limit", 1)
@@ -136,7 +146,12 @@ pub(crate) async fn oldest(api: &Api) -> Result<Option<i64>, ApiError> {
     Ok(api.get(call, parse).await?.first().map(|row| row.time))
 }
 
-async fn fetch(api: &Api, time: i64, anchor: Option<&str>) -> Result<Vec<Row>, ApiError> {
+async fn fetch(
+    api: &Api,
+    path: &str,
+    time: i64,
+    anchor: Option<&str>,
+) -> Result<Vec<Row>, ApiError> {
     let call = |attempt: u32| {
         // A page that keeps failing may be too heavy for the source.
         let limit = match attempt {
@@ -144,9 +159,7 @@ async fn fetch(api: &Api, time: i64, anchor: Option<&str>) -> Result<Vec<Row>, A
             4..=7 => PAGE_ROWS / 4,
             _ => PAGE_ROWS / 20,
         };
-        let call = Call::new("/1.2/rtm/messages")
-            .with("reversed", true)
-            .with("limit", limit);
+        let call = Call::new(path).with("reversed", true).with("limit", limit);
         let call = call.with("timestamp", time);
         match anchor {
             Some(id) => call.with("msgid", id).with("include_start", true),
@@ -176,10 +189,8 @@ mod tests {
     }
 
     fn taken(pager: &mut Pager, keys: &[(i64, &str)]) -> Vec<(i64, String)> {
-        match pager.take(rows(keys), false) {
-            Page::Rows(rows) => rows.into_iter().map(|row| (row.time, row.id)).collect(),
-            Page::End | Page::Stuck => Vec::new(),
-        }
+        let rows = pager.take(rows(keys)).unwrap_or_default();
+        rows.into_iter().map(|row| (row.time, row.id)).collect()
     }
 
     fn keys(keys: &[(i64, &str)]) -> Vec<(i64, String)> {
@@ -190,27 +201,23 @@ mod tests {
 
     #[test]
     fn pages_join_at_messages_of_the_same_millisecond() {
-        let mut pager = Pager::from_time(10);
+        let mut pager = Pager::from_time(APPLICATION, 10);
         assert_eq!(
             taken(&mut pager, &[(9, "x"), (10, "a"), (12, "b"), (12, "c")]),
             keys(&[(10, "a"), (12, "b"), (12, "c")])
         );
         // By anchor, and by time alone with the order of equal times turned round.
-        assert_eq!(
-            taken(&mut pager, &[(12, "c"), (12, "d"), (13, "e")]),
-            keys(&[(12, "d"), (13, "e")])
-        );
+        let page = [(12, "c"), (12, "d"), (13, "e")];
+        assert_eq!(taken(&mut pager, &page), keys(&[(12, "d"), (13, "e")]));
         assert_eq!(
             taken(&mut pager, &[(13, "f"), (13, "e")]),
             keys(&[(13, "f")])
         );
         assert!(taken(&mut pager, &[(13, "e"), (13, "f")]).is_empty());
-    }
-
-    #[test]
-    fn a_page_without_progress_is_the_end_or_a_dead_end() {
-        let mut pager = Pager::after(5, "a");
-        assert!(matches!(pager.take(rows(&[(5, "a")]), false), Page::End));
-        assert!(matches!(pager.take(rows(&[(5, "a")]), true), Page::Stuck));
+        let mut resumed = Pager::after(APPLICATION, 13, "e");
+        assert_eq!(
+            taken(&mut resumed, &[(13, "e"), (13, "f")]),
+            keys(&[(13, "f")])
+        );
     }
 }

@@ -72,8 +72,8 @@ impl Sorter {
     }
 
     /// The rows in order. The temporary files are removed as the stream is dropped.
-    pub(crate) fn finish(mut self) -> Result<RowStream, Error> {
-        let mut streams: Vec<RowStream> = Vec::new();
+    pub(crate) fn finish(mut self) -> Result<RowStream<'static>, Error> {
+        let mut streams: Vec<RowStream<'_>> = Vec::new();
         for path in std::mem::take(&mut self.files) {
             streams.push(Box::new(Chunk::open(path, self.kind)?));
         }

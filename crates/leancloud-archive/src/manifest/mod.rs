@@ -34,6 +34,8 @@ pub struct Manifest {
     pub messages_until: Option<i64>,
     /// Time of the oldest message that the source had when it was first asked.
     pub messages_from: Option<i64>,
+    /// The messages were read conversation by conversation, so temporary conversations are not in.
+    pub messages_by_conversation: bool,
     /// Rows by kind.
     pub totals: Totals,
     /// Every unit by name.
@@ -81,6 +83,7 @@ impl Manifest {
             app_id: app_id.to_owned(),
             messages_until: None,
             messages_from: None,
+            messages_by_conversation: false,
             totals: Totals::default(),
             units: BTreeMap::new(),
             missing: Vec::new(),

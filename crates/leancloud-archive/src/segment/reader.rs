@@ -163,22 +163,22 @@ pub(crate) fn salvage(path: &Path, index: &Path, kind: Kind) -> Result<Vec<Row>,
 }
 
 /// Rows of a unit being put together, in order or the error that ends it.
-pub(crate) type RowStream = Box<dyn Iterator<Item = Result<Row, Error>> + Send>;
+pub(crate) type RowStream<'a> = Box<dyn Iterator<Item = Result<Row, Error>> + Send + 'a>;
 
 /// Merges two ordered streams; where both have a key, the row of `newer` is kept.
-pub(crate) fn merged(older: RowStream, newer: RowStream) -> RowStream {
+pub(crate) fn merged<'a>(older: RowStream<'a>, newer: RowStream<'a>) -> RowStream<'a> {
     Box::new(Merged {
         older: older.peekable(),
         newer: newer.peekable(),
     })
 }
 
-struct Merged {
-    older: Peekable<RowStream>,
-    newer: Peekable<RowStream>,
+struct Merged<'a> {
+    older: Peekable<RowStream<'a>>,
+    newer: Peekable<RowStream<'a>>,
 }
 
-impl Iterator for Merged {
+impl Iterator for Merged<'_> {
     type Item = Result<Row, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -203,7 +203,7 @@ impl Iterator for Merged {
 mod tests {
     use super::*;
 
-    fn stream(keys: &[(i64, &str, &str)]) -> RowStream {
+    fn stream(keys: &[(i64, &str, &str)]) -> RowStream<'static> {
         let rows: Vec<_> = keys
             .iter()
             .map(|&(time, id, line)| {

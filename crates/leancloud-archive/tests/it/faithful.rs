@@ -3,10 +3,10 @@
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
 
-use crate::program::{Archive, small};
+use crate::program::{Archive, small, summary, text};
 use crate::stand_in::StandIn;
 use crate::stand_in::faults::Faults;
-use crate::stand_in::source::{Size, Source};
+use crate::stand_in::source::{Message, Size, Sort, Source};
 
 /// 20,000 messages in 200 conversations, pages of a hundred, faults of all kinds, killed eight times;
 /// compared with the source, and byte for byte with an archive made in peace.
@@ -21,22 +21,9 @@ fn kills_and_faults_leave_no_trace() {
     let server = StandIn::start(Source::new(size), Faults::bad_day(1));
     server.state.page_cap.store(100, Ordering::Relaxed);
     let archive = Archive::new();
-    let mut kills = 0;
-    for requests in [3, 20, 40, 60, 70, 80, 90, 100] {
-        let target = server.state.total() + requests;
-        let mut command = archive.command(&server, &["--parallel", "4"]);
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while server.state.total() < target && child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        kills += usize::from(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    let kills = [3, 20, 40, 60, 70, 80, 90, 100];
+    let killed = kills.map(|requests| kill_after(&server, &archive, requests));
+    let kills = killed.iter().filter(|&&running| running).count();
     assert!(
         kills >= 6,
         "only {kills} runs were still going when they were to be killed"
@@ -156,4 +143,82 @@ fn a_dead_cursor_starts_the_scan_again() {
     archive.complete(&server, &["--skip", "lists", "--skip", "subscribers"]);
     let objects = &server.state.source.classes["_Conversation"];
     assert_eq!(archive.lines("classes/_Conversation").len(), objects.len());
+}
+
+/// Where the application's history is refused, every conversation's is read; the days are the same as
+/// if they had been read by time, but for temporary conversations, which is said.
+#[test]
+fn conversation_by_conversation_gives_the_same_days() {
+    let size = Size {
+        messages: 1500,
+        conversations: 40,
+        days: 4,
+        users: 20,
+    };
+    let server = StandIn::start(Source::new(size), Faults::bad_day(5));
+    *server.state.forbidden.lock().unwrap() = vec!["/rtm/messages".to_owned()];
+    let archive = Archive::new();
+    for requests in [150, 60, 60] {
+        kill_after(&server, &archive, requests);
+    }
+    let output = archive.run(&server, &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let missing = summary(&output)["missing"].clone();
+    assert_eq!(missing.as_array().unwrap().len(), 1, "{missing}");
+    assert_eq!(missing[0]["what"], "messages of temporary conversations");
+    let source = &server.state.source;
+    let listed = |m: &&Message| source.sort_of(m) != Sort::Temporary;
+    let expected = source.messages.iter().filter(listed);
+    let expected: Vec<String> = expected.map(|m| source.row(m)).collect();
+    let lines: Vec<String> = archive.message_lines().collect();
+    assert!(
+        lines == expected,
+        "{} messages of {}",
+        lines.len(),
+        expected.len()
+    );
+
+    // The application's history is given after all: the archive becomes whole.
+    server.state.forbidden.lock().unwrap().clear();
+    archive.complete(&server, &[]);
+    archive.assert_holds(source, source.end());
+    archive.assert_sound();
+    let fresh = Archive::new();
+    fresh.complete(&server, &[]);
+    let (one, two) = (archive.files(), fresh.files());
+    for (name, content) in two.iter().filter(|(name, _)| name.starts_with("messages/")) {
+        assert!(one[name] == *content, "{name} differs");
+    }
+}
+
+/// An application-wide history that lacks what single conversations have is found out.
+#[test]
+fn a_history_with_holes_is_found_out() {
+    let server = StandIn::start(small(), Faults::default());
+    server.state.hide_rooms.store(true, Ordering::Relaxed);
+    let archive = Archive::new();
+    let output = archive.run(&server, &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let missing = summary(&output)["missing"].to_string();
+    let told = missing.contains("/rtm/chatrooms/") && missing.contains("--via conversations");
+    assert!(told, "{missing}");
+    let output = archive.run(&server, &["--via", "conversations"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    // Together they have everything: chat rooms from here, temporary conversations from there.
+    archive.assert_holds(&server.state.source, server.state.source.end());
+}
+
+/// Starts the program and kills it when the source has had so many more requests.
+fn kill_after(server: &StandIn, archive: &Archive, requests: u64) -> bool {
+    let target = server.state.total() + requests;
+    let mut command = archive.command(server, &["--parallel", "4"]);
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = quiet.spawn().unwrap();
+    while server.state.total() < target && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    let running = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    running
 }

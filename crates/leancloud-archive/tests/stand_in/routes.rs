@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::faults::{Fault, Faults, Quota};
-use super::source::{Source, iso};
+use super::source::{Message, Sort, Source, iso};
 
 pub(crate) const APP_ID: &str = "stand-in-app";
 pub(crate) const MASTER_KEY: &str = "m4ster-k3y-that-must-not-leak";
@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub page_cap: AtomicU64,
     /// Page by time only, as if there were no `msgid`.
     pub ignore_msgid: AtomicBool,
+    /// The history of the whole application lacks chat rooms.
+    pub hide_rooms: AtomicBool,
     /// Refuse every cursor of a scan once.
     pub expire_cursor: AtomicBool,
     /// Paths refused with 403.
@@ -63,6 +65,7 @@ impl State {
             expired_before: AtomicI64::new(0),
             page_cap: AtomicU64::new(1000),
             ignore_msgid: AtomicBool::new(false),
+            hide_rooms: AtomicBool::new(false),
             expire_cursor: AtomicBool::new(false),
             forbidden: Mutex::default(),
             touched: Mutex::default(),
@@ -182,6 +185,18 @@ impl State {
             }
             ["1.1", "scan", "classes", class] => self.scan(class, &query),
             ["1.2", "rtm", "messages"] => self.messages(&query),
+            ["1.2", "rtm", "conversations" | "chatrooms", id, "messages"] => {
+                self.conversation(id, None, &query)
+            }
+            [
+                "1.2",
+                "rtm",
+                "service-conversations",
+                id,
+                "subscribers",
+                client,
+                "messages",
+            ] => self.conversation(id, Some(client), &query),
             ["1.2", "rtm", "broadcasts"] => {
                 ok(&json!({"results": [{"mid": "b1", "conv": query["conv_id"]}]}))
             }
@@ -217,19 +232,45 @@ impl State {
         }
     }
 
-    /// History of the whole application; only the direction from old to new.
+    /// History of the whole application.
     fn messages(&self, query: &BTreeMap<String, String>) -> Answer {
-        if query.get("reversed").map(String::as_str) != Some("true") {
-            return error(
-                StatusCode::BAD_REQUEST,
-                1,
-                "the stand-in reads history from old to new",
-            );
+        if self.hide_rooms.load(Ordering::Relaxed) {
+            let shown = |m: &&Message| self.source.sort_of(m) != Sort::Chatroom;
+            let kept: Vec<Message> = self.kept().iter().filter(shown).copied().collect();
+            return self.history(&kept, query);
         }
+        self.history(self.kept(), query)
+    }
+
+    /// History of a conversation, or of a subscriber's stream of a service conversation.
+    fn conversation(
+        &self,
+        id: &str,
+        stream: Option<&str>,
+        query: &BTreeMap<String, String>,
+    ) -> Answer {
+        let own = |m: &&Message| {
+            self.source.conversation_of(m) == id
+                && stream.is_none_or(|stream| self.source.stream(m) == stream)
+        };
+        let kept: Vec<Message> = self.kept().iter().filter(own).copied().collect();
+        self.history(&kept, query)
+    }
+
+    fn kept(&self) -> &[Message] {
         let sent = self.source.sent_before(self.now.load(Ordering::Relaxed));
         let expired = self.expired_before.load(Ordering::Relaxed);
-        let kept = &sent[sent.partition_point(|message| message.time < expired)..];
+        &sent[sent.partition_point(|message| message.time < expired)..]
+    }
+
+    fn history(&self, kept: &[Message], query: &BTreeMap<String, String>) -> Answer {
         let time: i64 = query["timestamp"].parse().unwrap();
+        let cap = usize::try_from(self.page_cap.load(Ordering::Relaxed)).unwrap();
+        let count = limit(query, 1000).min(cap);
+        if query.get("reversed").is_none_or(|flag| flag != "true") {
+            let end = kept.partition_point(|m| m.time < time);
+            return self.page(kept[..end].iter().rev().take(count));
+        }
         let msgid = query
             .get("msgid")
             .filter(|_| !self.ignore_msgid.load(Ordering::Relaxed));
@@ -244,12 +285,11 @@ impl State {
             None if include => kept.partition_point(|m| m.time < time),
             None => kept.partition_point(|m| m.time <= time),
         };
-        let cap = usize::try_from(self.page_cap.load(Ordering::Relaxed)).unwrap();
-        let rows: Vec<String> = kept[start..]
-            .iter()
-            .take(limit(query, 1000).min(cap))
-            .map(|m| self.source.row(m))
-            .collect();
+        self.page(kept[start..].iter().take(count))
+    }
+
+    fn page<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Answer {
+        let rows: Vec<String> = messages.map(|m| self.source.row(m)).collect();
         Answer {
             status: StatusCode::OK,
             text: format!("[{}]", rows.join(",\n ")).into_bytes(),
@@ -358,6 +398,8 @@ fn kind(uri: &Uri) -> &'static str {
     let path = uri.path();
     if path == "/1.2/rtm/messages" {
         "messages"
+    } else if path.ends_with("/messages") {
+        "conversations"
     } else if path.starts_with("/1.1/scan") {
         "classes"
     } else if path.contains("/subscribers") {

@@ -122,16 +122,39 @@ impl Source {
         self.user(mix((message.id >> 64) as u64))
     }
 
+    pub(crate) fn sort_of(&self, message: &Message) -> Sort {
+        self.sort(message.conversation)
+    }
+
+    pub(crate) fn conversation_of(&self, message: &Message) -> String {
+        self.conversation_id(message.conversation)
+    }
+
+    /// The subscriber to whose stream a message of a service conversation belongs.
+    pub(crate) fn stream(&self, message: &Message) -> String {
+        let fans = self.subscribers(message.conversation);
+        fans[message.id as usize % fans.len()].clone()
+    }
+
+    /// `conv-id`: that of the conversation, or a hash for a subscriber's stream.
+    fn stream_id(&self, message: &Message) -> String {
+        match self.sort_of(message) {
+            Sort::Service => {
+                let name = self.stream(message);
+                let seed = name.bytes().fold(3, |seed, b| mix(seed ^ u64::from(b)));
+                format!("{seed:016x}{:016x}", mix(seed))
+            }
+            _ => self.conversation_of(message),
+        }
+    }
+
     /// The text of a message as the API sends it.
     pub(crate) fn row(&self, message: &Message) -> String {
         let dice = message.id as u64;
         let to = self.conversation_id(message.conversation);
         let sort = self.sort(message.conversation);
         let from = self.sender(message);
-        let stream = match sort {
-            Sort::Service => format!("{:032x}", u128::from(mix(dice % 97)) << 7),
-            _ => to.clone(),
-        };
+        let stream = self.stream_id(message);
         let bin = dice % 101 == 5;
         let data = match dice % 101 {
             5 => "AAECAwQFBgcICQ==".to_owned(),
