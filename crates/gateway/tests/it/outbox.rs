@@ -1,0 +1,340 @@
+//! The outbox against a wire that takes everything, little, or nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use anser_domain::{Code, Reject};
+use anser_engine::{Event, EventBody, SessionSink as _};
+use anser_gateway::metrics::Metrics;
+use anser_gateway::native::Framing;
+use anser_gateway::session::{Drain, Outbox};
+use anser_proto::client::server_item::Item;
+use anser_proto::client::{Response, ServerFrame, ServerItem, response};
+use bytes::{Bytes, BytesMut};
+
+use crate::pipe::Pipe;
+use crate::random::{Random, for_seeds};
+
+const BYTES_MAX: usize = 2_000;
+
+fn outbox(pipe: &Pipe) -> Arc<Outbox<Pipe>> {
+    let dialect = Framing::Length.dialect();
+    Outbox::new(pipe.clone(), dialect, BYTES_MAX, Arc::new(Metrics::default()))
+}
+
+/// An event that says a number.
+fn event(n: u64) -> Arc<Event> {
+    Event::new(EventBody::Read {
+        conversation: "g/some-conversation".into(),
+        read_seq: n,
+        unread: 0,
+    })
+}
+
+/// A reply that says a number.
+fn reply(n: u32) -> Bytes {
+    Framing::Length.encode(&ServerFrame {
+        items: vec![ServerItem {
+            item: Some(Item::Response(Response {
+                id: n,
+                result: Some(response::Result::Done(anser_proto::client::Done {})),
+            })),
+        }],
+    })
+}
+
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub(crate) enum Got {
+    Event(u64),
+    Reply(u32),
+    Check,
+    Close(u32),
+}
+
+/// What a client reads from the bytes; the rest stays.
+fn read(bytes: &mut BytesMut) -> Vec<Got> {
+    let mut got = Vec::new();
+    while let Some(frame) = anser_proto::frame::decode(bytes, 100_000).unwrap() {
+        let frame: ServerFrame = prost::Message::decode(frame).unwrap();
+        for item in frame.items {
+            got.push(match item.item.unwrap() {
+                Item::Read(read) => Got::Event(read.read_seq),
+                Item::Response(response) => Got::Reply(response.id),
+                Item::Check(_) => Got::Check,
+                Item::Close(close) => Got::Close(close.error.unwrap().code),
+                other => panic!("{other:?}"),
+            });
+        }
+    }
+    got
+}
+
+fn all(pipe: &Pipe) -> Vec<Got> {
+    let mut bytes = BytesMut::from(&pipe.take()[..]);
+    let got = read(&mut bytes);
+    assert!(bytes.is_empty(), "half a frame is left");
+    got
+}
+
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn counting() -> (Arc<Count>, Waker) {
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    (count.clone(), Waker::from(count))
+}
+
+#[test]
+fn a_burst_is_one_write_and_wakes_nobody() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    let (wakes, waker) = counting();
+    outbox.register(&waker);
+    (1..=20).for_each(|n| outbox.push(&event(n)));
+    assert_eq!(pipe.writes(), 0);
+    outbox.flush();
+    assert_eq!(pipe.writes(), 1);
+    assert_eq!(all(&pipe), (1..=20).map(Got::Event).collect::<Vec<_>>());
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+    outbox.flush();
+    assert_eq!(pipe.writes(), 1, "nothing to write, nothing written");
+}
+
+#[test]
+fn an_event_is_encoded_once_for_all() {
+    let event = event(1);
+    let pipes = [Pipe::endless(), Pipe::endless()];
+    let before = outbox(&pipes[0]);
+    before.push(&event);
+    let encoded = event.encoded(1, |_| unreachable!("it is encoded")).as_ptr();
+    outbox(&pipes[1]).push(&event);
+    let again = event.encoded(1, |_| unreachable!("it is encoded")).as_ptr();
+    assert_eq!(encoded, again);
+}
+
+#[test]
+fn a_full_wire_wakes_the_task_once_which_then_goes_on() {
+    let pipe = Pipe::new(30);
+    let outbox = outbox(&pipe);
+    let (wakes, waker) = counting();
+    outbox.register(&waker);
+    for n in 1..=5 {
+        outbox.push(&event(n));
+        outbox.flush();
+    }
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    let mut bytes = BytesMut::from(&pipe.take()[..]);
+    assert_eq!(bytes.len(), 30);
+    assert_eq!(outbox.resume(), Drain::Blocked);
+    pipe.make_room(7);
+    assert_eq!(outbox.resume(), Drain::Blocked);
+    pipe.make_room(usize::MAX);
+    assert_eq!(outbox.resume(), Drain::Empty);
+    bytes.extend_from_slice(&pipe.take());
+    assert_eq!(read(&mut bytes), (1..=5).map(Got::Event).collect::<Vec<_>>());
+    outbox.push(&event(6));
+    outbox.flush();
+    assert_eq!(all(&pipe), [Got::Event(6)], "direct writes work again");
+}
+
+#[test]
+fn a_slow_reader_loses_events_but_no_replies_and_hears_of_it_once() {
+    let pipe = Pipe::new(10);
+    let outbox = outbox(&pipe);
+    outbox.push(&event(1));
+    outbox.flush();
+    for n in 2..200 {
+        outbox.push(&event(n));
+        if n % 50 == 0 {
+            outbox.reply(reply(u32::try_from(n).unwrap()));
+        }
+        outbox.flush();
+    }
+    pipe.make_room(usize::MAX);
+    assert_eq!(outbox.resume(), Drain::Empty);
+    outbox.push(&event(200));
+    outbox.flush();
+    let got = all(&pipe);
+    let expected = [
+        // The first was partly on the wire when the rest was dropped.
+        Got::Event(1),
+        Got::Reply(50),
+        Got::Reply(100),
+        Got::Reply(150),
+        Got::Check,
+        Got::Event(200),
+    ];
+    assert_eq!(got, expected);
+    let mut text = String::new();
+    outbox.metrics().render(&mut text);
+    assert!(text.contains("\nanser_gateway_slow_sessions_total 1\n"), "{text}");
+    assert!(text.contains("\nanser_gateway_events_dropped_total 198\n"), "{text}");
+}
+
+#[test]
+fn an_event_larger_than_the_queue_is_pulled() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    outbox.push(&Event::new(EventBody::Read {
+        conversation: "x".repeat(BYTES_MAX).into(),
+        read_seq: 1,
+        unread: 0,
+    }));
+    outbox.flush();
+    assert_eq!(all(&pipe), [Got::Check]);
+}
+
+#[test]
+fn nothing_overtakes_the_welcome() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    outbox.hold();
+    outbox.push(&event(1));
+    outbox.flush();
+    outbox.push(&event(2));
+    outbox.flush();
+    assert_eq!(pipe.writes(), 0);
+    outbox.release(Some(reply(7)));
+    outbox.flush();
+    assert_eq!(all(&pipe), [Got::Reply(7), Got::Event(1), Got::Event(2)]);
+}
+
+#[test]
+fn a_close_while_held_still_comes_after_the_welcome() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    outbox.hold();
+    outbox.close(Code::Replaced.into());
+    assert!(outbox.is_closing());
+    assert_eq!(pipe.writes(), 0);
+    outbox.release(Some(reply(1)));
+    assert_eq!(outbox.resume(), Drain::Farewell);
+    assert_eq!(all(&pipe), [Got::Reply(1), Got::Close(4000)]);
+}
+
+#[test]
+fn nothing_follows_a_farewell() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    let (wakes, waker) = counting();
+    outbox.register(&waker);
+    outbox.push(&event(1));
+    outbox.close(Code::SignedOut.into());
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "the task has to end it");
+    outbox.push(&event(2));
+    outbox.reply(reply(3));
+    outbox.reply_send(4, Err(Reject::from(Code::Internal)));
+    outbox.close(Code::Internal.into());
+    assert_eq!(outbox.resume(), Drain::Farewell);
+    assert_eq!(all(&pipe), [Got::Event(1), Got::Close(4001)]);
+}
+
+#[test]
+fn a_broken_wire_is_noticed_and_takes_nothing_more() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    let (wakes, waker) = counting();
+    outbox.register(&waker);
+    pipe.break_it();
+    outbox.push(&event(1));
+    outbox.flush();
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    outbox.push(&event(2));
+    assert_eq!(outbox.resume(), Drain::Broken);
+    assert!(outbox.is_closing());
+}
+
+#[test]
+fn reading_stops_while_sends_are_unanswered_and_goes_on_with_the_answers() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    let (wakes, waker) = counting();
+    let cx = Context::from_waker(&waker);
+    let mut sent = 0;
+    while outbox.poll_ready(&cx).is_ready() {
+        sent += 1;
+        outbox.expect(sent).unwrap();
+        assert!(sent < 1_000, "never full");
+    }
+    assert!(outbox.expect(sent).is_err(), "an id in use");
+    let woken = wakes.0.load(Ordering::Relaxed);
+    outbox.reply_send(1, Err(Reject::from(Code::NotAMember)));
+    outbox.flush();
+    assert_eq!(wakes.0.load(Ordering::Relaxed), woken + 1);
+    assert_eq!(outbox.poll_ready(&cx), Poll::Ready(()));
+    assert!(!outbox.is_expected(1));
+}
+
+#[test]
+fn reading_stops_while_too_many_replies_wait() {
+    let pipe = Pipe::new(0);
+    let outbox = outbox(&pipe);
+    let (wakes, waker) = counting();
+    let cx = Context::from_waker(&waker);
+    let mut n = 0;
+    while outbox.poll_ready(&cx).is_ready() {
+        n += 1;
+        outbox.reply(reply(n));
+        outbox.flush();
+        assert!(n < 1_000, "never full");
+    }
+    pipe.make_room(usize::MAX);
+    assert_eq!(outbox.resume(), Drain::Empty);
+    assert_eq!(outbox.poll_ready(&cx), Poll::Ready(()));
+    assert_eq!(all(&pipe).len(), n as usize);
+    assert!(wakes.0.load(Ordering::Relaxed) >= 1);
+}
+
+/// Whatever the wire does: replies arrive all and in order, events in order, and if one is
+/// missing there is a check after the hole and before the next event.
+#[test]
+fn no_hole_goes_unsaid() {
+    for_seeds(300, |seed| {
+        let mut random = Random::new(seed);
+        let pipe = Pipe::new(random.below(300));
+        let outbox = outbox(&pipe);
+        let (mut events, mut replies) = (0, 0);
+        for _ in 0..random.below(400) {
+            match random.below(8) {
+                0..=3 => {
+                    events += 1;
+                    outbox.push(&event(events));
+                }
+                4 => {
+                    replies += 1;
+                    outbox.reply(reply(replies));
+                }
+                5 | 6 => outbox.flush(),
+                _ => {
+                    pipe.make_room(random.below(200));
+                    outbox.resume();
+                }
+            }
+        }
+        pipe.make_room(usize::MAX);
+        assert_eq!(outbox.resume(), Drain::Empty);
+        let (mut seen, mut answered, mut told) = (0, 0, false);
+        for got in all(&pipe) {
+            match got {
+                Got::Event(n) => {
+                    assert!(n == seen + 1 || (n > seen && told), "{seen} then {n} unsaid");
+                    (seen, told) = (n, false);
+                }
+                Got::Reply(n) => {
+                    assert_eq!(n, answered + 1);
+                    answered = n;
+                }
+                Got::Check => told = true,
+                Got::Close(_) => unreachable!(),
+            }
+        }
+        assert_eq!(answered, replies);
+        assert!(seen == events || told, "the last ones are missing unsaid");
+    });
+}
