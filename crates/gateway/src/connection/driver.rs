@@ -143,13 +143,15 @@ impl<S: Socket, H: Handler, G: Guard> Connection<S, H, G> {
             self.stage = Stage::Closing { until };
             return Step::Again;
         }
-        if self.handler.poll_idle(cx, now).is_pending() {
+        let idle = self.handler.poll_idle(cx, now).is_ready();
+        if self.handler.is_authenticated() {
+            // Before the peer hears of it: it may count on it.
+            self.guard.authenticated();
+        }
+        if !idle {
             // What the handler said meanwhile, on its way to here, goes out.
             self.outbox.flush();
             return self.step_timer(cx);
-        }
-        if self.handler.is_authenticated() {
-            self.guard.authenticated();
         }
         if self.outbox.is_closing() {
             return Step::Again;
@@ -161,6 +163,9 @@ impl<S: Socket, H: Handler, G: Guard> Connection<S, H, G> {
             self.take(&mut unread, cx, now);
             Poll::Ready(true)
         };
+        if self.handler.is_authenticated() {
+            self.guard.authenticated();
+        }
         self.outbox.flush();
         match received {
             Poll::Ready(true) => Step::Again,

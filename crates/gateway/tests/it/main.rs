@@ -12,3 +12,4 @@ mod random;
 mod server;
 mod session;
 mod wire;
+mod worked_example;
