@@ -54,7 +54,8 @@ pub(crate) struct Client<'a> {
 #[derive(Default)]
 struct Asked {
     sends: BTreeMap<u32, usize>,
-    reads: BTreeMap<u32, (Room, u64)>,
+    /// Room, position asked for, and the least that the answer may say.
+    reads: BTreeMap<u32, (Room, u64, u64)>,
     /// The last live message of each room on this connection.
     shown: BTreeMap<Room, u64>,
     next_send: Option<Instant>,
@@ -191,7 +192,9 @@ impl Client<'_> {
     ) -> Result<(), String> {
         let conversation = self.stage.rooms[room].clone();
         let id = session.request(Command::MarkRead(MarkRead { conversation, seq }))?;
-        asked.reads.insert(id, (room, seq));
+        // A position that a send acknowledges meanwhile may be newer than this answer.
+        let known = self.journal.read.get(&room).copied().unwrap_or(0);
+        asked.reads.insert(id, (room, seq, known.max(seq)));
         Ok(())
     }
 
@@ -256,15 +259,14 @@ impl Client<'_> {
                 };
                 self.journal.acknowledge(number, ack);
             }
-            (Some(response::Result::MarkRead(result)), None, Some((room, seq))) => {
+            (Some(response::Result::MarkRead(result)), None, Some((room, seq, least))) => {
                 self.reading = None;
                 let known = self.journal.read.entry(room).or_default();
                 *known = seq.max(*known);
-                if result.read_seq < *known {
+                if result.read_seq < least {
                     let (user, at) = (&self.journal.user, result.read_seq);
-                    self.journal
-                        .wrong
-                        .push(format!("{user}: read {seq}, told {at}"));
+                    let wrong = format!("{user}: read up to {least}, told {at}");
+                    self.journal.wrong.push(wrong);
                 }
             }
             // Ranges of codes: 1000 to 1999 mean "later" (docs/errors.md).
