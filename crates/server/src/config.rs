@@ -99,9 +99,8 @@ settings! {
 
     /// What is logged to standard error. Secrets and contents of messages never are.
     log: LogConfig {
-        /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as
-        /// `info,anser_gateway=debug`.
-        level: String = "info".to_owned();
+        /// `error`, `warn`, `info`, `debug`, `trace`, and exceptions by module.
+        level: String = "info,fjall=warn,lsm_tree=warn".to_owned();
         /// `text`, `json` (one object a line), or `auto`: text on a terminal, json elsewhere.
         format: String = "auto".to_owned();
     }

@@ -1,18 +1,50 @@
 //! Reading requests: JSON bodies, query strings and path parameters, refused in the API's own
 //! error shape and with the field named.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use anser_domain::{ConversationId, DeviceId, GroupId, UserId};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::Api;
 use super::failure::{Failure, Result};
 
 /// The largest integer that every JSON reader keeps exact (RFC 8259, section 6).
 pub(crate) const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// A JSON object. What serde derives for a struct takes an array as well, its items for the fields
+/// in their order: a promise that nobody means to keep.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> std::result::Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(OnlyMaps(PhantomData))
+    }
+}
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -22,7 +54,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self> {
         match axum::Json::from_request(request, api).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
+            Ok(axum::Json(Object(value))) => Ok(Self(value)),
             Err(rejection) => Err(refuse_body(&rejection, api.settings.body_bytes_max)),
         }
     }
@@ -44,11 +76,10 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalBody<T> {
 }
 
 fn has_no_body(headers: &HeaderMap) -> bool {
-    let empty = headers.get(header::CONTENT_LENGTH).map_or_else(
+    headers.get(header::CONTENT_LENGTH).map_or_else(
         || !headers.contains_key(header::TRANSFER_ENCODING),
         |length| length == "0",
-    );
-    empty && !headers.contains_key(header::CONTENT_TYPE)
+    )
 }
 
 fn refuse_body(rejection: &JsonRejection, bytes_max: usize) -> Failure {

@@ -15,7 +15,7 @@ use anser_domain::{Code, Reject};
 use super::Api;
 use super::auth::App;
 use super::extract::{
-    Body, Path, Query, conversation_id, group_id, json_integer, page_limit, user_id,
+    Body, Object, Path, Query, conversation_id, group_id, json_integer, page_limit, user_id,
 };
 use super::failure::{ErrorBody, Failure, Result};
 use super::message_json::{Content, MessagePageJson, SentJson};
@@ -42,7 +42,8 @@ pub(super) struct SendMessage {
     /// first result and is never stored twice. Without one, a retry is a second message.
     #[schema(min_length = 1, max_length = 64, value_type = String)]
     client_message_id: Option<String>,
-    content: Content,
+    #[schema(value_type = Content)]
+    content: Object<Content>,
 }
 
 impl SendMessage {
@@ -89,7 +90,7 @@ pub(super) async fn send_message(
         ConversationId::Private(..) => Kind::User,
         ConversationId::Group(_) => Kind::Group,
     };
-    let (content_type, body_bytes) = body.content.read()?;
+    let (content_type, body_bytes) = body.content.0.read()?;
     api.quota.take(app, kind, api.env.now())?;
     let client_message_id = body
         .client_message_id
