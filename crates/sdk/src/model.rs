@@ -4,6 +4,7 @@
 use anser_domain::Timestamp;
 use anser_proto::client as wire;
 use bytes::Bytes;
+use prost::Message as _;
 
 /// What a message says.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -31,6 +32,58 @@ impl Content {
             .then(|| std::str::from_utf8(&self.body).ok())
             .flatten()
     }
+
+    /// What happened to the group, if it is the server's notice of that.
+    #[must_use]
+    pub fn as_group_notice(&self) -> Option<GroupNotice> {
+        if self.kind != "anser.group" {
+            return None;
+        }
+        let notice = wire::GroupNotice::decode(self.body.clone()).ok()?;
+        Some(GroupNotice {
+            change: match notice.kind() {
+                wire::group_notice::Kind::Created => GroupChange::Created,
+                wire::group_notice::Kind::Added => GroupChange::Added,
+                wire::group_notice::Kind::Removed => GroupChange::Removed,
+                wire::group_notice::Kind::Quit => GroupChange::Quit,
+                wire::group_notice::Kind::Dismissed => GroupChange::Dismissed,
+                wire::group_notice::Kind::Unspecified => GroupChange::Other,
+            },
+            operator: notice.operator,
+            users: notice.users,
+            user_count: notice.user_count,
+        })
+    }
+}
+
+/// What happened to a group, told within its conversation.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct GroupNotice {
+    /// What.
+    pub change: GroupChange,
+    /// Who did it; empty: the customer's backend.
+    pub operator: String,
+    /// To whom; at most 100 of them.
+    pub users: Vec<String>,
+    /// To how many.
+    pub user_count: u32,
+}
+
+/// A change of a group.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum GroupChange {
+    /// It was created.
+    Created,
+    /// Users were added.
+    Added,
+    /// Users were removed.
+    Removed,
+    /// A user left.
+    Quit,
+    /// It was ended.
+    Dismissed,
+    /// A change that this release does not know.
+    Other,
 }
 
 /// A message as the conversation holds it.
@@ -279,5 +332,35 @@ impl From<wire::GroupMemberPage> for GroupMemberPage {
             members: page.members.into_iter().map(Into::into).collect(),
             cursor: page.cursor,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_read_and_nothing_else_is_one() {
+        let notice = wire::GroupNotice {
+            kind: wire::group_notice::Kind::Added.into(),
+            operator: "alice".to_owned(),
+            users: vec!["bob".to_owned()],
+            user_count: 1,
+        };
+        let content = |kind: &str, body: Vec<u8>| Content {
+            kind: kind.to_owned(),
+            body: body.into(),
+        };
+        let body = notice.encode_to_vec();
+        let read = content("anser.group", body.clone()).as_group_notice();
+        let read = read.expect("it is one");
+        assert_eq!((read.change, read.user_count), (GroupChange::Added, 1));
+        assert!(content("text", body).as_group_notice().is_none());
+        assert!(
+            content("anser.group", vec![0xff])
+                .as_group_notice()
+                .is_none()
+        );
+        assert_eq!(content("text", vec![0xff]).as_text(), None);
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Words {
     pub(super) failed: &'static str,
     pub(super) lost: &'static str,
     pub(super) not_text: &'static str,
+    /// By change: created, added, removed, quit, dismissed, other.
+    pub(super) notices: [&'static str; 6],
     pub(super) left: &'static str,
     pub(super) help: &'static str,
 }
@@ -65,6 +67,14 @@ const ENGLISH: Words = Words {
     failed: "failed",
     lost: "no longer available",
     not_text: "not a text",
+    notices: [
+        "created the group",
+        "added",
+        "removed",
+        "left",
+        "ended the group",
+        "changed the group",
+    ],
     left: "you are no longer in",
     help: "\
 /to <user>                   talk to somebody
@@ -92,6 +102,14 @@ const CHINESE: Words = Words {
     failed: "失败",
     lost: "已无法取得",
     not_text: "非文本消息",
+    notices: [
+        "创建了群",
+        "邀请了",
+        "移出了",
+        "退出了群",
+        "解散了群",
+        "更改了群",
+    ],
     left: "你已不在",
     help: "\
 /to <用户>                   与某人聊天

@@ -73,6 +73,7 @@ where
         screen: Screen::new(stdout, options.language.words()),
         to: None,
         oldest: 0,
+        newest: 0,
         mine: BTreeSet::new(),
         sends: FuturesUnordered::new(),
         failed: None,
@@ -89,6 +90,8 @@ struct Chat<O> {
     to: Option<String>,
     /// The oldest sequence shown of it; 0: none.
     oldest: u64,
+    /// The newest one.
+    newest: u64,
     /// What was said here, by client message id: it stands on the screen already.
     mine: BTreeSet<String>,
     sends: FuturesUnordered<BoxFuture<'static, (String, Result<Sent, Error>)>>,
@@ -220,6 +223,7 @@ impl<O: AsyncWrite + Unpin> Chat<O> {
             .await;
         self.to = Some(conversation);
         self.oldest = 0;
+        self.newest = 0;
         self.history().await
     }
 
@@ -245,12 +249,11 @@ impl<O: AsyncWrite + Unpin> Chat<O> {
                     self.oldest = oldest.seq;
                 }
                 if let Some(newest) = page.messages.first().filter(|_| first_page) {
+                    self.newest = newest.seq;
                     self.read(&conversation, newest.seq).await?;
                 }
                 Ok(())
             }
-            // Nobody has written yet: there is nothing to show.
-            Err(error) if first_page && error.code == Code::NotFound.number() => Ok(()),
             Err(error) => self.screen.failure(words.failed, &error).await,
         }
     }
@@ -324,10 +327,21 @@ impl<O: AsyncWrite + Unpin> Chat<O> {
     }
 
     async fn message(&mut self, message: Message) -> io::Result<()> {
-        if self.mine.remove(&message.client_message_id) {
+        let said_here = self.mine.remove(&message.client_message_id);
+        let is_here = self.to.as_ref() == Some(&message.conversation);
+        if is_here && message.seq <= self.newest {
+            return Ok(()); // the first page of history had it
+        }
+        if is_here {
+            self.newest = message.seq;
+            if self.oldest == 0 {
+                self.oldest = message.seq;
+            }
+        }
+        if said_here {
             return Ok(());
         }
-        if self.to.as_ref() == Some(&message.conversation) {
+        if is_here {
             self.screen.message(&message).await?;
             return self.read(&message.conversation, message.seq).await;
         }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use super::language::Words;
 use crate::core::ConnectionState;
 use crate::error::Error;
-use crate::model::{Conversation, Message};
+use crate::model::{Conversation, GroupChange, GroupNotice, Message};
 
 /// Where lines go.
 pub(super) struct Screen<W> {
@@ -51,6 +51,9 @@ impl<W: AsyncWrite + Unpin> Screen<W> {
     }
 
     pub(super) async fn message(&mut self, message: &Message) -> io::Result<()> {
+        if let Some(notice) = message.content.as_group_notice() {
+            return self.notice(message.seq, &notice).await;
+        }
         let text = match message.content.as_text() {
             Some(text) => printable(text),
             None => format!("({}: {})", self.words.not_text, message.content.kind),
@@ -58,6 +61,21 @@ impl<W: AsyncWrite + Unpin> Screen<W> {
         let sender = printable(&message.sender);
         self.line(&format!("#{} {sender}: {text}", message.seq))
             .await
+    }
+
+    async fn notice(&mut self, seq: u64, notice: &GroupNotice) -> io::Result<()> {
+        let [created, added, removed, quit, dismissed, other] = self.words.notices;
+        let (what, users) = match notice.change {
+            GroupChange::Created => (created, &[][..]),
+            GroupChange::Added => (added, &notice.users[..]),
+            GroupChange::Removed => (removed, &notice.users[..]),
+            GroupChange::Quit => (quit, &[][..]),
+            GroupChange::Dismissed => (dismissed, &[][..]),
+            GroupChange::Other => (other, &[][..]),
+        };
+        let users = printable(&users.join(" "));
+        let line = format!("#{seq} · {} {what} {users}", printable(&notice.operator));
+        self.line(line.trim_end()).await
     }
 
     pub(super) async fn state(&mut self, state: &ConnectionState) -> io::Result<()> {

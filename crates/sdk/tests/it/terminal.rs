@@ -87,9 +87,9 @@ async fn a_chat() {
     terminal.say("welcome").await;
     terminal.see("sent #1").await;
     terminal.say("/history").await;
-    terminal.see("#1 me: welcome").await;
-    terminal.say("/history").await;
     terminal.see("nothing older").await;
+    terminal.say("/group team").await;
+    terminal.see("#1 me: welcome").await;
     terminal.say("/nonsense").await;
     terminal.see("no such command").await;
     terminal.say("/quit").await;
