@@ -1,0 +1,99 @@
+/** Chromium, and a person in front of the demo page. */
+import assert from "node:assert/strict";
+
+import { type Browser, type BrowserContext, type BrowserContextOptions, type Page, chromium } from "playwright-core";
+
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** A browser without a screen, and without the traffic of its own that browsers make. */
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+export class Person {
+  /** What went wrong in the page. */
+  readonly errors: string[] = [];
+
+  constructor(
+    readonly page: Page,
+    readonly context: BrowserContext,
+  ) {
+    page.setDefaultTimeout(30_000);
+    page.on("pageerror", (error) => this.errors.push(error.message));
+    page.on("console", (message) => {
+      // A connection that fails is what these tests are about; the browser reports it by itself.
+      const expected = /WebSocket connection|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED/;
+      if (message.type() === "error" && !expected.test(message.text())) this.errors.push(message.text());
+    });
+  }
+
+  /** Comes to the demo page in a browser profile of their own. */
+  static async arrive(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Person> {
+    const context = await browser.newContext({ locale: "en-US", ...options });
+    const person = new Person(await context.newPage(), context);
+    await person.page.goto(url);
+    return person;
+  }
+
+  async signIn(name: string): Promise<void> {
+    await this.page.locator("#name").fill(name);
+    await this.page.keyboard.press("Enter");
+    await this.connected();
+  }
+
+  async connected(): Promise<void> {
+    await this.page.locator(".dot-connected").waitFor();
+  }
+
+  async talkTo(peer: string): Promise<void> {
+    await this.page.getByRole("button", { name: "New conversation" }).click();
+    await this.page.getByLabel("Their name").fill(peer);
+    await this.page.getByRole("button", { name: "Start talking" }).click();
+    await this.page.getByRole("textbox", { name: `Write to ${peer}` }).waitFor();
+  }
+
+  async open(title: string): Promise<void> {
+    await this.page.locator(".row", { has: this.page.locator(".row-title", { hasText: title }) }).click();
+  }
+
+  async say(text: string): Promise<void> {
+    await this.page.locator(".composer textarea").fill(text);
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Confirmed messages of the open conversation, as they stand there. */
+  async texts(): Promise<string[]> {
+    return this.page.locator("[data-seq] .bubble").allTextContents();
+  }
+
+  /** Waits for exactly these messages. */
+  async sees(expected: readonly string[]): Promise<void> {
+    const wanted = JSON.stringify(expected);
+    for (let i = 0; i < 600 && JSON.stringify(await this.texts()) !== wanted; i++) {
+      await this.page.waitForTimeout(50);
+    }
+    const rest = await this.page.locator(".banner, [data-state]").allTextContents();
+    assert.deepEqual(await this.texts(), expected, rest.join("; "));
+  }
+
+  /** Waits for a row of the list to have so many unread messages. */
+  async unread(title: string, count: number): Promise<void> {
+    const row = this.page.locator(".row", { has: this.page.locator(".row-title", { hasText: title }) });
+    if (count > 0) await row.locator(`[data-unread="${count}"]`).waitFor();
+    else {
+      await row.waitFor();
+      await row.locator(".badge").waitFor({ state: "detached" });
+    }
+  }
+}
