@@ -75,7 +75,7 @@ export function shortTime(time: number, now: number, language: string): string {
 
 /** One of eight hues, the same for a name everywhere. */
 export function hueOf(name: string): number {
-  let hash = 0;
-  for (const character of name) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return hash % 8;
+  let hash = 0x811c9dc5; // FNV-1a, whose upper bits are the mixed ones
+  for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return hash >>> 29;
 }

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { Message } from "@anser-im/sdk";
+
+import { noticeText, previewOfRow, titleOf } from "../src/format.js";
+import { WORDS } from "../src/i18n.js";
+import { invitationLink, readInvitation, someoneElse, splitNames } from "../src/identity.js";
+
+const { en, zh } = WORDS;
+
+function message(change: Partial<Message>): Message {
+  return {
+    conversation: "g/team",
+    seq: 1,
+    id: "m",
+    sender: "bob",
+    clientMessageId: "",
+    time: 0,
+    content: { type: "text", body: new Uint8Array() },
+    text: undefined,
+    notice: undefined,
+    counted: true,
+    ...change,
+  };
+}
+
+test("a link opens a tab as somebody, whatever the name", () => {
+  for (const name of ["bob", "小雁", "a&b=c", "100% / sure#1"]) {
+    assert.deepEqual(readInvitation(invitationLink(name, "me too")), { as: name, with: "me too" });
+  }
+  assert.deepEqual(readInvitation(""), { as: undefined, with: undefined });
+});
+
+test("the second window is never the first one's person", () => {
+  for (const language of ["en", "zh"]) {
+    for (const me of ["alice", "bob", "小鸿", "阿雁"]) assert.notEqual(someoneElse(me, language), me);
+  }
+});
+
+test("names as people type them", () => {
+  assert.deepEqual(splitNames(" bob, carol，dave、 eve ;bob\n"), ["bob", "carol", "dave", "eve"]);
+  assert.deepEqual(splitNames("  "), []);
+});
+
+test("a conversation is called by what it is to the reader", () => {
+  assert.equal(titleOf("p/alice/bob", "", "alice", en), "bob");
+  assert.equal(titleOf("p/alice/alice", "", "alice", zh), "写给自己");
+  assert.equal(titleOf("g/team", "Team", "alice", en), "Team");
+  assert.equal(titleOf("g/a%2Fb", "", "alice", en), "a/b");
+});
+
+test("notices read as sentences, and long ones are cut", () => {
+  const users = ["bob", "alice", "c", "d", "e", "f", "g"];
+  const notice = { kind: "created", operator: "bob", users, userCount: 300 } as const;
+  const created = message({ notice });
+  assert.equal(noticeText(created, en, "alice"), "bob created the group with you, c, d, e, f, 294 more");
+  assert.equal(noticeText(created, zh, "x"), "bob创建了群聊，成员有alice、c、d、e、f、另外 294 人");
+  const quit = message({ notice: { kind: "quit", operator: "alice", users: ["alice"], userCount: 1 } });
+  assert.equal(noticeText(quit, en, "alice"), "You left");
+});
+
+test("the preview says who, where it is not plain", () => {
+  const row = {
+    id: "g/team",
+    name: "Team",
+    headSeq: 1,
+    newest: message({ text: "hi" }),
+    lastTime: 0,
+    unread: 0,
+    readSeq: 0,
+    firstSeq: 1,
+    member: true,
+  };
+  assert.equal(previewOfRow(row, en, "alice"), "bob: hi");
+  assert.equal(previewOfRow(row, en, "bob"), "You: hi");
+  assert.equal(previewOfRow({ ...row, id: "p/alice/bob" }, en, "alice"), "hi");
+  assert.equal(previewOfRow({ ...row, newest: message({ content: { type: "app.x", body: new Uint8Array() } }) }, en, "bob"), "You: A message of type app.x");
+});
+
+test("both languages say everything", () => {
+  assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
+});
