@@ -15,6 +15,9 @@ use crate::{ErrorKind, StoreError};
 /// Most keys of one [`Store::get_many`].
 pub const GET_MANY_MAX: usize = 4096;
 
+/// Most bytes of the units of one [`Store::commit`].
+pub const COMMIT_BYTES_MAX: usize = 64 << 20;
+
 /// A store. Cloning it is cheap and gives another handle to the same data.
 #[derive(Clone)]
 pub struct Store {
@@ -63,10 +66,19 @@ impl Store {
     }
 
     /// Applies units in order and makes them durable; answers one outcome per unit, in order.
-    /// The guarantees are in the crate documentation.
+    /// The guarantees are in the crate documentation. A unit that breaks a limit is refused alone;
+    /// more than [`COMMIT_BYTES_MAX`] in all are refused together.
     pub async fn commit(&self, units: Vec<Unit>) -> Vec<Outcome> {
         if units.is_empty() {
             return Vec::new();
+        }
+        let bytes: usize = units.iter().map(Unit::bytes).sum();
+        if bytes > COMMIT_BYTES_MAX {
+            let error = StoreError::new(
+                ErrorKind::Invalid,
+                format!("{bytes} bytes at once, the limit is {COMMIT_BYTES_MAX}"),
+            );
+            return vec![Outcome::Refused(error); units.len()];
         }
         let faults: Vec<Option<StoreError>> = units.iter().map(|unit| unit.check().err()).collect();
         if faults.iter().all(Option::is_none) {

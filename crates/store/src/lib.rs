@@ -3,7 +3,7 @@
 //! The store is the only thing in the product that remembers. It knows keys, values and
 //! conditions; it does not know what a message, a conversation or a user is. Everything above it
 //! is written against [`Store`], a cheap handle over one of several backends that all pass the
-//! same conformance suite, so that the memory backend is a true stand-in in tests and in the
+//! same conformance suite (`tests/it/conformance.rs`), so that the memory backend is a true stand-in in tests and in the
 //! simulation.
 //!
 //! # The model
@@ -53,6 +53,6 @@ pub use address::{KEY_BYTES_MAX, Key, SHARD_COUNT, Shard, Space, SpaceClass};
 pub use embedded::EmbeddedOptions;
 pub use error::{ErrorKind, StoreError};
 pub use faulty::{FaultPlan, Faults, UnitFault};
-pub use handle::{GET_MANY_MAX, Store};
+pub use handle::{COMMIT_BYTES_MAX, GET_MANY_MAX, Store};
 pub use scan::{Direction, SCAN_BYTES_DEFAULT, SCAN_LIMIT_MAX, Scan, ScanPage};
 pub use unit::{Expect, Outcome, UNIT_BYTES_MAX, UNIT_ROWS_MAX, Unit, VALUE_BYTES_MAX, Write};

@@ -21,13 +21,14 @@ pub(super) fn run(tables: &Tables, log_dir: &Path) {
     while let Some((memtable, first_needed)) = tables.next_flush() {
         // Unbounded runs on the first level would make every read slow: rather let the memtable
         // fill and commits wait.
-        if tables.lsm().compaction_lags() {
+        let lsm = tables.lsm();
+        let alive = lsm.check_alive();
+        if alive.is_ok() && lsm.compaction_lags() {
             tables.pause_flushing(COMPACTION_POLL);
             continue;
         }
-        let flushed = tables
-            .lsm()
-            .ingest(&memtable)
+        let flushed = alive
+            .and_then(|()| lsm.ingest(&memtable))
             .and_then(|()| log::drop_segments(log_dir, first_needed));
         drop(memtable);
         match flushed {

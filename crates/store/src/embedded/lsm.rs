@@ -9,7 +9,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, Readable as _, Snapshot};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _,
+    Snapshot,
+};
 
 use super::EmbeddedOptions;
 use super::memtable::Memtable;
@@ -40,6 +43,7 @@ impl Lsm {
             .cache_size(options.cache_bytes)
             // One: of two, the engine makes the first spin while the second compacts.
             .worker_threads(1)
+            .max_cached_files(Some(CACHED_FILES))
             .open()
             .map_err(|error| engine_error("opening the database", &error))?;
         let open = |name, tree: fn() -> KeyspaceCreateOptions| {
@@ -140,6 +144,14 @@ impl Lsm {
         Ok(())
     }
 
+    /// Fails if a background thread of the engine has died: it would never compact again.
+    pub(super) fn check_alive(&self) -> Result<(), StoreError> {
+        // The one public call that looks at the engine's poison flag; there is nothing to persist.
+        self.database
+            .persist(PersistMode::Buffer)
+            .map_err(|error| engine_error("flushing", &error))
+    }
+
     /// Whether so many flushes await compaction that more would slow every read.
     pub(super) fn compaction_lags(&self) -> bool {
         [&self.small, &self.log]
@@ -147,6 +159,9 @@ impl Lsm {
             .any(|tree| tree.l0_table_count() >= FIRST_LEVEL_TABLES_MAX)
     }
 }
+
+/// Open table files that are kept; a server needs its descriptors for connections.
+const CACHED_FILES: usize = 256;
 
 /// Compaction begins at four tables on the first level.
 const FIRST_LEVEL_TABLES_MAX: usize = 16;

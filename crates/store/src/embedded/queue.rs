@@ -12,6 +12,13 @@ use crate::unit::{Outcome, Unit};
 /// Flat charge for a submission, so that tiny ones are bounded too.
 const SUBMISSION_OVERHEAD: usize = 256;
 
+/// Flat charge for a row, of which the log needs ten bytes.
+const ROW_OVERHEAD: usize = 16;
+
+fn charge(unit: &Unit) -> usize {
+    unit.bytes() + ROW_OVERHEAD * (unit.expects.len() + unit.writes.len())
+}
+
 /// One call of `commit`.
 pub(super) struct Submission {
     units: Vec<Unit>,
@@ -20,7 +27,7 @@ pub(super) struct Submission {
 }
 
 impl Submission {
-    /// Bytes of its units.
+    /// Bytes of its units, in memory and in the log at most.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -80,7 +87,7 @@ impl Queue {
     pub(super) async fn submit(&self, units: Vec<Unit>) -> Vec<Outcome> {
         let count = units.len();
         let refused = || vec![Outcome::Refused(StoreError::closed()); count];
-        let bytes: usize = units.iter().map(Unit::bytes).sum();
+        let bytes: usize = units.iter().map(charge).sum();
         // A submission larger than the queue waits until it is alone in it.
         let room = (bytes + SUBMISSION_OVERHEAD).min(self.room_total);
         let room = u32::try_from(room).expect("room_total was clamped to u32");

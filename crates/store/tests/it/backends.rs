@@ -1,6 +1,8 @@
 //! The backends under test, and the few things that every test needs.
 
-use anser_store::{EmbeddedOptions, Key, Shard, Space, SpaceClass, Store};
+use std::sync::Arc;
+
+use anser_store::{EmbeddedOptions, FaultPlan, Key, Shard, Space, SpaceClass, Store};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -24,6 +26,17 @@ impl Bench {
     pub(crate) fn memory() -> Bench {
         Bench {
             store: Store::memory(),
+            kind: Kind::Memory,
+        }
+    }
+
+    /// A fault plan that does nothing.
+    pub(crate) fn faulty() -> Bench {
+        struct Harmless;
+        impl FaultPlan for Harmless {}
+        let (store, _) = Store::faulty(Store::memory(), Arc::new(Harmless));
+        Bench {
+            store,
             kind: Kind::Memory,
         }
     }

@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use anser_store::{
-    ErrorKind, GET_MANY_MAX, KEY_BYTES_MAX, Key, Outcome, SCAN_LIMIT_MAX, SHARD_COUNT, Scan, Shard,
-    Space, Store, Unit, VALUE_BYTES_MAX,
+    COMMIT_BYTES_MAX, ErrorKind, GET_MANY_MAX, KEY_BYTES_MAX, Key, Outcome, SCAN_LIMIT_MAX,
+    SHARD_COUNT, Scan, Shard, Space, Store, Unit, VALUE_BYTES_MAX,
 };
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -16,6 +16,9 @@ macro_rules! on_every_backend {
     ($($test:ident)*) => {
         mod memory {
             $(#[test] fn $test() { super::$test(crate::backends::Bench::memory()); })*
+        }
+        mod faulty {
+            $(#[test] fn $test() { super::$test(crate::backends::Bench::faulty()); })*
         }
         mod embedded {
             $(#[test] fn $test() { super::$test(crate::backends::Bench::embedded()); })*
@@ -414,6 +417,14 @@ fn limits_are_enforced(bench: Bench) {
 
     let heavy = Unit::new().put(key(SMALL, 0, "k"), vec![0; VALUE_BYTES_MAX + 1]);
     assert_eq!(kind(&commit(store, vec![heavy])[0]), ErrorKind::Invalid);
+
+    let heavy = vec![0; VALUE_BYTES_MAX];
+    let units = (0..=COMMIT_BYTES_MAX / VALUE_BYTES_MAX)
+        .map(|_| Unit::new().put(key(SMALL, 0, "k"), Bytes::from(heavy.clone())))
+        .collect();
+    for outcome in commit(store, units) {
+        assert_eq!(kind(&outcome), ErrorKind::Invalid);
+    }
 
     let many = vec![key(SMALL, 0, "k"); GET_MANY_MAX + 1];
     let error = block_on(store.get_many(&many)).unwrap_err();

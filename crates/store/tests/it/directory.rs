@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use anser_store::{
-    EmbeddedOptions, ErrorKind, Outcome, Space, SpaceClass, Store, StoreError, Unit,
+    EmbeddedOptions, ErrorKind, Outcome, Scan, Shard, Space, SpaceClass, Store, StoreError, Unit,
 };
 use futures::executor::block_on;
 use tempfile::TempDir;
@@ -145,4 +145,52 @@ fn a_small_queue_makes_commits_wait_not_fail() {
     });
     let outcomes = block_on(futures::future::join_all(commits));
     assert!(outcomes.iter().all(|outcome| outcome[0].is_committed()));
+}
+
+/// The engine cannot write tables for a while, as when the disk has trouble: commits go on until
+/// the log has run far ahead, then they are refused, and nothing acknowledged is lost.
+#[test]
+fn commits_outlive_a_flush_that_fails_for_a_while() {
+    let dir = TempDir::new().unwrap();
+    let small = EmbeddedOptions {
+        memtable_bytes: 32 << 10,
+        ..options(&dir)
+    };
+    let store = Store::embedded(&small, &SPACES).unwrap();
+    let tables: Vec<_> = fs::read_dir(dir.path().join("lsm/keyspaces"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("tables"))
+        .collect();
+    for path in &tables {
+        fs::rename(path, path.with_extension("away")).unwrap();
+    }
+    let put = |number: usize| {
+        let unit = Unit::new().put(key(LOG, 0, &format!("{number:04}")), vec![7; 3000]);
+        block_on(store.commit(vec![unit])).remove(0)
+    };
+    let mut acked = 0;
+    let refusal = loop {
+        assert!(acked < 100, "commits should be refused at some point");
+        match put(acked) {
+            Outcome::Committed => acked += 1,
+            other => break other,
+        }
+    };
+    assert!(matches!(refusal, Outcome::Refused(_)), "{refusal:?}");
+    assert!(acked > 10, "only {acked} commits before the first refusal");
+    for number in 0..acked {
+        let row = key(LOG, 0, &format!("{number:04}"));
+        assert!(block_on(store.get(&row)).unwrap().is_some());
+    }
+    for path in &tables {
+        fs::rename(path.with_extension("away"), path).unwrap();
+    }
+    // The flush is tried again about once a second; until then refusals are quick.
+    while !put(acked).is_committed() {
+        std::thread::yield_now();
+    }
+    block_on(store.close()).unwrap();
+    let store = Store::embedded(&small, &SPACES).unwrap();
+    let page = block_on(store.scan(Scan::all(LOG, Shard(0)))).unwrap();
+    assert_eq!(page.rows.len(), acked + 1);
 }
