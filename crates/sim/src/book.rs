@@ -1,0 +1,171 @@
+//! What an application behind one device has been told, and whether that can be.
+//!
+//! The rules are those of the SDK's events: a followed conversation's messages come once each, in
+//! order, and what is left out is said to be lost.
+
+use std::collections::BTreeMap;
+
+use anser_sdk::core::Event;
+use anser_sdk::model::Message;
+
+use crate::ledger::Shown;
+
+/// A stretch of a conversation that a device was told it can't have.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// Where.
+    pub conversation: String,
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+}
+
+/// One conversation.
+#[derive(Clone, Debug, Default)]
+pub struct Chat {
+    /// Delivered up to here without a gap, while it is followed.
+    pub followed: Option<u64>,
+    /// The highest sequence heard of.
+    pub head: u64,
+    /// What the last row said of membership.
+    pub member: Option<bool>,
+    /// The highest read position told, in this life of the cache.
+    pub read_seq: u64,
+}
+
+/// Everything told.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// By name.
+    pub chats: BTreeMap<String, Chat>,
+    /// See [`Lost`].
+    pub lost: Vec<Lost>,
+}
+
+/// The message as evidence.
+#[must_use]
+pub fn shown(message: &Message) -> Shown {
+    Shown {
+        seq: message.seq,
+        message_id: message.message_id.clone(),
+        sender: message.sender.clone(),
+        time: message.time.0,
+        body: message.content.body.to_vec(),
+        counted: message.counted,
+    }
+}
+
+impl Book {
+    fn chat(&mut self, name: &str) -> &mut Chat {
+        self.chats.entry(name.to_owned()).or_default()
+    }
+
+    /// How far the device knows this conversation to go.
+    #[must_use]
+    pub fn head(&self, name: &str) -> u64 {
+        self.chats.get(name).map_or(0, |chat| chat.head)
+    }
+
+    /// The device starts anew from what it saved.
+    pub fn restart(&mut self, followed: &BTreeMap<String, u64>) {
+        for chat in self.chats.values_mut() {
+            chat.followed = None;
+        }
+        for (name, seq) in followed {
+            self.chat(name).followed = Some(*seq);
+        }
+    }
+
+    /// Takes note of an event, or says what is wrong with it.
+    pub fn take(&mut self, event: &Event) -> Result<(), String> {
+        match event {
+            Event::Followed { conversation, seq } => {
+                let chat = self.chat(conversation);
+                if let Some(known) = chat.followed.replace(*seq) {
+                    return Err(format!(
+                        "{conversation} is followed from {seq} although it was, up to {known}"
+                    ));
+                }
+                chat.head = chat.head.max(*seq);
+            }
+            Event::Unfollowed { conversation, .. } => {
+                if self.chat(conversation).followed.take().is_none() {
+                    // Refused before anything was known of it.
+                }
+            }
+            Event::Message(message) => return self.message(message),
+            Event::Lost {
+                conversation,
+                from_seq,
+                to_seq,
+            } => {
+                let chat = self.chat(conversation);
+                let Some(known) = chat.followed else {
+                    return Err(format!(
+                        "{conversation} lost messages without being followed"
+                    ));
+                };
+                if *from_seq <= known || to_seq < from_seq {
+                    return Err(format!(
+                        "{conversation} lost {from_seq}..{to_seq} after {known} was delivered"
+                    ));
+                }
+                // What lies between was found to hold nothing for this user; say so too.
+                chat.followed = Some(*to_seq);
+                let lost = Lost {
+                    conversation: conversation.clone(),
+                    from: known + 1,
+                    to: *to_seq,
+                };
+                self.lost.push(lost);
+            }
+            Event::Conversation { row, .. } => {
+                let chat = self.chat(&row.id);
+                chat.member = Some(row.member);
+                chat.head = chat.head.max(row.head_seq);
+            }
+            Event::Read {
+                conversation,
+                position,
+            } => {
+                let chat = self.chat(conversation);
+                if position.read_seq < chat.read_seq {
+                    return Err(format!(
+                        "{conversation} is read up to {} after it was up to {}",
+                        position.read_seq, chat.read_seq
+                    ));
+                }
+                chat.read_seq = position.read_seq;
+            }
+            Event::Reset { positions } => {
+                for chat in self.chats.values_mut() {
+                    chat.member = None;
+                    if *positions {
+                        *chat = Chat::default();
+                    }
+                }
+            }
+            Event::State(_) | Event::Synced { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: &Message) -> Result<(), String> {
+        let name = &message.conversation;
+        let chat = self.chat(name);
+        match chat.followed {
+            None => return Err(format!("{name} has message {} unfollowed", message.seq)),
+            Some(known) if message.seq != known + 1 => {
+                return Err(format!(
+                    "{name} continues with {} after {known}",
+                    message.seq
+                ));
+            }
+            Some(_) => {}
+        }
+        chat.followed = Some(message.seq);
+        chat.head = chat.head.max(message.seq);
+        Ok(())
+    }
+}

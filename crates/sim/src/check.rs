@@ -1,0 +1,432 @@
+//! What must hold at the end of every run, whatever went wrong on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anser_proto::stored;
+use anser_sdk::model::Conversation;
+use prost::Message as _;
+
+use crate::book::Book;
+use crate::ledger::{Ledger, SendRecord, Where, Who};
+use crate::truth::{Chat, Kept, Truth, pair};
+
+/// What was found.
+pub type Findings = Vec<String>;
+
+const NOTICE: &str = "anser.group";
+
+/// Every conversation by itself: dense, in time, ordinals and membership as its messages say.
+pub fn conversations(truth: &Truth, findings: &mut Findings) {
+    for (place, chat) in &truth.chats {
+        let mut last = (0, 0, 0);
+        for (seq, kept) in &chat.messages {
+            let (before, time, ordinal) = last;
+            if *seq != before + 1 {
+                findings.push(format!("{place:?}: {seq} comes after {before}"));
+            }
+            if kept.shown.time < time {
+                findings.push(format!("{place:?}: time falls at {seq}"));
+            }
+            if kept.ordinal != ordinal + u64::from(kept.shown.counted) {
+                findings.push(format!("{place:?}: ordinal {} at {seq}", kept.ordinal));
+            }
+            last = (*seq, kept.shown.time, kept.ordinal);
+        }
+        let head = &chat.head;
+        if (head.seq, head.last_time, head.ordinal) != last {
+            findings.push(format!("{place:?}: the head is {head:?} after {last:?}"));
+        }
+        if pair(&place.conversation).is_empty() {
+            membership(place, chat, findings);
+        }
+    }
+}
+
+fn notice(kept: &Kept) -> Option<stored::GroupNotice> {
+    let is = kept.content_type == NOTICE && kept.shown.sender.is_empty();
+    is.then(|| stored::GroupNotice::decode(&kept.shown.body[..]).expect("notices decode"))
+}
+
+/// Who is in the group follows from its notices, and nobody else has said anything.
+fn membership(place: &Where, chat: &Chat, findings: &mut Findings) {
+    let mut members: BTreeMap<String, u64> = BTreeMap::new();
+    let mut dismissed = false;
+    for (seq, kept) in &chat.messages {
+        let Some(notice) = notice(kept) else {
+            if !members.contains_key(&kept.shown.sender) || dismissed {
+                findings.push(format!(
+                    "{place:?}: {seq} is by {}, who is not in it then",
+                    kept.shown.sender
+                ));
+            }
+            continue;
+        };
+        for user in notice.users {
+            if notice.kind <= 2 {
+                members.insert(user, seq - 1);
+            } else {
+                members.remove(&user);
+            }
+        }
+        dismissed |= notice.kind == 5;
+    }
+    let rows = chat.members.iter();
+    let rows: BTreeMap<String, u64> = rows
+        .map(|(user, row)| (user.clone(), row.joined_seq))
+        .collect();
+    if rows != members {
+        findings.push(format!(
+            "{place:?}: members are {rows:?}, by the notices {members:?}"
+        ));
+    }
+    if chat.head.member_count as usize != members.len() || chat.head.dismissed != dismissed {
+        findings.push(format!("{place:?}: the head says {:?}", chat.head));
+    }
+}
+
+/// What was acknowledged is there once, what was sent is there at most once, and nothing else is.
+pub fn sends(truth: &Truth, ledger: &Ledger, calm: bool, findings: &mut Findings) {
+    let mut stored: BTreeMap<&[u8], Vec<(&Where, &Kept)>> = BTreeMap::new();
+    let mut others = 0;
+    for (place, chat) in &truth.chats {
+        for kept in chat.messages.values() {
+            match notice(kept) {
+                Some(_) => others += 1,
+                None => stored
+                    .entry(&kept.shown.body)
+                    .or_default()
+                    .push((place, kept)),
+            }
+        }
+    }
+    let total: usize = truth.chats.values().map(|chat| chat.messages.len()).sum();
+    let mut accounted = others;
+    for send in &ledger.sends {
+        let found = stored
+            .get(send.body.as_bytes())
+            .map_or(&[][..], |found| &found[..]);
+        accounted += found.len();
+        one_send(send, found, calm, findings);
+    }
+    if accounted != total {
+        findings.push(format!(
+            "{total} messages are stored, {accounted} were sent"
+        ));
+    }
+    order(&ledger.sends, calm, findings);
+}
+
+fn one_send(send: &SendRecord, found: &[(&Where, &Kept)], calm: bool, findings: &mut Findings) {
+    if found.len() > 1 {
+        findings.push(format!("{send:?} is stored {} times", found.len()));
+    }
+    for (place, kept) in found {
+        if place.app != send.who.app
+            || place.conversation != send.conversation
+            || kept.shown.sender != send.who.user
+            || kept.client_message_id != send.client_message_id
+        {
+            findings.push(format!("{send:?} is stored as {place:?} {kept:?}"));
+        }
+    }
+    for (_, ack) in &send.acks {
+        let same = |kept: &Kept| {
+            (kept.shown.seq, &kept.shown.message_id, kept.shown.time)
+                == (ack.seq, &ack.message_id, ack.time)
+        };
+        if !found.iter().any(|(_, kept)| same(kept)) {
+            findings.push(format!("{send:?} was acknowledged, stored is {found:?}"));
+        }
+    }
+    let refused = send.acks.is_empty() && send.refusals.iter().all(|code| *code >= 3_000);
+    if calm && refused && send.forgotten == 0 && !send.refusals.is_empty() && !found.is_empty() {
+        findings.push(format!("{send:?} was refused and is stored"));
+    }
+}
+
+/// A send that began after another was acknowledged comes after it.
+fn order(sends: &[SendRecord], calm: bool, findings: &mut Findings) {
+    let acked = sends
+        .iter()
+        .filter_map(|send| Some((send, send.acks.first()?)));
+    let acked: Vec<_> = acked.collect();
+    for (one, (one_at, one_ack)) in &acked {
+        for (other, (_, other_ack)) in &acked {
+            let same_place = one.who.app == other.who.app && one.conversation == other.conversation;
+            if same_place && *one_at < other.asked && one_ack.seq >= other_ack.seq {
+                findings.push(format!("{other:?} overtook {one:?}"));
+            }
+        }
+    }
+    if !calm {
+        return;
+    }
+    let mut last: BTreeMap<(usize, &str), &SendRecord> = BTreeMap::new();
+    for (send, (_, ack)) in &acked {
+        let first_try = send.refusals.is_empty() && send.forgotten == 0;
+        let Some(device) = send.device.filter(|_| first_try) else {
+            continue;
+        };
+        if let Some(before) = last.insert((device, &send.conversation), send)
+            && before.acks[0].1.seq >= ack.seq
+        {
+            findings.push(format!("{send:?} overtook {before:?} of the same device"));
+        }
+    }
+}
+
+/// Read positions stand where somebody moved them, and never moved back.
+pub fn reads(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
+    let mut moves: BTreeMap<(Who, String), Vec<_>> = BTreeMap::new();
+    for read in &ledger.reads {
+        let key = (read.who.clone(), read.conversation.clone());
+        moves.entry(key).or_default().push(read);
+    }
+    for (place, chat) in &truth.chats {
+        for (user, position) in &chat.positions {
+            let who = Who {
+                app: place.app,
+                user: user.clone(),
+            };
+            let reads = moves
+                .remove(&(who, place.conversation.clone()))
+                .unwrap_or_default();
+            let asked = reads
+                .iter()
+                .map(|read| read.seq.min(chat.head.seq))
+                .max()
+                .unwrap_or(0);
+            let acked = reads
+                .iter()
+                .filter_map(|read| Some(read.acked?.0))
+                .max()
+                .unwrap_or(0);
+            if position.read_seq > asked.max(acked) || position.read_seq < acked {
+                findings.push(format!(
+                    "{place:?}: {user} has read up to {}, asked was {asked}, told {acked}",
+                    position.read_seq
+                ));
+            }
+            for read in &reads {
+                let Some((seq, _)) = read.acked else { continue };
+                let earlier = reads.iter().filter_map(|other| other.acked);
+                let earlier = earlier
+                    .filter(|(_, at)| *at < read.asked)
+                    .map(|(seq, _)| seq);
+                if earlier.max().is_some_and(|earlier| earlier > seq) {
+                    findings.push(format!(
+                        "{place:?}: {user}'s read position moved back to {seq}"
+                    ));
+                }
+            }
+        }
+    }
+    for ((who, conversation), reads) in moves {
+        let told = reads
+            .iter()
+            .filter_map(|read| Some(read.acked?.0))
+            .max()
+            .unwrap_or(0);
+        if told > 0 {
+            findings.push(format!(
+                "{who:?} was told to have read {conversation} up to {told}"
+            ));
+        }
+    }
+}
+
+/// Every user's side agrees with the conversations.
+pub fn inboxes(truth: &Truth, findings: &mut Findings) {
+    for (who, inbox) in &truth.inboxes {
+        let feed: BTreeMap<u64, String> = inbox
+            .rows
+            .iter()
+            .map(|(conversation, row)| (row.feed_version, conversation.clone()))
+            .collect();
+        if feed != inbox.feed || feed.last_key_value().map_or(0, |(last, _)| *last) != inbox.version
+        {
+            findings.push(format!(
+                "{who:?}: the feed does not fit the rows: {inbox:?}"
+            ));
+        }
+    }
+    let none = crate::truth::Inbox::default();
+    let mut expected: BTreeMap<Who, BTreeMap<&str, (u64, u64)>> = BTreeMap::new();
+    for (place, chat) in &truth.chats {
+        let users = chat
+            .members
+            .keys()
+            .map(String::as_str)
+            .chain(pair(&place.conversation));
+        for user in users.collect::<BTreeSet<_>>() {
+            let who = Who {
+                app: place.app,
+                user: user.to_owned(),
+            };
+            if let Some(joined) = chat.joined(place, user) {
+                expected
+                    .entry(who)
+                    .or_default()
+                    .insert(&place.conversation, joined);
+            }
+        }
+    }
+    let everybody = truth.inboxes.keys().chain(expected.keys());
+    let everybody: BTreeSet<Who> = everybody.cloned().collect();
+    for who in everybody {
+        let inbox = truth.inboxes.get(&who).unwrap_or(&none);
+        let rows = inbox.rows.iter().filter(|(_, row)| row.member);
+        let rows: BTreeMap<&str, (u64, u64)> = rows
+            .map(|(name, row)| (name.as_str(), (row.first_seq - 1, row.joined_ordinal)))
+            .collect();
+        let expected = expected.remove(&who).unwrap_or_default();
+        if rows != expected {
+            findings.push(format!(
+                "{who:?} is in {expected:?}, the inbox says {rows:?}"
+            ));
+        }
+    }
+}
+
+/// Group changes that were answered well happened; none happened more often than asked.
+pub fn groups(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
+    let mut happened: BTreeMap<(&Where, u32, String), usize> = BTreeMap::new();
+    for (place, chat) in &truth.chats {
+        for notice in chat.messages.values().filter_map(notice) {
+            *happened
+                .entry((place, notice.kind, notice.operator))
+                .or_default() += 1;
+        }
+    }
+    for ((place, kind, operator), times) in &happened {
+        let asked = ledger.groups.iter().filter(|group| {
+            let by = group.by.as_deref().unwrap_or("");
+            group.place == **place && group.kind == *kind && by == operator
+        });
+        if asked.clone().count() < *times {
+            findings.push(format!(
+                "{place:?}: change {kind} by {operator:?} happened {times} times"
+            ));
+        }
+    }
+    for group in &ledger.groups {
+        let by = group.by.clone().unwrap_or_default();
+        // Adding and removing may change nothing.
+        let must = [1, 4, 5].contains(&group.kind) && group.outcome == Some(Ok(()));
+        if must && !happened.contains_key(&(&group.place, group.kind, by)) {
+            findings.push(format!("{group:?} is not in the history"));
+        }
+    }
+}
+
+/// Whatever anybody was shown is what is stored.
+pub fn shown(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
+    for (place, shown) in &ledger.shown {
+        let stored = truth.chats.get(place);
+        for one in shown {
+            let kept = stored.and_then(|chat| chat.messages.get(&one.seq));
+            if kept.is_none_or(|kept| kept.shown != *one) {
+                findings.push(format!("{place:?}: shown was {one:?}, stored is {kept:?}"));
+            }
+        }
+    }
+}
+
+/// Losses that a device was told lie before the user joined.
+pub fn losses(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings) {
+    for lost in &book.lost {
+        let place = Where {
+            app: who.app,
+            conversation: lost.conversation.clone(),
+        };
+        let joins = truth.chats.get(&place).into_iter().flat_map(|chat| {
+            chat.messages.iter().filter_map(|(seq, kept)| {
+                let notice = notice(kept)?;
+                (notice.kind <= 2 && notice.users.contains(&who.user)).then_some(*seq)
+            })
+        });
+        if !joins.into_iter().any(|seq| lost.to < seq) {
+            findings.push(format!("{who:?} was told that {lost:?} can't be had"));
+        }
+    }
+}
+
+/// Does the device know of everything its user may see?
+pub fn caught_up(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings) {
+    let of_app = truth.chats.iter().filter(|(place, _)| place.app == who.app);
+    for (place, chat) in of_app {
+        let name = &place.conversation;
+        let known = book.chats.get(name).cloned().unwrap_or_default();
+        match chat.joined(place, &who.user) {
+            Some(_) => {
+                let behind = known.followed.is_some_and(|seq| seq != chat.head.seq);
+                if known.head < chat.head.seq || behind || known.member == Some(false) {
+                    findings.push(format!(
+                        "{who:?} knows {known:?} of {name}, which goes up to {}",
+                        chat.head.seq
+                    ));
+                }
+            }
+            None => {
+                if known.followed.is_some() || known.member == Some(true) {
+                    findings.push(format!(
+                        "{who:?} is not in {name} and knows {known:?} of it"
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// The conversation list that a device read is exactly what the model says.
+pub fn list(truth: &Truth, who: &Who, rows: &[Conversation], findings: &mut Findings) {
+    let sorted = rows.windows(2).all(|pair| {
+        let key = |row: &Conversation| (std::cmp::Reverse(row.last_time), row.id.clone());
+        key(&pair[0]) < key(&pair[1])
+    });
+    if !sorted {
+        findings.push(format!("{who:?}: the list is not in order: {rows:?}"));
+    }
+    let mut rows: BTreeMap<&str, &Conversation> =
+        rows.iter().map(|row| (row.id.as_str(), row)).collect();
+    for (place, chat) in truth.chats.iter().filter(|(place, _)| place.app == who.app) {
+        let row = rows.remove(place.conversation.as_str());
+        let Some((joined_seq, _)) = chat.joined(place, &who.user) else {
+            if row.is_some() {
+                findings.push(format!(
+                    "{who:?} is not in {place:?}, but it is in the list"
+                ));
+            }
+            continue;
+        };
+        let Some(row) = row else {
+            findings.push(format!("{who:?}: {place:?} is not in the list"));
+            continue;
+        };
+        let read = chat
+            .positions
+            .get(&who.user)
+            .map_or(0, |position| position.read_seq);
+        let newest = row.newest.as_ref().map(crate::book::shown);
+        let expected = chat
+            .messages
+            .last_key_value()
+            .map(|(_, kept)| kept.shown.clone());
+        let unread = chat.unread(&who.user, joined_seq);
+        if row.unread != unread
+            || row.read_seq != read
+            || row.head_seq != chat.head.seq
+            || row.first_seq != joined_seq + 1
+            || newest != expected
+            || row.last_time.0 != chat.head.last_time
+        {
+            findings.push(format!(
+                "{who:?}: {row:?} should have unread {unread}, read {read}, head {:?}",
+                chat.head
+            ));
+        }
+    }
+    for name in rows.keys() {
+        findings.push(format!("{who:?}: {name} is in the list and does not exist"));
+    }
+}

@@ -1,0 +1,46 @@
+//! Bugs put in on purpose are found, each within a few seeds.
+
+use anser_sim::sabotage::Sabotage;
+use anser_sim::{Options, run};
+
+/// Seeds that a planted bug may hide from.
+const SEEDS: u64 = 40;
+
+fn found(sabotage: Sabotage, by: &str) {
+    let finding = (1..=SEEDS).find_map(|seed| {
+        let options = Options {
+            seed,
+            sabotage: Some(sabotage),
+            ..Options::default()
+        };
+        run(options).err()
+    });
+    let failure = finding.unwrap_or_else(|| panic!("{sabotage:?} hides from {SEEDS} seeds"));
+    let said = failure.findings.iter().any(|finding| finding.contains(by));
+    assert!(said, "{sabotage:?} was found by accident: {failure}");
+}
+
+#[test]
+fn an_ack_before_the_commit() {
+    found(Sabotage::AckBeforeCommit, "was acknowledged, stored is");
+}
+
+#[test]
+fn a_lost_idempotency_key() {
+    found(Sabotage::LostKey, "times");
+}
+
+#[test]
+fn a_sync_that_is_off_by_one() {
+    found(Sabotage::SyncOffByOne, "continues with");
+}
+
+#[test]
+fn pushes_lost_in_silence() {
+    found(Sabotage::SilentLoss, "this does not settle");
+}
+
+#[test]
+fn wrong_unread_counts() {
+    found(Sabotage::Miscount, "should have unread");
+}
