@@ -27,6 +27,9 @@ const PULL_LIMIT = 100;
 /** Conversations that are caught up with after one sync; of the others, messages are skipped. */
 const CATCH_UPS_MAX = 100;
 
+/** Messages held until the sync is complete; beyond, another sync brings them. */
+const EARLY_MAX = 200;
+
 export type CoreEffect =
   | { readonly do: "token"; readonly renew: boolean }
   | { readonly do: "open" }
@@ -47,6 +50,8 @@ export class Core {
   #generation = 0;
   /** Rows of the running sync: newest message of each. */
   readonly #newest = new Map<string, number>();
+  /** Messages of unknown conversations that came while a sync was running. */
+  readonly #early: { readonly message: Message; readonly prev: number }[] = [];
   #state: ConnectionState = { state: "closed", error: undefined };
   #now = 0;
   readonly #unixTime: (now: number) => number;
@@ -205,6 +210,7 @@ export class Core {
       this.#generation += 1;
       this.#streams.connectionLost();
       this.#feed.abandoned();
+      this.#early.length = 0;
       this.#outbox.connectionLost();
     }
     // The steps of connecting are one state to the application.
@@ -255,11 +261,7 @@ export class Core {
   #receivedItem(item: ServerItem["item"]): void {
     switch (item.case) {
       case "message": {
-        const message = messageFrom(item.value.message);
-        const known = this.list.get(message.conversation) !== undefined;
-        this.#streams.offer(message, safeNumber(item.value.prev));
-        // The row was missed, or comes behind; the sync finds out.
-        if (!known && this.#feed.hasSynced) this.#feed.start();
+        this.#offer(messageFrom(item.value.message), safeNumber(item.value.prev));
         break;
       }
       case "read": {
@@ -269,8 +271,12 @@ export class Core {
       }
       case "conversation": {
         const row = this.#put(item.value.conversation);
-        // Its newest message is coming, or has been, as a message.
-        if (row.member) this.#streams.seed(row.id, row.newest ? row.newest.seq - 1 : row.headSeq);
+        if (row.member) {
+          // A conversation that appears is news from its beginning. Before there was a sync it may
+          // be an old one; its newest message comes as a push.
+          const newest = row.newest ? row.newest.seq - 1 : row.headSeq;
+          this.#streams.seed(row.id, this.#feed.hasSynced ? row.firstSeq - 1 : newest);
+        }
         this.#feed.pushed(item.value);
         break;
       }
@@ -279,6 +285,23 @@ export class Core {
         break;
       default:
       // An item younger than this client: whatever it says, old clients live without it.
+    }
+  }
+
+  #offer(message: Message, prev: number): void {
+    const { conversation } = message;
+    const known = this.#streams.position(conversation) !== undefined;
+    if (known || !this.#feed.hasSynced) {
+      this.#streams.offer(message, prev);
+    } else if (!this.#feed.running) {
+      // A conversation that is new. Its row was missed, or comes behind; the sync finds out.
+      this.#streams.offer(message, prev);
+      this.#feed.start();
+    } else if (this.#early.length < EARLY_MAX) {
+      // The sync may tell of messages before this one, and they come first.
+      this.#early.push({ message, prev });
+    } else {
+      this.#feed.start();
     }
   }
 
@@ -300,10 +323,8 @@ export class Core {
   #syncedRow(wire: WireConversation, first: boolean): void {
     const row = this.#put(wire);
     if (!row.member) return;
-    // Of a conversation that appeared since the last sync, what is unread is news.
-    const unread = !first && row.unread > 0;
-    const from = unread ? Math.max(row.readSeq, row.firstSeq - 1) : row.headSeq;
-    this.#streams.seed(row.id, from, wire.rev);
+    // A conversation that appeared since the last sync is news from its beginning.
+    this.#streams.seed(row.id, first ? row.headSeq : row.firstSeq - 1, wire.rev);
     if (row.newest) this.#newest.set(row.id, row.newest.seq);
   }
 
@@ -325,6 +346,7 @@ export class Core {
       left -= 1;
     }
     this.#newest.clear();
+    for (const { message, prev } of this.#early.splice(0)) this.#streams.offer(message, prev);
     this.#emit("synced", undefined);
   }
 

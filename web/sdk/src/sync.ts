@@ -62,6 +62,10 @@ export class Feed {
     return this.#syncedTime !== 0n || this.#version !== 0n;
   }
 
+  get running(): boolean {
+    return this.#running !== undefined;
+  }
+
   /** Asks what is new. During a sync: once more after it. */
   start(): void {
     if (this.#running) {

@@ -201,3 +201,21 @@ test("a pull that never succeeds leads to a new connection, not to a hole", asyn
   assert.ok(server.opened > 1);
   assert.deepEqual(texts(), ["1", "2", "3", "4"], "by sync, which names the conversation");
 });
+
+test("a new conversation goes on while the sync is on its way: nothing before it is passed over", async () => {
+  const { server, client, world, texts } = await connected();
+  server.cut();
+  server.append(TALK, "bob", "1");
+  server.append(TALK, "bob", "2");
+  server.append("p/alice/carol", "alice", "from my other device");
+  server.judge = ({ command }) => {
+    // Pushed between the connection and the answer to the sync.
+    if (command.case === "sync") server.append(TALK, "bob", "3");
+    server.judge = command.case === "sync" ? () => undefined : server.judge;
+    return undefined;
+  };
+  await world.pass(1_000);
+  assert.deepEqual(texts(TALK), ["1", "2", "3"]);
+  assert.deepEqual(texts("p/alice/carol"), ["from my other device"]);
+  assert.equal(client.list.get(TALK)?.unread, 3);
+});
