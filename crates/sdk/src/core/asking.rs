@@ -105,7 +105,7 @@ impl ClientCore {
             client_message_id: message.client_message_id.clone(),
         };
         self.done(entry.ticket, Ok(Reply::Sent(sent)));
-        self.arrived(result.prev, message, entry.losses > 0)
+        self.arrived(result.prev, message)
     }
 
     pub(super) fn send_refused(&mut self, key: outbox::Key, error: Error, random: Random<'_>) {

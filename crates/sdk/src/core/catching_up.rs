@@ -77,18 +77,13 @@ impl ClientCore {
         }
     }
 
-    pub(super) fn arrived(
-        &mut self,
-        prev: u64,
-        message: Message,
-        again: bool,
-    ) -> Result<(), BrokenPromise> {
+    pub(super) fn arrived(&mut self, prev: u64, message: Message) -> Result<(), BrokenPromise> {
         if self.held.is_some() {
             self.follows.exists(&message.conversation, message.seq);
             return Ok(());
         }
         let mut events = Vec::new();
-        let result = self.follows.arrived(prev, message, again, &mut events);
+        let result = self.follows.arrived(prev, message, &mut events);
         self.emit_all(events);
         result
     }

@@ -198,7 +198,7 @@ impl ClientCore {
             _ if !self.phase.is_online() => return Err(BrokenPromise),
             Item::Message(push) => {
                 let message = push.message.ok_or(BrokenPromise)?;
-                self.arrived(push.prev, message.into(), false)?;
+                self.arrived(push.prev, message.into())?;
             }
             Item::Read(push) => self.read(push),
             Item::Conversation(push) => self.conversation(push),

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anser_domain::Timestamp;
+use anser_domain::limits::INBOX_CONVERSATIONS_MAX;
 use anser_proto::client as wire;
 
 use super::api::Event;
@@ -122,6 +123,10 @@ pub(super) struct Follows {
     pulling: usize,
     held_bytes: usize,
     activity: u64,
+    /// How far conversations go that are not followed.
+    told: BTreeMap<String, u64>,
+    /// Was more told than there is room for?
+    told_more: bool,
 }
 
 impl Follows {
@@ -134,13 +139,11 @@ impl Follows {
         follows
     }
 
-    /// The next message of a conversation, live or one's own. `again`: it may have been in the
-    /// conversation for a while, so others may follow it already.
+    /// A message of a conversation, live or one's own.
     pub(super) fn arrived(
         &mut self,
         prev: u64,
         message: Message,
-        again: bool,
         out: &mut Vec<Event>,
     ) -> Result<(), BrokenPromise> {
         if prev >= message.seq {
@@ -148,14 +151,10 @@ impl Follows {
         }
         let name = message.conversation.clone();
         self.make_room(&name, out);
-        let active = self.touch();
-        let track = self.tracks.entry(name.clone()).or_default();
-        let is_new = track.known.is_none();
-        if is_new {
+        let track = self.track(&name);
+        if track.known.is_none() {
             track.begin(&name, prev, out);
         }
-        track.active = active;
-        track.verify |= is_new && again;
         let known = track.known.unwrap_or(0);
         if message.seq > known && prev <= track.floor {
             track.deliver(message, out);
@@ -192,7 +191,30 @@ impl Follows {
         if let Some(track) = self.tracks.get_mut(name) {
             track.target = track.target.max(seq);
             self.note(name);
+        } else if let Some(told) = self.told.get_mut(name) {
+            *told = seq.max(*told);
+        } else if self.told.len() < INBOX_CONVERSATIONS_MAX {
+            self.told.insert(name.to_owned(), seq);
+        } else {
+            self.told_more = true;
         }
+    }
+
+    /// The track of a conversation in which something happens. What was told of it before counts:
+    /// the answer to a send that went out twice may come long after others wrote.
+    fn track(&mut self, name: &str) -> &mut Track {
+        self.activity += 1;
+        if !self.tracks.contains_key(name) {
+            let track = Track {
+                target: self.told.remove(name).unwrap_or(0),
+                verify: self.told_more,
+                ..Track::default()
+            };
+            self.tracks.insert(name.to_owned(), track);
+        }
+        let track = self.tracks.get_mut(name).expect("it is there");
+        track.active = self.activity;
+        track
     }
 
     /// Ask for what is after the known of these: nothing was said about them.
@@ -312,11 +334,9 @@ impl Follows {
     /// The application shows it.
     pub(super) fn open(&mut self, name: &str, have: Option<u64>, out: &mut Vec<Event>) {
         self.make_room(name, out);
-        let active = self.touch();
         let is_new = !self.tracks.contains_key(name);
-        let track = self.tracks.entry(name.to_owned()).or_default();
+        let track = self.track(name);
         track.opened = true;
-        track.active = active;
         if is_new && let Some(seq) = have {
             track.begin(name, seq, out);
             track.verify = true;
@@ -341,6 +361,7 @@ impl Follows {
 
     /// It can't be followed any more.
     pub(super) fn remove(&mut self, name: &str, error: Option<Error>, out: &mut Vec<Event>) {
+        self.told.remove(name);
         let Some(track) = self.tracks.remove(name) else {
             return;
         };
@@ -358,6 +379,8 @@ impl Follows {
     /// followed from wherever its head is now.
     pub(super) fn reset(&mut self) {
         self.held_bytes = 0;
+        self.told.clear();
+        self.told_more = false;
         self.tracks.retain(|_, track| track.opened);
         for track in self.tracks.values_mut() {
             *track = Track {
@@ -400,11 +423,6 @@ impl Follows {
         waiting.map(|track| track.not_before)
     }
 
-    fn touch(&mut self) -> u64 {
-        self.activity += 1;
-        self.activity
-    }
-
     /// Keeps `behind` in step with the track.
     fn note(&mut self, name: &str) {
         let behind = self
@@ -425,7 +443,12 @@ impl Follows {
         let silent = self.tracks.iter().filter(|(_, track)| !track.opened);
         let silent = silent.min_by_key(|(_, track)| track.active);
         if let Some(silent) = silent.map(|(name, _)| name.clone()) {
+            let head = self
+                .tracks
+                .get(&silent)
+                .map_or(0, |t| t.target.max(t.floor));
             self.remove(&silent, None, out);
+            self.exists(&silent, head);
         }
     }
 }

@@ -35,8 +35,8 @@ enum State {
 pub(super) struct Entry {
     pub(super) ticket: Ticket,
     pub(super) outgoing: Outgoing,
-    /// Has it gone out and been left without an answer? Then it may be on the server already.
-    pub(super) losses: u32,
+    /// Times that it went out and was left without an answer.
+    losses: u32,
     client_message_id: String,
     bytes: usize,
     state: State,

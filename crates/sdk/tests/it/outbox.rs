@@ -6,8 +6,9 @@ use anser_sdk::core::{Event, Input, Outgoing, Reply, Request};
 use anser_sdk::limits::OUTBOX_SENDS_MAX;
 use anser_sdk::model::Content;
 use wire::response::Result as Answer;
+use wire::server_item::Item;
 
-use crate::script::{Script, empty_sync, error, push, sent};
+use crate::script::{Script, empty_sync, error, push, row, sent};
 
 #[test]
 fn an_answered_send_is_reported_and_takes_its_place() {
@@ -226,14 +227,18 @@ fn large_sends_are_spread_over_frames() {
 }
 
 #[test]
-fn a_result_of_a_repeated_send_looks_for_what_came_after_it() {
+fn a_late_result_of_a_send_is_followed_by_what_was_told_meanwhile() {
     let mut script = Script::online();
     script.send("g/a", "x");
     script.send_requests();
     script.break_off();
     let (sync, _) = script.come_back();
     let (id, _) = script.send_requests().remove(0);
-    script.answer(sync, Answer::Sync(empty_sync()));
+    let result = wire::SyncResult {
+        conversations: vec![row("g/a", 7)],
+        ..empty_sync()
+    };
+    script.answer(sync, Answer::Sync(result));
     script.take_events();
     script.answer(id, sent("g/a", 4, 5));
     assert_eq!(script.seqs(), [5]);
@@ -242,4 +247,27 @@ fn a_result_of_a_repeated_send_looks_for_what_came_after_it() {
     let page = crate::script::page("g/a", [6, 7], false, 7);
     script.answer(id, Answer::Messages(page));
     assert_eq!(script.seqs(), [6, 7]);
+}
+
+#[test]
+fn so_is_the_result_of_a_send_that_took_effect_although_it_was_refused() {
+    let mut script = Script::online();
+    script.send("g/a", "x");
+    let (id, _) = script.send_requests().remove(0);
+    script.refuse(id, 1_005);
+    // Somebody else writes, and that push is lost; what tells of it is the list.
+    script.item(Item::Conversation(wire::ConversationPush {
+        conversation: Some(row("g/a", 6)),
+        feed_version: 101,
+        feed_previous: 100,
+    }));
+    script.pass(10);
+    let (id, _) = script.send_requests().remove(0);
+    script.answer(id, sent("g/a", 4, 5));
+    assert_eq!(script.seqs(), [5]);
+    let (id, pull) = script.pull_request();
+    assert_eq!(pull.from_seq, 5);
+    let page = crate::script::page("g/a", [6], false, 6);
+    script.answer(id, Answer::Messages(page));
+    assert_eq!(script.seqs(), [6]);
 }
