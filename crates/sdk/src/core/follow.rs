@@ -204,15 +204,12 @@ impl Follows {
     /// the answer to a send that went out twice may come long after others wrote.
     fn track(&mut self, name: &str) -> &mut Track {
         self.activity += 1;
-        if !self.tracks.contains_key(name) {
-            let track = Track {
-                target: self.told.remove(name).unwrap_or(0),
-                verify: self.told_more,
-                ..Track::default()
-            };
-            self.tracks.insert(name.to_owned(), track);
-        }
-        let track = self.tracks.get_mut(name).expect("it is there");
+        let new = || Track {
+            target: self.told.remove(name).unwrap_or(0),
+            verify: self.told_more,
+            ..Track::default()
+        };
+        let track = self.tracks.entry(name.to_owned()).or_insert_with(new);
         track.active = self.activity;
         track
     }
