@@ -5,7 +5,7 @@
 //! is one order of units; it is a thread, not a task, because it sleeps in the kernel for every
 //! sync.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ const RECENT_BYTES: usize = 32 << 20;
 
 /// While a flush lags, the active memtable may grow to this many times its size; then commits
 /// wait for the flush.
-const MEMTABLE_OVERRUN: usize = 3;
+const MEMTABLE_OVERRUN: usize = 2;
 
 pub(super) struct Committer {
     pub(super) queue: Arc<Queue>,
@@ -39,6 +39,7 @@ pub(super) struct Committer {
 impl Committer {
     /// Runs until the queue is closed and empty; gives back the log.
     pub(super) fn run(mut self) -> Log {
+        let _abandon = Abandon(Arc::clone(&self.queue));
         let mut recent = Recent::new(RECENT_BYTES);
         while let Next::Commit(submissions) = self.queue.next() {
             self.commit(&mut recent, submissions);
@@ -54,7 +55,7 @@ impl Committer {
             tables: &tables,
             recent,
             refusal: ready.err(),
-            rows: BTreeMap::new(),
+            rows: HashMap::default(),
             frame: FrameWriter::with_capacity(bytes),
             unit_rows: Vec::new(),
         };
@@ -103,14 +104,25 @@ impl Committer {
         match self.log.append(batch.frame) {
             Ok(frame) => {
                 self.tables.insert(&frame, batch.unit_rows.into_iter());
-                for (key, value) in &batch.rows {
-                    batch.recent.update(key, value.as_ref());
-                }
                 None
             }
-            Err(AppendError::Refused(error)) => Some(Outcome::Refused(error)),
-            Err(AppendError::Unknown(error)) => Some(Outcome::Unknown(error)),
+            Err(error) => {
+                batch.recent.clear();
+                Some(match error {
+                    AppendError::Refused(error) => Outcome::Refused(error),
+                    AppendError::Unknown(error) => Outcome::Unknown(error),
+                })
+            }
         }
+    }
+}
+
+/// Lets nobody wait for a commit thread that is gone, whatever ended it.
+struct Abandon(Arc<Queue>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 
@@ -121,7 +133,7 @@ struct Batch<'a> {
     /// Why nothing can be written now.
     refusal: Option<StoreError>,
     /// The newest value of each row written in this batch.
-    rows: BTreeMap<SortKey, Option<Bytes>>,
+    rows: HashMap<SortKey, Option<Bytes>>,
     frame: FrameWriter,
     /// Rows of each accepted unit, in the order of the frame.
     unit_rows: Vec<usize>,
@@ -151,7 +163,9 @@ impl Batch<'_> {
         for write in unit.writes {
             let (key, value) = write.into_parts();
             self.frame.push(&key, value.as_ref());
-            self.rows.insert(SortKey::new(&key), value);
+            let key = SortKey::new(&key);
+            self.recent.update(&key, value.as_ref());
+            self.rows.insert(key, value);
         }
         Outcome::Committed
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::log;
 use super::tables::Tables;
+use crate::{ErrorKind, StoreError};
 
 /// Pause before a failed flush is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -18,6 +19,7 @@ const COMPACTION_POLL: Duration = Duration::from_millis(5);
 
 /// Runs until told to stop.
 pub(super) fn run(tables: &Tables, log_dir: &Path) {
+    let _mourner = Mourner(tables);
     while let Some((memtable, first_needed)) = tables.next_flush() {
         // Unbounded runs on the first level would make every read slow: rather let the memtable
         // fill and commits wait.
@@ -37,6 +39,20 @@ pub(super) fn run(tables: &Tables, log_dir: &Path) {
                 tables.flush_failed(error);
                 tables.pause_flushing(RETRY);
             }
+        }
+    }
+}
+
+/// Tells commits that wait for a flush when a panic has ended the thread.
+struct Mourner<'a>(&'a Tables);
+
+impl Drop for Mourner<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.flush_failed(StoreError::new(
+                ErrorKind::Unavailable,
+                "the flush thread panicked; restart, the log holds what it did not write",
+            ));
         }
     }
 }

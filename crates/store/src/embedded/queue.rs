@@ -140,4 +140,11 @@ impl Queue {
         self.room.close();
         self.arrived.notify_one();
     }
+
+    /// Closes, and drops what is queued: nobody is there to do it. Its outcome is unknown to it.
+    pub(super) fn abandon(&self) {
+        self.close();
+        let waiting = std::mem::take(&mut self.state.lock().waiting);
+        drop(waiting);
+    }
 }

@@ -4,7 +4,7 @@
 //! Two generations: a hit moves to the young one; when the young one is full it becomes the old
 //! one, and the old one is forgotten. That is bounded, needs no clock and costs two map look-ups.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use crate::address::Key;
 /// Estimate of what an entry costs beyond its key and value.
 const ENTRY_OVERHEAD: usize = 128;
 
-type Values = BTreeMap<SortKey, Option<Bytes>>;
+type Values = HashMap<SortKey, Option<Bytes>>;
 
 pub(super) struct Recent {
     young: Values,
@@ -26,8 +26,8 @@ pub(super) struct Recent {
 impl Recent {
     pub(super) fn new(bytes_max: usize) -> Recent {
         Recent {
-            young: Values::new(),
-            old: Values::new(),
+            young: Values::default(),
+            old: Values::default(),
             young_bytes: 0,
             generation_bytes: bytes_max / 2,
         }
@@ -69,5 +69,12 @@ impl Recent {
         }
         self.young_bytes += bytes;
         self.young.insert(key, value);
+    }
+
+    /// Forgets everything, when what was followed did not get to disk.
+    pub(super) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+        self.young_bytes = 0;
     }
 }

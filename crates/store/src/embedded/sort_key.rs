@@ -13,7 +13,7 @@ use crate::address::Key;
 /// Key bytes that fit into the number, behind space (1) and shard (2).
 const INLINE: usize = 13;
 
-#[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
+#[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
 pub(super) struct SortKey {
     /// Space, shard and first key bytes, big-endian; padded with zeros, which ties with keys that
     /// have zeros there, and ties are settled by the bytes.

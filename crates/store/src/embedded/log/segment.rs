@@ -61,7 +61,7 @@ impl Segment {
             // What the page cache holds of the earlier life is in larger units than the frames to
             // come, and would be written back in those.
             rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
-            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size)?;
+            allocate(&file, size)?;
             file.write_all_at(&encode_header(number, first_batch, salt), 0)?;
             file.sync_all()?;
             fs::rename(&draft, &path)?;
@@ -151,6 +151,15 @@ pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
 
 pub(crate) fn sync_dir(dir: &Path) -> std::io::Result<()> {
     File::open(dir)?.sync_all()
+}
+
+fn allocate(file: &File, size: u64) -> std::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::empty(), 0, size) {
+        // Some file systems cannot: then the file only gets its size, and syncs cost more.
+        Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(size),
+        result => result.map_err(std::io::Error::from),
+    }
 }
 
 fn draw_salt() -> std::io::Result<Salt> {
