@@ -11,8 +11,13 @@ pub(crate) enum Language {
 }
 
 impl Language {
+    /// Of whoever started this process.
+    pub(crate) fn of_environment() -> Self {
+        Self::of(|name| std::env::var(name).ok())
+    }
+
     /// By the variables POSIX has for it, the strongest first.
-    pub(crate) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+    fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let said = ["LC_ALL", "LC_MESSAGES", "LANG"]
             .into_iter()
             .find_map(|name| variable(name).filter(|value| !value.is_empty()));

@@ -187,6 +187,8 @@ pub type Override = (&'static str, &'static str, toml::Value);
 
 /// The name of the environment variable with the path of the file.
 const FILE_VARIABLE: &str = "ANSER_CONFIG";
+/// Variables that are not settings of the server.
+const OTHER_VARIABLES: &[&str] = &[FILE_VARIABLE, "ANSER_CHAT_TOKEN"];
 /// Read if it is there and no other file is named.
 const FILE_DEFAULT: &str = "anser.toml";
 
@@ -214,7 +216,10 @@ impl Config {
             Some(path) => read_file(&path)?,
             None => toml::Table::new(),
         };
-        for (name, text) in ours.iter().filter(|(name, _)| name != FILE_VARIABLE) {
+        for (name, text) in ours
+            .iter()
+            .filter(|(name, _)| !OTHER_VARIABLES.contains(&name.as_str()))
+        {
             let field = FIELDS
                 .iter()
                 .find(|field| field.variable() == *name)

@@ -7,8 +7,13 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use axum::Router;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
 use tokio::net::UnixListener;
+
+/// What only this door has: the address that clients connect to, as `{"ws": …}`.
+pub(crate) const ADDRESS_PATH: &str = "/control/address";
 
 /// The socket's file; gone when this is dropped.
 struct SocketFile(PathBuf);
@@ -24,12 +29,14 @@ impl Drop for SocketFile {
 pub(crate) fn serve<E: Future<Output = ()> + Send + 'static>(
     path: &Path,
     router: Router,
+    ws: String,
     end: E,
 ) -> io::Result<impl Future<Output = ()> + use<E>> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    let router = router.route(ADDRESS_PATH, get(async move || Json(json!({ "ws": ws }))));
     let listener = UnixListener::bind(path)?;
     let file = SocketFile(path.to_owned());
     Ok(async move {

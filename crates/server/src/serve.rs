@@ -56,10 +56,12 @@ pub(crate) async fn serve(config: &Config, ready_json: bool) -> Result<ExitCode,
     };
     let tls = certificate.as_ref().map(Certificate::server_config);
     let wired = wire::wire(config, &dir, tls.transpose()?).await?;
+    let addresses = Addresses::of(&wired, certificate.is_some());
     let (end_control, control_ends) = oneshot::channel::<()>();
     let control = control::serve(
         &dir.socket(),
         wired.router.clone(),
+        addresses.ws.clone(),
         control_ends.map(|_| ()),
     );
     let control = match control {
@@ -70,7 +72,7 @@ pub(crate) async fn serve(config: &Config, ready_json: bool) -> Result<ExitCode,
             None
         }
     };
-    announce(config, &wired, certificate.is_some(), ready_json);
+    announce(config, &wired, &addresses, ready_json);
 
     while let Asked::Reload = signals.next().await {
         reload(certificate.as_deref());
@@ -112,23 +114,35 @@ fn reload(certificate: Option<&Certificate>) {
     }
 }
 
+/// Where the server listens, ports that were chosen for it included.
+struct Addresses {
+    url: String,
+    ws: String,
+    tcp: Option<String>,
+}
+
+impl Addresses {
+    fn of(wired: &Wired, tls: bool) -> Self {
+        let address = wired.gateway.http_addresses().first();
+        let address = address.map(ToString::to_string).unwrap_or_default();
+        let (http, ws) = match tls {
+            true => ("https", "wss"),
+            false => ("http", "ws"),
+        };
+        let tcp = wired.gateway.tcp_addresses().first();
+        Self {
+            url: format!("{http}://{address}"),
+            ws: format!("{ws}://{address}{CONNECT_PATH}"),
+            tcp: tcp.map(ToString::to_string),
+        }
+    }
+}
+
 /// Says that the server listens, to people or to a program.
 #[expect(clippy::print_stdout, reason = "what `serve` has to say is its output")]
-fn announce(config: &Config, wired: &Wired, tls: bool, ready_json: bool) {
-    let address = wired.gateway.http_addresses().first();
-    let address = address.map_or_else(|| config.listen.clone(), ToString::to_string);
-    let (http, ws) = if tls {
-        ("https", "wss")
-    } else {
-        ("http", "ws")
-    };
-    let url = format!("{http}://{address}");
-    let ws = format!("{ws}://{address}{CONNECT_PATH}");
-    let tcp = wired
-        .gateway
-        .tcp_addresses()
-        .first()
-        .map(ToString::to_string);
+fn announce(config: &Config, wired: &Wired, addresses: &Addresses, ready_json: bool) {
+    let Addresses { url, ws, tcp } = addresses;
+    let tcp = tcp.as_deref();
     tracing::info!(%url, tcp, data = %config.data.display(), "listening");
     if ready_json {
         let ready = json!({
@@ -144,15 +158,15 @@ fn announce(config: &Config, wired: &Wired, tls: bool, ready_json: bool) {
         println!("{ready}");
     } else {
         let facts = Facts {
-            url: &url,
-            ws: &ws,
-            tcp: tcp.as_deref(),
+            url,
+            ws,
+            tcp,
             data: &config.data,
             app_key: DEFAULT_APP,
             api_secret: wired.api_secret.as_deref(),
             demo_built: demo::built(),
         };
-        let language = Language::of(|name| std::env::var(name).ok());
+        let language = Language::of_environment();
         println!("{}", banner(language, &facts));
     }
 }

@@ -61,7 +61,41 @@ const LICENCES: &[&str] = &[
 ];
 
 /// Crates that come in more than one version, each with the reason why we can't help it.
-const DUPLICATES: &[(&str, &str)] = &[];
+const DUPLICATES: &[(&str, &str)] = &[
+    (
+        "cpufeatures",
+        "proptest's generator of random numbers is ahead of ring's helpers",
+    ),
+    (
+        "foldhash",
+        "petgraph, which builds our protobuf types, is behind",
+    ),
+    (
+        "getrandom",
+        "ring, bson and rand are each a generation apart",
+    ),
+    (
+        "hashbrown",
+        "dashmap (of fjall), petgraph and indexmap are each a generation apart",
+    ),
+    (
+        "logos",
+        "protox and prost-reflect, which build our protobuf types, differ",
+    ),
+    ("logos-codegen", "with logos"),
+    ("logos-derive", "with logos"),
+    ("rand", "bson and tungstenite are behind proptest"),
+    ("rand_core", "with rand"),
+    (
+        "syn",
+        "the derives of serde and clap are ahead of others; none of it is in the binary",
+    ),
+    (
+        "unicode-width",
+        "miette, which reports errors in .proto files at build time, is behind",
+    ),
+    ("winnow", "toml's reader and writer differ"),
+];
 
 pub(crate) fn check(tree: &Tree) -> Findings {
     let metadata = match metadata(tree) {

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::Admin;
-use super::extract::{Body, Path};
+use super::extract::{Body, Path, present};
 use super::failure::{ErrorBody, Result};
 use super::spec::{Common, WithBody};
 
@@ -76,6 +76,7 @@ pub(super) struct AppList {
 pub(super) struct CreateApp {
     /// Its public name, 1–32 of `[a-z0-9-]`; without one, the server chooses.
     #[schema(min_length = 1, max_length = 32, pattern = "^[a-z0-9-]{1,32}$", value_type = String)]
+    #[serde(default, deserialize_with = "present")]
     app_key: Option<String>,
     /// For people; at most 128 bytes.
     #[serde(default)]

@@ -120,7 +120,12 @@ pub(super) struct UserConversationPath {
     #[param(min_length = 1, max_length = 64)]
     user_id: String,
     /// `p/<user>/<user>` (ids in byte order) or `g/<group>`, percent-encoded as one segment.
-    #[param(min_length = 3, max_length = 387, example = "p/alice/bob")]
+    #[param(
+        min_length = 3,
+        max_length = 387,
+        pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
+        example = "p/alice/bob"
+    )]
     conversation: String,
 }
 

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, group_id, page_limit, user_id, user_ids};
+use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, user_ids};
 use super::failure::{ErrorBody, Failure, Result};
 use super::spec::{Common, WithBody};
 
@@ -54,6 +54,7 @@ impl From<anser_engine::group::Group> for Group {
 pub(super) struct CreateGroup {
     /// 1–64 bytes; without one, the server chooses.
     #[schema(min_length = 1, max_length = 64, value_type = String)]
+    #[serde(default, deserialize_with = "present")]
     group_id: Option<String>,
     /// At most 128 bytes.
     #[serde(default)]

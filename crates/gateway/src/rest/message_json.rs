@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::extract::present;
 use super::failure::{Failure, Result};
 
 /// What a message says: `text`, or else `body_base64`.
@@ -27,11 +28,19 @@ pub(super) struct Content {
     )]
     content_type: String,
     /// The body as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     #[schema(example = "Hello", value_type = String)]
     text: Option<String>,
     /// The body as base64 (RFC 4648, with padding).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     #[schema(value_type = String)]
     body_base64: Option<String>,
 }

@@ -15,7 +15,8 @@ use anser_domain::{Code, Reject};
 use super::Api;
 use super::auth::App;
 use super::extract::{
-    Body, Object, Path, Query, conversation_id, group_id, json_integer, page_limit, user_id,
+    Body, Object, Path, Query, conversation_id, group_id, json_integer, page_limit, present,
+    user_id,
 };
 use super::failure::{ErrorBody, Failure, Result};
 use super::message_json::{Content, MessagePageJson, SentJson};
@@ -31,16 +32,20 @@ pub(super) struct SendMessage {
     sender: String,
     /// The user it is for.
     #[schema(min_length = 1, max_length = 64, example = "bob", value_type = String)]
+    #[serde(default, deserialize_with = "present")]
     to_user: Option<String>,
     /// The group it is for.
     #[schema(min_length = 1, max_length = 64, value_type = String)]
+    #[serde(default, deserialize_with = "present")]
     to_group: Option<String>,
     /// Or the conversation by its name.
-    #[schema(min_length = 3, max_length = 387, value_type = String)]
+    #[schema(min_length = 3, max_length = 387, pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$", value_type = String)]
+    #[serde(default, deserialize_with = "present")]
     conversation: Option<String>,
     /// 1–64 bytes, unique for this sender in this conversation: a retry with the same one gets the
     /// first result and is never stored twice. Without one, a retry is a second message.
     #[schema(min_length = 1, max_length = 64, value_type = String)]
+    #[serde(default, deserialize_with = "present")]
     client_message_id: Option<String>,
     #[schema(value_type = Content)]
     content: Object<Content>,
@@ -119,7 +124,12 @@ pub(super) async fn send_message(
 #[into_params(parameter_in = Path)]
 pub(super) struct ConversationPath {
     /// `p/<user>/<user>` (ids in byte order) or `g/<group>`, percent-encoded as one segment.
-    #[param(min_length = 3, max_length = 387, example = "p/alice/bob")]
+    #[param(
+        min_length = 3,
+        max_length = 387,
+        pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
+        example = "p/alice/bob"
+    )]
     conversation: String,
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::App;
-use super::extract::{OptionalBody, Path, user_id};
+use super::extract::{OptionalBody, Path, present, user_id};
 use super::failure::{ErrorBody, Failure, Result};
 use super::spec::{Common, WithBody};
 use super::users::UserPath;
@@ -24,6 +24,7 @@ const LIFE_SECONDS_DEFAULT: u64 = 24 * 3_600;
 pub(super) struct CreateToken {
     /// Seconds until it expires; a day if you don't say, at most 30 days.
     #[schema(minimum = 1, maximum = 2_592_000, value_type = u64, default = 86_400)]
+    #[serde(default, deserialize_with = "present")]
     expires_in: Option<u64>,
 }
 

@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
+use crate::control;
 use crate::data_dir::DataDir;
 
 /// Bytes of an answer; a list of thousands of apps is smaller.
@@ -72,6 +73,24 @@ impl Server {
         segments: &[&str],
         body: Option<Value>,
     ) -> Result<Value, AskError> {
+        self.exchange(method, app, &path(segments), body).await
+    }
+
+    /// Where clients connect.
+    pub(crate) async fn address(&self) -> Result<String, AskError> {
+        let answer = self
+            .exchange(Method::GET, None, control::ADDRESS_PATH, None)
+            .await?;
+        Ok(answer["ws"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        app: Option<&str>,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, AskError> {
         let stream =
             UnixStream::connect(&self.socket)
                 .await
@@ -85,7 +104,7 @@ impl Server {
             .map_err(|error| broken(&error))?;
         let mut request = Request::builder()
             .method(method)
-            .uri(path(segments))
+            .uri(path)
             .header(header::HOST, "anser")
             .header(
                 header::AUTHORIZATION,

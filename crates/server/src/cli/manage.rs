@@ -133,10 +133,20 @@ pub(crate) async fn app(server: &Server, command: AppCommand) -> Result<String, 
 
 /// Only the token, so that a script can take it.
 pub(crate) async fn token(server: &Server, args: TokenArgs) -> Result<String, AskError> {
-    let path = ["users", &args.user, "token"];
-    let body = json!({"expires_in": args.expires});
+    mint(server, &args.app, &args.user, args.expires).await
+}
+
+/// Makes a token.
+pub(crate) async fn mint(
+    server: &Server,
+    app: &str,
+    user: &str,
+    expires_in: u64,
+) -> Result<String, AskError> {
+    let path = ["users", user, "token"];
+    let body = json!({"expires_in": expires_in});
     let answer = server
-        .ask(Method::POST, Some(&args.app), &path, Some(body))
+        .ask(Method::POST, Some(app), &path, Some(body))
         .await?;
     Ok(plain(&answer["token"]))
 }

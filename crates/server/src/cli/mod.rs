@@ -1,11 +1,13 @@
 //! The command line.
 
+mod chat;
 mod client;
 mod manage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anser_leancloud_archive::LeanCloudCommand;
 use clap::{Args, Parser, Subcommand};
 
 use self::client::{AskError, Server};
@@ -45,6 +47,11 @@ enum Command {
     /// Users and their sessions.
     #[command(subcommand)]
     User(manage::UserCommand),
+    /// Talk from this terminal.
+    Chat(chat::ChatArgs),
+    /// Save a LeanCloud application's conversations and messages before the service ends.
+    #[command(subcommand, name = "leancloud")]
+    LeanCloud(LeanCloudCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -142,6 +149,14 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::User(command) => {
             ask(&place, async |server| manage::user(&server, command).await).await
         }
+        Command::Chat(args) => match place.load(Vec::new()) {
+            Err(error) => misconfigured(&error),
+            Ok(config) => match chat::chat(&config, args).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => complain(&error.to_string(), 1),
+            },
+        },
+        Command::LeanCloud(command) => anser_leancloud_archive::run(command).await,
         Command::Config(ConfigCommand::Sample) => say(config::sample().trim_end()),
         Command::Config(ConfigCommand::Check) => match place.load(Vec::new()) {
             Ok(_) => say("the configuration is good"),

@@ -238,6 +238,15 @@ fn what_is_malformed_is_refused_with_a_reason() {
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains(part), "{path} {body}: {message}");
     }
+    server.stop();
+}
+
+#[test]
+fn queries_are_checked() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let app = server.default_app();
+    app.user("alice");
     for path in [
         format!("{PRIVATE}?limit=0"),
         format!("{PRIVATE}?limit=101"),

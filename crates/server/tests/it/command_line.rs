@@ -136,3 +136,41 @@ fn a_newcomer_reads_what_to_do() {
         }
     }
 }
+
+#[test]
+fn two_terminals_talk() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::Stdio;
+    let place = Place::new();
+    let server = place.start(&[]);
+    let terminal = |words: &[&str]| {
+        anser()
+            .current_dir(place.path())
+            .arg("chat")
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut alice = terminal(&["alice", "--to", "bob"]);
+    let mut bob = terminal(&["bob", "--to", "alice"]);
+    let mut say = alice.stdin.take().unwrap();
+    writeln!(say, "hello from the terminal").unwrap();
+    let heard = BufReader::new(bob.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line.contains("hello from the terminal"));
+    assert!(heard);
+    writeln!(say, "/quit").unwrap();
+    assert!(alice.wait().unwrap().success());
+    drop(bob.stdin.take());
+    assert!(bob.wait().unwrap().success());
+    fails(
+        &place,
+        &["chat", "--url", "ws://127.0.0.1:1/v1/connect"],
+        2,
+        "--token",
+    );
+    server.stop();
+}

@@ -1,6 +1,8 @@
 //! The built binary from outside: started in an empty directory on a free port, spoken to over
 //! HTTP and through its other subcommands, stopped by signals.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod api;
 mod apps;
 mod command_line;
