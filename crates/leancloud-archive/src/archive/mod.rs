@@ -17,6 +17,7 @@ mod days;
 mod derived;
 mod files;
 mod lanes;
+mod list_source;
 mod lists;
 mod messages;
 mod pager;
@@ -97,6 +98,14 @@ impl Run {
         }
         self.missing(what, &error.to_string());
         Ok(())
+    }
+
+    fn is_noted(&self, what: &str) -> bool {
+        let notes = self
+            .notes
+            .lock()
+            .expect("nothing panics while it holds this");
+        notes.iter().any(|note| note.what == what)
     }
 
     fn wants(&self, part: Part) -> bool {
@@ -248,7 +257,18 @@ fn finish(run: Run, layout: Layout) -> Result<(Layout, Manifest), Error> {
 
 /// Takes over the plan of an interrupted run, or makes one.
 async fn plan(args: &ArchiveArgs, api: Option<&Api>, state: &mut State) -> Result<Plan, Error> {
-    if let Some(plan) = state.plan.clone() {
+    // A plan made offline knows no time.
+    if let Some(plan) = state
+        .plan
+        .clone()
+        .filter(|plan| plan.until > 0 || api.is_none())
+    {
+        if args.until.is_some_and(|asked| asked != plan.until) {
+            let until = iso(plan.until);
+            progress::complain(&format!(
+                "finishing the interrupted run first: messages before {until}"
+            ));
+        }
         return Ok(plan);
     }
     let until = match api {
@@ -301,28 +321,48 @@ async fn objects(run: &Run, api: &Api) -> Result<(), Error> {
     } else {
         run.note("classes", "not asked for");
     }
-    if run.wants(Part::Lists) {
-        lists::read_conversations(run, api).await?;
-    } else {
-        run.note("block lists, silences and broadcasts", "not asked for");
-    }
-    if run.args.client_blocks {
-        lists::read_clients(run, api).await?;
-    } else {
-        run.note(
+    let has = |class: &str| run.state().manifest.units.contains_key(&class_unit(class));
+    let (conversations, file_rows) = (has("_Conversation"), has("_File"));
+    let parts = [
+        (
+            "block lists, silences and broadcasts",
+            run.wants(Part::Lists),
+            "_Conversation",
+        ),
+        (
             "conversations blocked by clients",
-            "not asked for (--client-blocks)",
-        );
+            run.args.client_blocks,
+            "_Conversation",
+        ),
+        (
+            "subscribers of service conversations",
+            run.wants(Part::Subscribers),
+            "_Conversation",
+        ),
+        ("bytes of files", run.args.files, "_File"),
+    ];
+    for (what, wanted, class) in parts {
+        match (wanted, has(class)) {
+            (false, _) => run.note(what, "not asked for"),
+            // What an earlier run has of it stays.
+            (true, false) if run.is_noted(&class_unit(class)) => {
+                run.note(what, "the source has no class that lists them");
+            }
+            (true, false) => run.missing(what, "the class that lists them is not in the archive"),
+            (true, true) => {}
+        }
     }
-    if run.wants(Part::Subscribers) {
+    if run.wants(Part::Lists) && conversations {
+        lists::read_conversations(run, api).await?;
+    }
+    if run.args.client_blocks && conversations {
+        lists::read_clients(run, api).await?;
+    }
+    if run.wants(Part::Subscribers) && conversations {
         subscribers::read(run, api).await?;
-    } else {
-        run.note("subscribers of service conversations", "not asked for");
     }
-    if run.args.files {
+    if run.args.files && file_rows {
         files::read(run, api).await?;
-    } else {
-        run.note("bytes of files", "not asked for (--files)");
     }
     Ok(())
 }

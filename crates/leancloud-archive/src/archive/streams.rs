@@ -24,7 +24,7 @@ use crate::ambient;
 use crate::api::{Api, ApiError, escape};
 use crate::civil::{DAY_MS, day_name, day_of, day_start};
 use crate::error::Error;
-use crate::layout::{message_unit, subscriber_unit};
+use crate::layout::{class_unit, message_unit, subscriber_unit};
 use crate::progress::Progress;
 use crate::rows::{Kind, Row};
 use crate::segment::{RowStream, Rows};
@@ -115,6 +115,14 @@ pub(crate) fn streams(
 
 /// Reads every stream from the end of what is in the archive to the plan's end.
 pub(crate) async fn read(run: &Run, api: &Api) -> Result<(), Error> {
+    let known = class_unit("_Conversation");
+    if !run.state().manifest.units.contains_key(&known) {
+        run.missing(
+            "messages",
+            "the class that lists conversations is not in the archive",
+        );
+        return Ok(());
+    }
     let from = {
         let manifest = &run.state().manifest;
         // Streams that failed the last time are not told apart: everything is read again then.

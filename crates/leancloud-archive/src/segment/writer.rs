@@ -215,8 +215,11 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Makes a rename durable.
+/// Makes a rename durable, where directories can be synced.
 pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
     let parent = path.parent().unwrap_or(Path::new("."));
     File::open(parent).and_then(|dir| dir.sync_all()).at(parent)
 }

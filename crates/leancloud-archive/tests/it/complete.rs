@@ -155,3 +155,27 @@ fn wrong_credentials_and_plain_http_are_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("TLS"), "{}", text(&output));
 }
+
+/// An interface that this application does not have is noted, not asked for again and again.
+#[test]
+fn a_list_that_does_not_exist_is_asked_for_a_few_times() {
+    let server = StandIn::start(small(), Faults::default());
+    let absent = ["/permanent-silenceds".to_owned()];
+    *server.state.absent.lock().unwrap() = absent.to_vec();
+    let archive = Archive::new();
+    let summary = archive.complete(&server, &["--skip", "messages"]);
+    let notes = summary["notes"].to_string();
+    assert!(
+        notes.contains("conversations/silenced") && notes.contains("404"),
+        "{notes}"
+    );
+    let lists = archive.lines("lists/conversations");
+    assert!(
+        lists
+            .iter()
+            .all(|row| !row.contains("silenced") && row.contains("blocked"))
+    );
+    // Silences are given up after 20 and what was under way; chat rooms are fewer than that.
+    let asked = server.state.count("lists").arrived;
+    assert!(asked <= 94 + 2 + 20 + 16 + 8, "{asked} requests");
+}

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub expire_cursor: AtomicBool,
     /// Paths refused with 403.
     pub forbidden: Mutex<Vec<String>>,
+    /// Paths that do not exist.
+    pub absent: Mutex<Vec<String>>,
     /// Objects that count as updated at a time.
     pub touched: Mutex<BTreeMap<String, i64>>,
     pub counts: Mutex<BTreeMap<&'static str, Count>>,
@@ -68,6 +70,7 @@ impl State {
             hide_rooms: AtomicBool::new(false),
             expire_cursor: AtomicBool::new(false),
             forbidden: Mutex::default(),
+            absent: Mutex::default(),
             touched: Mutex::default(),
             counts: Mutex::default(),
             arrivals: Mutex::default(),
@@ -177,6 +180,11 @@ impl State {
                 "Forbidden by class permissions.",
             );
         }
+        let absent = self.absent.lock().unwrap();
+        if absent.iter().any(|part| path.contains(part.as_str())) {
+            return error(StatusCode::NOT_FOUND, 1, "no such route");
+        }
+        drop(absent);
         let query = query(uri);
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match parts.as_slice() {
