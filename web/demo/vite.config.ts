@@ -17,6 +17,11 @@ export default defineConfig({
   },
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: server
-    ? { proxy: { "/token": { target: `${server}/demo`, changeOrigin: true }, "/v1": { target: server, ws: true } } }
+    ? {
+        proxy: {
+          "/token": { target: `${server}/demo`, changeOrigin: true },
+          "/v1": { target: server, ws: true },
+        },
+      }
     : {},
 });

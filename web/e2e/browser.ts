@@ -1,7 +1,13 @@
 /** Chromium, and a person in front of the demo page. */
 import assert from "node:assert/strict";
 
-import { type Browser, type BrowserContext, type BrowserContextOptions, type Page, chromium } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Page,
+  chromium,
+} from "playwright-core";
 
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
@@ -34,12 +40,17 @@ export class Person {
     page.on("console", (message) => {
       // A connection that fails is what these tests are about; the browser reports it by itself.
       const expected = /WebSocket connection|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED/;
-      if (message.type() === "error" && !expected.test(message.text())) this.errors.push(message.text());
+      if (message.type() === "error" && !expected.test(message.text()))
+        this.errors.push(message.text());
     });
   }
 
   /** Comes to the demo page in a browser profile of their own. */
-  static async arrive(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Person> {
+  static async arrive(
+    browser: Browser,
+    url: string,
+    options: BrowserContextOptions = {},
+  ): Promise<Person> {
     const context = await browser.newContext({ locale: "en-US", ...options });
     const person = new Person(await context.newPage(), context);
     await person.page.goto(url);
@@ -64,7 +75,9 @@ export class Person {
   }
 
   async open(title: string): Promise<void> {
-    await this.page.locator(".row", { has: this.page.locator(".row-title", { hasText: title }) }).click();
+    await this.page
+      .locator(".row", { has: this.page.locator(".row-title", { hasText: title }) })
+      .click();
   }
 
   async say(text: string): Promise<void> {
@@ -89,7 +102,9 @@ export class Person {
 
   /** Waits for a row of the list to have so many unread messages. */
   async unread(title: string, count: number): Promise<void> {
-    const row = this.page.locator(".row", { has: this.page.locator(".row-title", { hasText: title }) });
+    const row = this.page.locator(".row", {
+      has: this.page.locator(".row-title", { hasText: title }),
+    });
     if (count > 0) await row.locator(`[data-unread="${count}"]`).waitFor();
     else {
       await row.waitFor();

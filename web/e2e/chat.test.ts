@@ -167,7 +167,11 @@ test("older messages are loaded on the way up, and the place is kept", async () 
 });
 
 test("in Chinese, on a phone, in the dark", async () => {
-  const phone = { viewport: { width: 390, height: 800 }, locale: "zh-CN", colorScheme: "dark" } as const;
+  const phone = {
+    viewport: { width: 390, height: 800 },
+    locale: "zh-CN",
+    colorScheme: "dark",
+  } as const;
   const lin = await Person.arrive(browser, server.demoUrl, phone);
   await lin.page.getByText("鸿雁传书，字字必达。").waitFor();
   await lin.signIn("小林");

@@ -57,7 +57,13 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
         onSignOut={onSignOut}
       />
       {open ? (
-        <Thread key={open} me={me} client={client} conversation={open} onBack={() => setOpen(undefined)} />
+        <Thread
+          key={open}
+          me={me}
+          client={client}
+          conversation={open}
+          onBack={() => setOpen(undefined)}
+        />
       ) : (
         <main className="thread thread-none">
           <Goose className="thread-none-goose" />
@@ -65,7 +71,12 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
         </main>
       )}
       {composing && (
-        <NewConversation me={me} onTalkTo={talkTo} onCreateGroup={createGroup} onClose={() => setComposing(false)} />
+        <NewConversation
+          me={me}
+          onTalkTo={talkTo}
+          onCreateGroup={createGroup}
+          onClose={() => setComposing(false)}
+        />
       )}
     </div>
   );

@@ -57,7 +57,12 @@ export function Composer({ label, onSend }: Props) {
         onChange={(event) => setText(event.target.value)}
         onKeyDown={key}
       />
-      <button className="composer-send" type="submit" aria-label={words.send} disabled={text.trim() === "" || tooLarge}>
+      <button
+        className="composer-send"
+        type="submit"
+        aria-label={words.send}
+        disabled={text.trim() === "" || tooLarge}
+      >
         <Icon name="send" />
       </button>
     </form>

@@ -64,7 +64,11 @@ export function dayOf(time: number): string {
 export function dayName(time: number, now: number, words: Words, language: string): string {
   if (dayOf(time) === dayOf(now)) return words.today;
   if (dayOf(time) === dayOf(now - 86_400_000)) return words.yesterday;
-  return new Date(time).toLocaleDateString(language, { month: "long", day: "numeric", weekday: "short" });
+  return new Date(time).toLocaleDateString(language, {
+    month: "long",
+    day: "numeric",
+    weekday: "short",
+  });
 }
 
 /** For the list: the time of today, the day of before. */
@@ -76,6 +80,7 @@ export function shortTime(time: number, now: number, language: string): string {
 /** One of eight hues, the same for a name everywhere. */
 export function hueOf(name: string): number {
   let hash = 0x811c9dc5; // FNV-1a, whose upper bits are the mixed ones
-  for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  for (const character of name)
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
   return hash >>> 29;
 }

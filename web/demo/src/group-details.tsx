@@ -76,10 +76,18 @@ export function GroupDetails({ me, client, groupId, title, onClose }: Props) {
         {members.map(({ userId, role }) => (
           <li key={userId}>
             <Avatar name={userId} />
-            <span className="member-name">{userId === me ? `${userId} (${words.you})` : userId}</span>
+            <span className="member-name">
+              {userId === me ? `${userId} (${words.you})` : userId}
+            </span>
             {role === "owner" && <span className="tag">{words.owner}</span>}
             {owner && userId !== me && (
-              <button className="round" type="button" aria-label={words.remove(userId)} title={words.remove(userId)} onClick={() => void remove(userId)}>
+              <button
+                className="round"
+                type="button"
+                aria-label={words.remove(userId)}
+                title={words.remove(userId)}
+                onClick={() => void remove(userId)}
+              >
                 <Icon name="close" />
               </button>
             )}
@@ -117,7 +125,11 @@ export function GroupDetails({ me, client, groupId, title, onClose }: Props) {
           </button>
         )}
         {group && !owner && (
-          <button className="danger" type="button" onClick={() => void leave(() => client.quitGroup(groupId))}>
+          <button
+            className="danger"
+            type="button"
+            onClick={() => void leave(() => client.quitGroup(groupId))}
+          >
             {words.quit}
           </button>
         )}

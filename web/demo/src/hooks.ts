@@ -12,7 +12,10 @@ export function useStore<T>(store: Store<T>): T {
 }
 
 export function useConnection(client: AnserClient): ConnectionState {
-  const subscribe = useCallback((changed: () => void) => client.on("connection", changed), [client]);
+  const subscribe = useCallback(
+    (changed: () => void) => client.on("connection", changed),
+    [client],
+  );
   return useSyncExternalStore(subscribe, () => client.state);
 }
 
@@ -42,7 +45,10 @@ export function useNow(everyMs: number | undefined): number {
 
 /** Does the user look at this page right now? */
 export function useLooking(): boolean {
-  return useSyncExternalStore(watchLooking, () => document.visibilityState === "visible" && document.hasFocus());
+  return useSyncExternalStore(
+    watchLooking,
+    () => document.visibilityState === "visible" && document.hasFocus(),
+  );
 }
 
 function watchLooking(changed: () => void): () => void {

@@ -13,7 +13,10 @@ export interface Invitation {
 
 export function readInvitation(hash: string): Invitation {
   const wanted = new URLSearchParams(hash.replace(/^#/, ""));
-  return { as: wanted.get("as")?.trim() || undefined, with: wanted.get("with")?.trim() || undefined };
+  return {
+    as: wanted.get("as")?.trim() || undefined,
+    with: wanted.get("with")?.trim() || undefined,
+  };
 }
 
 export function invitationLink(as: string, withUser: string): string {

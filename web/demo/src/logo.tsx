@@ -10,7 +10,7 @@ export function Goose({ className }: { className?: string }) {
 }
 
 const GOOSE =
-  "M63 12.8c-2.600-2-5.600-2.100-7.700-.2-4.600 4.200-9.800 6.900-15.300 7.400C35.500 12 27.500 4.500 15 .5c1 7.800 3.600 14.300 8.200 19.900C15.500 21.300 8 23.900 1 28.400c6.500.3 12.500 1.800 19 4.100 9.500 2.400 18.500-.6 25.500-6.700 4-3.500 7.400-6.500 11.100-9.300 2.300-.4 4.700-1.700 6.400-3.700z";
+  "M63 12.8c-2.6-2-5.6-2.1-7.7-.2-4.6 4.2-9.8 6.9-15.3 7.4C35.5 12 27.5 4.5 15 .5c1 7.8 3.6 14.3 8.2 19.9C15.5 21.3 8 23.9 1 28.4c6.5.3 12.5 1.8 19 4.1 9.5 2.4 18.5-.6 25.5-6.7 4-3.5 7.4-6.5 11.1-9.3 2.3-.4 4.7-1.7 6.4-3.7z";
 
 export function Logo() {
   return (
@@ -38,15 +38,26 @@ const SKEIN = [
 /** Autumn hills under a moon, geese passing. Decoration only. */
 export function Landscape() {
   return (
-    <svg className="landscape" viewBox="0 0 480 640" preserveAspectRatio="xMidYMax slice" aria-hidden="true">
+    <svg
+      className="landscape"
+      viewBox="0 0 480 640"
+      preserveAspectRatio="xMidYMax slice"
+      aria-hidden="true"
+    >
       <circle className="moon" cx="348" cy="176" r="92" />
       <g className="skein">
         {SKEIN.map(([x, y, size]) => (
           <path key={`${x}-${y}`} transform={`translate(${x} ${y}) scale(${size})`} d={GOOSE} />
         ))}
       </g>
-      <path className="hill hill-far" d="M0 430C60 396 110 372 168 400c54 26 86 12 132-22 54-40 112-34 180 14v248H0z" />
-      <path className="hill hill-mid" d="M0 500c70-46 132-40 196-8 66 34 120 20 176-14 40-24 76-28 108-18v180H0z" />
+      <path
+        className="hill hill-far"
+        d="M0 430C60 396 110 372 168 400c54 26 86 12 132-22 54-40 112-34 180 14v248H0z"
+      />
+      <path
+        className="hill hill-mid"
+        d="M0 500c70-46 132-40 196-8 66 34 120 20 176-14 40-24 76-28 108-18v180H0z"
+      />
       <path className="hill hill-near" d="M0 572c92-40 176-30 256-8 82 22 152 16 224-18v94H0z" />
       <g className="reeds">
         <path d="M70 640c4-60 2-104-16-150M92 640c0-52 8-92 30-128M112 640c-2-34 2-62 14-92M58 640c-6-40-16-70-34-94" />

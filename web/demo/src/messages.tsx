@@ -32,20 +32,28 @@ export function Messages({ me, title, timeline, shown, readBefore, online }: Pro
   const firstNew =
     readBefore === undefined
       ? undefined
-      : messages.find(({ seq, sender, counted }) => seq > readBefore && counted && sender !== me)?.seq;
+      : messages.find(({ seq, sender, counted }) => seq > readBefore && counted && sender !== me)
+          ?.seq;
 
   return (
     <div className="messages-frame">
       <div className="messages" ref={scroller} tabIndex={0} aria-label={title}>
         <div className="messages-top" ref={above}>
           {hasOlder && (
-            <button className="quiet" type="button" disabled={loading} onClick={() => void timeline.loadOlder()}>
+            <button
+              className="quiet"
+              type="button"
+              disabled={loading}
+              onClick={() => void timeline.loadOlder()}
+            >
               {loading ? words.loading : words.loadOlder}
             </button>
           )}
           {!loaded && loading && <p className="hint">{words.loading}</p>}
           {loaded && !hasOlder && (
-            <p className="hint">{messages.length > 0 ? words.beginning : words.saySomething(title)}</p>
+            <p className="hint">
+              {messages.length > 0 ? words.beginning : words.saySomething(title)}
+            </p>
           )}
         </div>
         <ol role="log" aria-live="polite" aria-relevant="additions">
@@ -54,8 +62,12 @@ export function Messages({ me, title, timeline, shown, readBefore, online }: Pro
             const newDay = !before || dayOf(before.time) !== dayOf(message.time);
             return (
               <Fragment key={message.seq}>
-                {newDay && <li className="divider">{dayName(message.time, now, words, language)}</li>}
-                {message.seq === firstNew && <li className="divider divider-new">{words.newMessages}</li>}
+                {newDay && (
+                  <li className="divider">{dayName(message.time, now, words, language)}</li>
+                )}
+                {message.seq === firstNew && (
+                  <li className="divider divider-new">{words.newMessages}</li>
+                )}
                 <Entry
                   message={message}
                   me={me}
@@ -65,12 +77,23 @@ export function Messages({ me, title, timeline, shown, readBefore, online }: Pro
             );
           })}
           {outgoing.map((one) => (
-            <Unconfirmed key={one.clientMessageId} outgoing={one} timeline={timeline} online={online} />
+            <Unconfirmed
+              key={one.clientMessageId}
+              outgoing={one}
+              timeline={timeline}
+              online={online}
+            />
           ))}
         </ol>
       </div>
       {!following && (
-        <button className="to-end round" type="button" aria-label={words.latest} title={words.latest} onClick={toEnd}>
+        <button
+          className="to-end round"
+          type="button"
+          aria-label={words.latest}
+          title={words.latest}
+          onClick={toEnd}
+        >
           <Icon name="down" />
         </button>
       )}
@@ -92,7 +115,8 @@ interface EntryProps {
 function Entry({ message, me, continues }: EntryProps) {
   const words = useWords();
   const language = useContext(LanguageContext);
-  if (message.notice) return <li className="divider divider-notice">{noticeText(message, words, me)}</li>;
+  if (message.notice)
+    return <li className="divider divider-notice">{noticeText(message, words, me)}</li>;
   const mine = message.sender === me;
   const classes = `message ${mine ? "message-mine" : "message-theirs"} ${continues ? "message-continues" : ""}`;
   return (
@@ -102,7 +126,9 @@ function Entry({ message, me, continues }: EntryProps) {
       {mine && <span className="visually-hidden">{words.you}</span>}
       <p className="bubble">{message.text ?? words.unknownMessage(message.content.type)}</p>
       <span className="message-foot">
-        <time dateTime={new Date(message.time).toISOString()}>{clockTime(message.time, language)}</time>
+        <time dateTime={new Date(message.time).toISOString()}>
+          {clockTime(message.time, language)}
+        </time>
         {mine && (
           <span className="state" role="img" aria-label={words.sent} title={words.sent}>
             <Icon name="check" />

@@ -35,7 +35,12 @@ export function Sidebar(props: Props) {
     <div className="sidebar">
       <header className="sidebar-header">
         <Logo />
-        <button className="quiet" type="button" aria-label={words.otherLanguageLabel} onClick={props.onSwitchLanguage}>
+        <button
+          className="quiet"
+          type="button"
+          aria-label={words.otherLanguageLabel}
+          onClick={props.onSwitchLanguage}
+        >
           {words.otherLanguage}
         </button>
       </header>
@@ -43,13 +48,25 @@ export function Sidebar(props: Props) {
         <Avatar name={me} />
         <span className="me-name">{me}</span>
         <span className={`dot dot-${state}`} role="img" aria-label={stateWord} title={stateWord} />
-        <button className="round" type="button" aria-label={words.signOut} title={words.signOut} onClick={props.onSignOut}>
+        <button
+          className="round"
+          type="button"
+          aria-label={words.signOut}
+          title={words.signOut}
+          onClick={props.onSignOut}
+        >
           <Icon name="leave" />
         </button>
       </div>
       <div className="sidebar-title">
         <h2 id="conversations">{words.conversations}</h2>
-        <button className="round accent" type="button" aria-label={words.newChat} title={words.newChat} onClick={props.onCompose}>
+        <button
+          className="round accent"
+          type="button"
+          aria-label={words.newChat}
+          title={words.newChat}
+          onClick={props.onCompose}
+        >
           <Icon name="plus" />
         </button>
       </div>
@@ -63,7 +80,13 @@ export function Sidebar(props: Props) {
         <ul>
           {rows.map((row) => (
             <li key={row.id}>
-              <Row row={row} me={me} now={now} current={row.id === open} onOpen={() => props.onOpen(row.id)} />
+              <Row
+                row={row}
+                me={me}
+                now={now}
+                current={row.id === open}
+                onOpen={() => props.onOpen(row.id)}
+              />
             </li>
           ))}
         </ul>
@@ -98,9 +121,16 @@ function Row({ row, me, now, current, onOpen }: RowProps) {
   const language = useContext(LanguageContext);
   const title = titleOf(row.id, row.name, me, words);
   const isGroup = row.id.startsWith("g/");
-  const classes = ["row", current && "row-current", !row.member && "row-left"].filter(Boolean).join(" ");
+  const classes = ["row", current && "row-current", !row.member && "row-left"]
+    .filter(Boolean)
+    .join(" ");
   return (
-    <button className={classes} type="button" aria-current={current ? "true" : undefined} onClick={onOpen}>
+    <button
+      className={classes}
+      type="button"
+      aria-current={current ? "true" : undefined}
+      onClick={onOpen}
+    >
       <Avatar name={title} group={isGroup} />
       <span className="row-title">{title}</span>
       <time className="row-time">{row.lastTime > 0 && shortTime(row.lastTime, now, language)}</time>

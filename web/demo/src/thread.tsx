@@ -29,7 +29,13 @@ export function Thread(props: Props) {
   return timeline ? <OpenThread {...props} timeline={timeline} /> : <main className="thread" />;
 }
 
-function OpenThread({ me, client, conversation, timeline, onBack }: Props & { timeline: Timeline }) {
+function OpenThread({
+  me,
+  client,
+  conversation,
+  timeline,
+  onBack,
+}: Props & { timeline: Timeline }) {
   const words = useWords();
   const row = useStore(client.list).find(({ id }) => id === conversation);
   const shown = useStore(timeline);
@@ -52,7 +58,12 @@ function OpenThread({ me, client, conversation, timeline, onBack }: Props & { ti
   return (
     <main className="thread" aria-label={title}>
       <header className="thread-header">
-        <button className="round thread-back" type="button" aria-label={words.back} onClick={onBack}>
+        <button
+          className="round thread-back"
+          type="button"
+          aria-label={words.back}
+          onClick={onBack}
+        >
           <Icon name="back" />
         </button>
         <Avatar name={title} group={parsed.kind === "group"} />
@@ -69,14 +80,27 @@ function OpenThread({ me, client, conversation, timeline, onBack }: Props & { ti
           </button>
         )}
       </header>
-      <Messages me={me} title={title} timeline={timeline} shown={shown} readBefore={readBefore} online={state === "connected"} />
+      <Messages
+        me={me}
+        title={title}
+        timeline={timeline}
+        shown={shown}
+        readBefore={readBefore}
+        online={state === "connected"}
+      />
       {member ? (
         <Composer label={words.writeTo(title)} onSend={(text) => timeline.send(text)} />
       ) : (
         <p className="thread-left">{words.noLonger}</p>
       )}
       {details && parsed.kind === "group" && (
-        <GroupDetails me={me} client={client} groupId={parsed.group} title={title} onClose={() => setDetails(false)} />
+        <GroupDetails
+          me={me}
+          client={client}
+          groupId={parsed.group}
+          title={title}
+          onClose={() => setDetails(false)}
+        />
       )}
     </main>
   );

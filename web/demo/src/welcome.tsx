@@ -46,7 +46,12 @@ export function Welcome({ onEnter, onSwitchLanguage }: Props) {
       <main className="welcome-main">
         <header className="welcome-header">
           <Logo />
-          <button className="quiet" type="button" aria-label={words.otherLanguageLabel} onClick={onSwitchLanguage}>
+          <button
+            className="quiet"
+            type="button"
+            aria-label={words.otherLanguageLabel}
+            onClick={onSwitchLanguage}
+          >
             {words.otherLanguage}
           </button>
         </header>
@@ -72,7 +77,11 @@ export function Welcome({ onEnter, onSwitchLanguage }: Props) {
               {entering ? words.entering : words.enter}
             </button>
           </div>
-          <p id="name-hint" className={problem ? "problem" : "hint"} role={problem ? "alert" : undefined}>
+          <p
+            id="name-hint"
+            className={problem ? "problem" : "hint"}
+            role={problem ? "alert" : undefined}
+          >
             {problem ?? words.anyName}
           </p>
         </form>

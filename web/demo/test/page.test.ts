@@ -34,7 +34,8 @@ test("a link opens a tab as somebody, whatever the name", () => {
 
 test("the second window is never the first one's person", () => {
   for (const language of ["en", "zh"]) {
-    for (const me of ["alice", "bob", "小鸿", "阿雁"]) assert.notEqual(someoneElse(me, language), me);
+    for (const me of ["alice", "bob", "小鸿", "阿雁"])
+      assert.notEqual(someoneElse(me, language), me);
   }
 });
 
@@ -54,9 +55,14 @@ test("notices read as sentences, and long ones are cut", () => {
   const users = ["bob", "alice", "c", "d", "e", "f", "g"];
   const notice = { kind: "created", operator: "bob", users, userCount: 300 } as const;
   const created = message({ notice });
-  assert.equal(noticeText(created, en, "alice"), "bob created the group with you, c, d, e, f, 294 more");
+  assert.equal(
+    noticeText(created, en, "alice"),
+    "bob created the group with you, c, d, e, f, 294 more",
+  );
   assert.equal(noticeText(created, zh, "x"), "bob创建了群聊，成员有alice、c、d、e、f、另外 294 人");
-  const quit = message({ notice: { kind: "quit", operator: "alice", users: ["alice"], userCount: 1 } });
+  const quit = message({
+    notice: { kind: "quit", operator: "alice", users: ["alice"], userCount: 1 },
+  });
   assert.equal(noticeText(quit, en, "alice"), "You left");
 });
 
@@ -75,7 +81,14 @@ test("the preview says who, where it is not plain", () => {
   assert.equal(previewOfRow(row, en, "alice"), "bob: hi");
   assert.equal(previewOfRow(row, en, "bob"), "You: hi");
   assert.equal(previewOfRow({ ...row, id: "p/alice/bob" }, en, "alice"), "hi");
-  assert.equal(previewOfRow({ ...row, newest: message({ content: { type: "app.x", body: new Uint8Array() } }) }, en, "bob"), "You: A message of type app.x");
+  assert.equal(
+    previewOfRow(
+      { ...row, newest: message({ content: { type: "app.x", body: new Uint8Array() } }) },
+      en,
+      "bob",
+    ),
+    "You: A message of type app.x",
+  );
 });
 
 test("both languages say everything", () => {

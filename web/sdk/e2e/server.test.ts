@@ -14,7 +14,8 @@ before(async () => {
 
 after(() => server.remove());
 
-const codeIs = (code: number) => (error: unknown) => error instanceof AnserError && error.code === code;
+const codeIs = (code: number) => (error: unknown) =>
+  error instanceof AnserError && error.code === code;
 
 test("two people talk; each sees every message once and in order", async () => {
   const [alice, bob] = await Promise.all([peer(server, "alice"), peer(server, "bob")]);
@@ -24,10 +25,16 @@ test("two people talk; each sees every message once and in order", async () => {
     alice.client.send(talk, "2"),
     alice.client.send(talk, { type: "app.wave", body: new Uint8Array([7]) }),
   ]);
-  assert.deepEqual(sent.map(({ seq }) => seq), [1, 2, 3]);
+  assert.deepEqual(
+    sent.map(({ seq }) => seq),
+    [1, 2, 3],
+  );
   await bob.client.send(talk, "4");
   await until("all have all", () => alice.messages.length === 4 && bob.messages.length === 4);
-  assert.deepEqual(alice.messages.map(({ id }) => id), bob.messages.map(({ id }) => id));
+  assert.deepEqual(
+    alice.messages.map(({ id }) => id),
+    bob.messages.map(({ id }) => id),
+  );
   assert.deepEqual(bob.messages[2]?.content, { type: "app.wave", body: new Uint8Array([7]) });
   assert.equal(bob.messages[0]?.sender, "alice");
   assert.equal(bob.client.list.get(talk)?.unread, 3);
@@ -39,14 +46,23 @@ test("history in both directions, and the conversation list", async () => {
   const talk = privateWith("ann", "ann");
   for (let i = 1; i <= 25; i++) await ann.client.send(talk, String(i));
   const newest = await ann.client.history(talk, { limit: 10 });
-  assert.deepEqual(newest.messages.map(({ seq }) => seq), [16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
+  assert.deepEqual(
+    newest.messages.map(({ seq }) => seq),
+    [16, 17, 18, 19, 20, 21, 22, 23, 24, 25],
+  );
   assert.equal(newest.more, true);
   const older = await ann.client.history(talk, { before: 16, limit: 100 });
   assert.deepEqual([older.messages.length, older.messages[0]?.seq, older.more], [15, 1, false]);
   const after = await ann.client.history(talk, { after: 23 });
-  assert.deepEqual(after.messages.map(({ text }) => text), ["24", "25"]);
+  assert.deepEqual(
+    after.messages.map(({ text }) => text),
+    ["24", "25"],
+  );
   const page = await ann.client.conversations();
-  assert.deepEqual(page.conversations.map(({ id, headSeq }) => [id, headSeq]), [[talk, 25]]);
+  assert.deepEqual(
+    page.conversations.map(({ id, headSeq }) => [id, headSeq]),
+    [[talk, 25]],
+  );
   ann.client.disconnect();
 });
 
@@ -79,7 +95,9 @@ test("own devices: sends and reads reach the other one", async () => {
 });
 
 test("groups: create, add, remove, quit, dismiss", async () => {
-  const [olga, paul, quinn] = await Promise.all(["olga", "paul", "quinn"].map((user) => peer(server, user)));
+  const [olga, paul, quinn] = await Promise.all(
+    ["olga", "paul", "quinn"].map((user) => peer(server, user)),
+  );
   assert.ok(olga && paul && quinn);
   const group = await olga.client.createGroup({ name: "Geese", members: ["paul"] });
   const talk = group.conversation;
@@ -87,7 +105,9 @@ test("groups: create, add, remove, quit, dismiss", async () => {
   assert.equal((await olga.client.addGroupMembers(group.id, ["quinn"])).memberCount, 3);
   await until("quinn is in", () => quinn.client.list.get(talk)?.member === true);
   await olga.client.send(talk, "welcome");
-  await until("all have it", () => [olga, paul, quinn].every((one) => one.texts(talk).includes("welcome")));
+  await until("all have it", () =>
+    [olga, paul, quinn].every((one) => one.texts(talk).includes("welcome")),
+  );
   assert.equal((await paul.client.getGroup(group.id)).memberCount, 3);
   const { members } = await paul.client.groupMembers(group.id);
   assert.deepEqual(members.map(({ userId }) => userId).sort(), ["olga", "paul", "quinn"]);
@@ -116,13 +136,18 @@ test("the server is killed and restarted: nothing acknowledged is lost, nothing 
   await until("sven has all", () => sven.messages.length >= 20);
   assert.deepEqual(sven.texts(), expected);
   assert.deepEqual(rosa.texts(), expected);
-  assert.deepEqual(sven.messages.map(({ seq }) => seq), expected.map(Number));
+  assert.deepEqual(
+    sven.messages.map(({ seq }) => seq),
+    expected.map(Number),
+  );
   await until("unread", () => sven.client.list.get(talk)?.unread === 20);
   for (const { client } of [rosa, sven]) client.disconnect();
 });
 
 test("away for a while: what was missed arrives, in old and new conversations", async () => {
-  const [tara, uwe, vera] = await Promise.all(["tara", "uwe", "vera"].map((user) => peer(server, user)));
+  const [tara, uwe, vera] = await Promise.all(
+    ["tara", "uwe", "vera"].map((user) => peer(server, user)),
+  );
   assert.ok(tara && uwe && vera);
   const known = privateWith("tara", "uwe");
   const fresh = privateWith("tara", "vera");
@@ -135,7 +160,10 @@ test("away for a while: what was missed arrives, in old and new conversations", 
   await until("all sent", () => uwe.messages.length === 131);
   await tara.client.connect();
   await until("all arrived", () => tara.messages.length >= 133);
-  assert.deepEqual(tara.texts(known), Array.from({ length: 131 }, (_, i) => String(i)));
+  assert.deepEqual(
+    tara.texts(known),
+    Array.from({ length: 131 }, (_, i) => String(i)),
+  );
   assert.deepEqual(tara.texts(fresh), ["a", "b"]);
   assert.equal(tara.client.list.get(known)?.unread, 131);
   assert.equal(tara.client.list.get(fresh)?.unread, 2);

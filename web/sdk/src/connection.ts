@@ -264,7 +264,8 @@ export class Connection {
     if (phase.is === "connected" && now - phase.since >= STABLE_MS) this.#failures = 0;
     this.#failures += 1;
     if (error.code === HEARTBEAT_MISSED) this.#heartbeat.lost();
-    const final = error.action === "signed-out" || (error.action === "give-up" && error.code >= 1000);
+    const final =
+      error.action === "signed-out" || (error.action === "give-up" && error.code >= 1000);
     if (final) {
       this.stop(error);
       return;

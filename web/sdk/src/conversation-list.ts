@@ -37,7 +37,14 @@ export class ConversationList {
     if (known && known.member && row.member && known.headSeq > row.headSeq) {
       const { headSeq, newest, lastTime, readSeq } = known;
       const unread = row.readSeq > readSeq ? row.unread : known.unread;
-      this.#set({ ...row, headSeq, newest, lastTime, unread, readSeq: Math.max(readSeq, row.readSeq) });
+      this.#set({
+        ...row,
+        headSeq,
+        newest,
+        lastTime,
+        unread,
+        readSeq: Math.max(readSeq, row.readSeq),
+      });
     } else {
       this.#set(row);
     }

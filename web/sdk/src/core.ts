@@ -35,7 +35,9 @@ export type CoreEffect =
   | { readonly do: "open" }
   | { readonly do: "send"; readonly frame: Uint8Array }
   | { readonly do: "close" }
-  | { [K in keyof Events]: { readonly do: "event"; readonly name: K; readonly event: Events[K] } }[keyof Events];
+  | {
+      [K in keyof Events]: { readonly do: "event"; readonly name: K; readonly event: Events[K] };
+    }[keyof Events];
 
 export class Core {
   readonly list = new ConversationList();

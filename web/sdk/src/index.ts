@@ -6,7 +6,13 @@ export {
   type SendOptions,
   type Storage,
 } from "./client.js";
-export { group, parseConversation, peerOf, privateWith, type ParsedConversation } from "./conversation.js";
+export {
+  group,
+  parseConversation,
+  peerOf,
+  privateWith,
+  type ParsedConversation,
+} from "./conversation.js";
 export type { ConversationList } from "./conversation-list.js";
 export type { Environment, NetworkHint, Socket, SocketEvents, Transport } from "./environment.js";
 export {

@@ -147,7 +147,8 @@ export class Outbox {
       } else if (entry.id !== undefined) {
         this.#withdraw(entry);
         entry.losses += 1;
-        if (kind === "action") this.#fail(entry, notReachable("it may or may not have taken effect"));
+        if (kind === "action")
+          this.#fail(entry, notReachable("it may or may not have taken effect"));
         else if (entry.losses > 1) this.#fail(entry, notReachable("lost twice"));
       }
     }

@@ -69,8 +69,7 @@ export function errorFrom(error: WireError | undefined): AnserError {
 }
 
 export function contentFrom(sendable: Sendable): Content {
-  const { type, body } =
-    typeof sendable === "string" ? { type: "text", body: sendable } : sendable;
+  const { type, body } = typeof sendable === "string" ? { type: "text", body: sendable } : sendable;
   return { type, body: typeof body === "string" ? utf8Encoder.encode(body) : body };
 }
 

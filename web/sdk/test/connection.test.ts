@@ -24,7 +24,10 @@ test("what is sent before the connection stands does not precede hello", async (
   const sent = outcome(client.send("p/alice/bob", "early"));
   await world.settle();
   assert.equal(sent.value?.seq, 1);
-  assert.deepEqual(server.frames[0]?.map(({ command }) => command.case), ["hello"]);
+  assert.deepEqual(
+    server.frames[0]?.map(({ command }) => command.case),
+    ["hello"],
+  );
 });
 
 test("waits grow with full jitter up to 30 s, and a stable connection ends the row", async () => {
@@ -219,7 +222,9 @@ test("when the network comes up there is no more waiting", async () => {
 test("garbage from the server: a new connection, not a crash", async () => {
   const { server, client, world } = await connected();
   const [session] = server.sessions;
-  session?.send([{ case: "message", value: { $typeName: "anser.client.v1.MessagePush", prev: 0n } }]);
+  session?.send([
+    { case: "message", value: { $typeName: "anser.client.v1.MessagePush", prev: 0n } },
+  ]);
   await world.settle();
   assert.equal(client.state.state, "waiting");
   await world.pass(1_000);

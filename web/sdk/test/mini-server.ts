@@ -96,7 +96,9 @@ export class MiniServer {
   }
 
   /** Commands that arrived of one kind. */
-  commands<C extends Request["command"]["case"]>(name: C): (Request["command"] & { case: C })["value"][] {
+  commands<C extends Request["command"]["case"]>(
+    name: C,
+  ): (Request["command"] & { case: C })["value"][] {
     return this.requests
       .map(({ request }) => request.command)
       .filter((command) => command.case === name)
@@ -146,7 +148,12 @@ export class MiniServer {
     if (this.pushing) this.push(user, { case: "conversation", value });
   }
 
-  append(id: string, sender: string, body: string | Uint8Array, more: Partial<Message> = {}): Message {
+  append(
+    id: string,
+    sender: string,
+    body: string | Uint8Array,
+    more: Partial<Message> = {},
+  ): Message {
     const talk = this.talk(id);
     const fresh = talk.messages.length === 0;
     const seq = talk.messages.length + 1;
@@ -156,7 +163,10 @@ export class MiniServer {
       messageId: `m${seq}`.padEnd(26, "0"),
       sender,
       time: BigInt(this.clock()),
-      content: { type: "text", body: typeof body === "string" ? new TextEncoder().encode(body) : body },
+      content: {
+        type: "text",
+        body: typeof body === "string" ? new TextEncoder().encode(body) : body,
+      },
       counted: true,
     });
     Object.assign(message, more);
@@ -230,10 +240,13 @@ export class MiniServer {
     });
     const start = Number(sync.cursor || 0);
     const rows = changed.slice(start, start + this.syncPageMax);
-    const pages = reset || start > 0 ? [] : sync.open.map((open) => {
-      const talk = this.talk(open.conversation);
-      return this.page(talk, user, Number(open.seq), false, 50);
-    });
+    const pages =
+      reset || start > 0
+        ? []
+        : sync.open.map((open) => {
+            const talk = this.talk(open.conversation);
+            return this.page(talk, user, Number(open.seq), false, 50);
+          });
     const end = start + rows.length;
     const value = create(SyncResultSchema, {
       epoch: this.epoch,
@@ -258,7 +271,12 @@ export class MiniServer {
   }
 
   notice(talk: Talk, kind: GroupNotice_Kind, operator: string, users: readonly string[]): void {
-    const notice = create(GroupNoticeSchema, { kind, operator, users: [...users], userCount: users.length });
+    const notice = create(GroupNoticeSchema, {
+      kind,
+      operator,
+      users: [...users],
+      userCount: users.length,
+    });
     const body = toBinary(GroupNoticeSchema, notice);
     const content = { $typeName: "anser.client.v1.Content" as const, type: "anser.group", body };
     this.append(talk.id, operator, body, { content, counted: false });
@@ -301,7 +319,9 @@ export class Session {
 
   /** Tells why and hangs up. */
   close(code: number): void {
-    this.send([{ case: "close", value: { $typeName: "anser.client.v1.ClosePush", ...closing(code) } }]);
+    this.send([
+      { case: "close", value: { $typeName: "anser.client.v1.ClosePush", ...closing(code) } },
+    ]);
     queueMicrotask(() => this.hangUp("closed"));
   }
 
@@ -337,7 +357,12 @@ export class Session {
   }
 }
 
-function handle(server: MiniServer, session: Session, me: string, command: Request["command"]): Result {
+function handle(
+  server: MiniServer,
+  session: Session,
+  me: string,
+  command: Request["command"],
+): Result {
   switch (command.case) {
     case "ping":
       return {
@@ -354,19 +379,27 @@ function handle(server: MiniServer, session: Session, me: string, command: Reque
       const { conversation, clientMessageId, content } = command.value;
       const talk = server.talk(conversation);
       if (!talk.members.get(me)?.present) return failure(3011);
-      let message = talk.messages.find((m) => m.sender === me && m.clientMessageId === clientMessageId);
+      let message = talk.messages.find(
+        (m) => m.sender === me && m.clientMessageId === clientMessageId,
+      );
       if (!message) {
         const { pushing } = server;
         const fresh = talk.messages.length === 0;
         server.pushing = false;
-        message = server.append(conversation, me, "", { clientMessageId, ...(content && { content }) });
+        message = server.append(conversation, me, "", {
+          clientMessageId,
+          ...(content && { content }),
+        });
         server.pushing = pushing;
         if (fresh) for (const user of talk.members.keys()) server.touch(talk, user);
         if (pushing) server.pushMessage(message, session);
       }
       const { seq, messageId, time } = message;
       const value = { conversation, seq, messageId, time, prev: seq - 1n };
-      return { case: "sendMessage", value: { $typeName: "anser.client.v1.SendMessageResult", ...value } };
+      return {
+        case: "sendMessage",
+        value: { $typeName: "anser.client.v1.SendMessageResult", ...value },
+      };
     }
     case "pullMessages": {
       const { conversation, fromSeq, descending, limit } = command.value;
@@ -396,7 +429,10 @@ function handle(server: MiniServer, session: Session, me: string, command: Reque
       const rows = server.rows(me);
       const conversations = rows.slice(start, end).map((talk) => server.row(talk, me));
       const cursor = end < rows.length ? String(end) : "";
-      return { case: "conversations", value: create(ConversationPageSchema, { conversations, cursor }) };
+      return {
+        case: "conversations",
+        value: create(ConversationPageSchema, { conversations, cursor }),
+      };
     }
     case "logout":
       queueMicrotask(() => session.close(4002));

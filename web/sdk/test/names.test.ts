@@ -39,7 +39,14 @@ test("ids have 1 to 64 bytes", () => {
 
 test("the range of a code decides, known or not", () => {
   const actions = [1999, 2999, 3999, 4999, 77, 5000].map(actionOf);
-  assert.deepEqual(actions, ["retry", "renew-token", "give-up", "signed-out", "give-up", "give-up"]);
+  assert.deepEqual(actions, [
+    "retry",
+    "renew-token",
+    "give-up",
+    "signed-out",
+    "give-up",
+    "give-up",
+  ]);
 });
 
 test("a number beyond 2^53 is refused, not rounded", () => {

@@ -42,7 +42,10 @@ test("while reconnecting sends wait, as long as it takes, and go out in order", 
   assert.ok(sent.every(({ value, code }) => !value && !code));
   server.reachable = true;
   await world.pass(31_000);
-  assert.deepEqual(sent.map(({ value }) => value?.seq), [1, 2, 3]);
+  assert.deepEqual(
+    sent.map(({ value }) => value?.seq),
+    [1, 2, 3],
+  );
   assert.deepEqual(texts(), ["a", "b", "c"]);
 });
 
@@ -117,7 +120,9 @@ test("1xxx: retried with the same id, not before the time told", async () => {
   const { server, client, world } = await connected();
   let refuse = 2;
   server.judge = ({ command }) =>
-    command.case === "sendMessage" && refuse-- > 0 ? { error: 1003, retryAfterMs: 2_000 } : undefined;
+    command.case === "sendMessage" && refuse-- > 0
+      ? { error: 1003, retryAfterMs: 2_000 }
+      : undefined;
   const sent = outcome(client.send(TALK, "hi"));
   await world.pass(1_900);
   assert.equal(server.commands("sendMessage").length, 1);

@@ -54,7 +54,9 @@ test("a gap wider than a page is pulled to its end, while messages arrive", asyn
   server.append(TALK, "bob", "56");
   await world.settle();
   assert.equal(texts().length, 59);
-  const seqs = server.talk(TALK).messages.map(({ content }) => new TextDecoder().decode(content?.body));
+  const seqs = server
+    .talk(TALK)
+    .messages.map(({ content }) => new TextDecoder().decode(content?.body));
   assert.deepEqual(texts(), seqs);
 });
 
@@ -118,7 +120,10 @@ test("what was missed while away is delivered, in open and other conversations",
   server.append("p/alice/dave", "dave", "d1");
   server.append("p/alice/dave", "dave", "d2");
   await world.pass(1_000);
-  assert.deepEqual(texts(TALK), Array.from({ length: 140 }, (_, i) => `b${i + 1}`));
+  assert.deepEqual(
+    texts(TALK),
+    Array.from({ length: 140 }, (_, i) => `b${i + 1}`),
+  );
   assert.deepEqual(texts("p/alice/carol"), ["c1", "c2"]);
   assert.deepEqual(texts("p/alice/dave"), ["d1", "d2"], "a conversation that is new");
 });

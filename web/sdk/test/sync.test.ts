@@ -56,7 +56,10 @@ test("at most 20 conversations are named, those used last", async () => {
   await world.settle();
   server.cut();
   await world.pass(1_000);
-  const named = server.commands("sync").at(-1)?.open.map(({ conversation }) => conversation);
+  const named = server
+    .commands("sync")
+    .at(-1)
+    ?.open.map(({ conversation }) => conversation);
   assert.equal(named?.length, 20);
   assert.ok(named.includes("p/alice/u0") && !named.includes("p/alice/u1"));
 });
@@ -173,7 +176,10 @@ test("groups: created, joined, left; the list tells", async () => {
   await world.settle();
   assert.deepEqual(
     members.value?.members.map(({ userId, role }) => [userId, role]),
-    [["alice", "owner"], ["bob", "member"]],
+    [
+      ["alice", "owner"],
+      ["bob", "member"],
+    ],
   );
   const refused = outcome(bob.client.dismissGroup("team"));
   await world.settle();

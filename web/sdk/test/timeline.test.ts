@@ -8,7 +8,10 @@ const TALK = "p/alice/bob";
 
 function shown(timeline: Timeline): string[] {
   const { messages, outgoing } = timeline.getSnapshot();
-  return [...messages.map(({ text }) => text ?? ""), ...outgoing.map((o) => `${o.text} (${o.state})`)];
+  return [
+    ...messages.map(({ text }) => text ?? ""),
+    ...outgoing.map((o) => `${o.text} (${o.state})`),
+  ];
 }
 
 test("history, live messages and older pages are one stretch without holes", async () => {
@@ -26,7 +29,10 @@ test("history, live messages and older pages are one stretch without holes", asy
     await world.settle();
     assert.equal(timeline.getSnapshot().messages.length, expected);
   }
-  assert.deepEqual(shown(timeline), Array.from({ length: 121 }, (_, i) => String(i + 1)));
+  assert.deepEqual(
+    shown(timeline),
+    Array.from({ length: 121 }, (_, i) => String(i + 1)),
+  );
   assert.equal(timeline.getSnapshot().hasOlder, false);
 });
 
@@ -138,7 +144,10 @@ test("the list tells its subscribers once per round, and sorts by activity", asy
   await world.pass(10);
   server.append("p/alice/carol", "carol", "2");
   await world.pass(10);
-  assert.deepEqual(client.list.getSnapshot().map(({ id }) => id), ["p/alice/carol", TALK]);
+  assert.deepEqual(
+    client.list.getSnapshot().map(({ id }) => id),
+    ["p/alice/carol", TALK],
+  );
   assert.ok(calls > 0);
   assert.equal(client.list.getSnapshot(), client.list.getSnapshot());
 });
