@@ -13,6 +13,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anser_domain::Code;
+use anser_engine::SessionSink as _;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -73,13 +75,22 @@ pub(super) async fn greet(
     shared: Arc<Shared>,
     port: Port,
 ) {
-    let deadline = Instant::now() + shared.limits.handshake_time;
-    let Some(tls) = &shared.tls else {
-        return find_out(stream, deadline, peer, place, shared, port).await;
+    let mut draining = shared.draining.clone();
+    let greeting = async {
+        let deadline = Instant::now() + shared.limits.handshake_time;
+        let Some(tls) = &shared.tls else {
+            return find_out(stream, deadline, peer, place, &shared, port).await;
+        };
+        match timeout_at(deadline, tls.accept(stream)).await {
+            Ok(Ok(stream)) => find_out(stream, deadline, peer, place, &shared, port).await,
+            Ok(Err(_)) | Err(_) => Metrics::count(&shared.context.metrics.handshake_failures),
+        }
     };
-    match timeout_at(deadline, tls.accept(stream)).await {
-        Ok(Ok(stream)) => find_out(stream, deadline, peer, place, shared, port).await,
-        Ok(Err(_)) | Err(_) => Metrics::count(&shared.context.metrics.handshake_failures),
+    tokio::select! {
+        biased;
+        () = greeting => {}
+        // Who has not said anything when the gateway drains is not waited for.
+        _ = draining.wait_for(|draining| *draining) => {}
     }
 }
 
@@ -89,7 +100,7 @@ async fn find_out<S: Stream>(
     deadline: Instant,
     peer: SocketAddr,
     place: Place,
-    shared: Arc<Shared>,
+    shared: &Arc<Shared>,
     port: Port,
 ) {
     if port == Port::Tcp {
@@ -99,7 +110,7 @@ async fn find_out<S: Stream>(
             Bytes::new(),
             Vec::new(),
             place,
-            &shared,
+            shared,
         );
     }
     let mut head = Vec::new();
@@ -107,10 +118,10 @@ async fn find_out<S: Stream>(
     let refusal = match timeout_at(deadline, reading).await {
         Ok(Ok(Decision::Upgrade { response, head_len })) => {
             let unread = head[head_len..].to_vec();
-            return serve(stream, Framing::WebSocket, response, unread, place, &shared);
+            return serve(stream, Framing::WebSocket, response, unread, place, shared);
         }
         Ok(Ok(Decision::Other)) => {
-            tokio::spawn(http::serve(stream, head, peer, place, shared));
+            tokio::spawn(http::serve(stream, head, peer, place, shared.clone()));
             return;
         }
         Ok(Ok(Decision::Refuse(response))) => response,
@@ -172,6 +183,10 @@ fn serve<S: Stream>(
         place,
         _entry: shared.registry.enter(outbox.clone()),
     };
+    if *shared.draining.borrow() {
+        // The others may have been told already.
+        outbox.close(Code::ShuttingDown.into());
+    }
     let (clock, linger) = (shared.clock, shared.limits.linger_time);
     let session = Session::new(context, outbox.clone(), framing, clock.now());
     let decoder = match framing {

@@ -43,11 +43,16 @@ pub(super) enum Done {
     Entered(Box<Entered>),
 }
 
-/// A command under way, and what waits behind it.
+/// What is left of a frame.
 struct Work {
+    /// The command under way. None: the next waits until there is room for its answer.
+    running: Option<Running>,
+    rest: std::vec::IntoIter<wire::Request>,
+}
+
+struct Running {
     request: u32,
     command: BoxFuture<'static, Done>,
-    rest: std::vec::IntoIter<wire::Request>,
     since: u64,
 }
 
@@ -151,12 +156,12 @@ impl<W: Wire> Session<W> {
             match self.begin(request, now) {
                 Ok(None) => {}
                 Ok(Some(command)) => {
-                    self.work = Some(Box::new(Work {
+                    let running = Some(Running {
                         request: id,
                         command,
-                        rest,
                         since: now,
-                    }));
+                    });
+                    self.work = Some(Box::new(Work { running, rest }));
                     return Ok(());
                 }
                 Err(reject) => self.answer(id, Err(reject)),
@@ -282,6 +287,10 @@ impl<W: Wire> Session<W> {
         self.outbox.close(reason);
     }
 
+    fn running(&self) -> Option<&Running> {
+        self.work.as_ref().and_then(|work| work.running.as_ref())
+    }
+
     fn leave(&mut self) {
         if matches!(self.stage, Stage::Live(_)) {
             Metrics::leave(&self.context.metrics.sessions);
@@ -292,11 +301,10 @@ impl<W: Wire> Session<W> {
     /// Lets the command under way run to its end without us: it may have begun to take effect.
     /// A session that is being opened is closed once it is.
     fn abandon(&mut self) {
-        let Some(work) = self.work.take() else {
+        let Some(Running { command, .. }) = self.work.take().and_then(|work| work.running) else {
             return;
         };
         let engine = self.context.engine.clone();
-        let command = work.command;
         self.context.env.spawn(async move {
             if let Done::Entered(entered) = command.await {
                 engine.close_session(entered.id);
@@ -319,16 +327,25 @@ impl<W: Wire> Handler for Session<W> {
 
     fn poll_idle(&mut self, cx: &mut task::Context<'_>, now: u64) -> Poll<()> {
         while let Some(work) = &mut self.work {
-            let Poll::Ready(done) = work.command.as_mut().poll(cx) else {
-                return Poll::Pending;
-            };
-            let Work { request, rest, .. } = *self.work.take().expect("it was there");
-            self.done(request, done, now);
-            // The client was not being read; it can't have been heard.
-            self.on_sign_of_life(now);
+            if let Some(running) = &mut work.running {
+                let Poll::Ready(done) = running.command.as_mut().poll(cx) else {
+                    return Poll::Pending;
+                };
+                let request = running.request;
+                work.running = None;
+                self.done(request, done, now);
+                // The client was not being read; it can't have been heard.
+                self.on_sign_of_life(now);
+            }
             if matches!(self.stage, Stage::Over) {
+                self.work = None;
                 break;
             }
+            // Each answer may be a large page.
+            if self.outbox.poll_ready(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let rest = self.work.take().map(|work| work.rest).unwrap_or_default();
             if let Err(reject) = self.run(rest, now) {
                 Metrics::count(&self.context.metrics.protocol_errors);
                 self.close(reject);
@@ -345,8 +362,8 @@ impl<W: Wire> Handler for Session<W> {
     }
 
     fn deadline(&self) -> u64 {
-        match &self.work {
-            Some(work) => work.since + self.context.settings.command_ms,
+        match self.running() {
+            Some(running) => running.since + self.context.settings.command_ms,
             None => self.heard + self.silence_max,
         }
     }
@@ -355,8 +372,7 @@ impl<W: Wire> Handler for Session<W> {
         if now < self.deadline() || matches!(self.stage, Stage::Over) {
             return self.deadline();
         }
-        if let Some(work) = &self.work {
-            let request = work.request;
+        if let Some(request) = self.running().map(|running| running.request) {
             self.abandon();
             self.done(request, Done::Answer(Err(Code::Timeout.into())), now);
             // What stood behind it in the frame was not begun, and the client can't tell: it

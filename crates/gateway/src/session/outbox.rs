@@ -279,9 +279,10 @@ impl<W: Wire> Outbox<W> {
         self.state.lock().write(self, write)
     }
 
-    /// Was a farewell queued, or is it over altogether?
+    /// Is the farewell the last to go, or is it over altogether? Not while held: what it is held
+    /// for comes first.
     pub fn is_closing(&self) -> bool {
-        !self.state.lock().takes()
+        matches!(self.state.lock().phase, Phase::Closing | Phase::Ended)
     }
 
     /// Lets go of the wire and of everything queued. Nothing is taken from now on.

@@ -39,13 +39,20 @@ async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
 async fn say_frames(server: &Server, frames: &[u8]) -> (Option<u32>, Option<u16>) {
     let all = [HANDSHAKE.as_bytes(), frames].concat();
     let answer = say(server.http(), &all).await;
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let head = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap()
+        + 4;
     assert!(answer.starts_with(b"HTTP/1.1 101 "));
     let (mut push, mut code) = (None, None);
     let mut rest = &answer[head..];
     while let [first, second, tail @ ..] = rest {
         let (len, tail) = match second {
-            126 => (usize::from(u16::from_be_bytes([tail[0], tail[1]])), &tail[2..]),
+            126 => (
+                usize::from(u16::from_be_bytes([tail[0], tail[1]])),
+                &tail[2..],
+            ),
             len => (usize::from(*len), tail),
         };
         let (payload, tail) = tail.split_at(len);
@@ -82,12 +89,22 @@ async fn bad_handshakes_get_an_http_error() {
     let get = "GET /v1/connect HTTP/1.1\r\nHost: x\r\n\r\n";
     let old = HANDSHAKE.replace("Version: 13", "Version: 8");
     let no_key = HANDSHAKE.replace("Key: dGhlIHNhbXBsZSBub25jZQ==", "Key: no");
-    let huge = HANDSHAKE.replace("Host: x", &format!("Host: x\r\nCookie: {}", "c".repeat(9_000)));
+    let huge = HANDSHAKE.replace(
+        "Host: x",
+        &format!("Host: x\r\nCookie: {}", "c".repeat(9_000)),
+    );
     for (head, status) in [(get, 426), (&old, 426), (&no_key, 400), (&huge, 431)] {
         let answer = String::from_utf8(say(server.http(), head.as_bytes()).await).unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
     }
-    let rubbish = say(server.http(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
+    let rubbish = say(
+        server.http(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    )
+    .await;
     assert!(!rubbish.starts_with(b"HTTP/1.1 101"), "{rubbish:?}");
     is_well(&server).await;
 }

@@ -148,7 +148,10 @@ async fn http_is_served_on_the_same_port() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.contains("\r\n\r\n12345HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(
+        answer.contains("\r\n\r\n12345HTTP/1.1 200 OK\r\n"),
+        "{answer}"
+    );
     assert!(answer.ends_with(&own), "{answer}");
     let _web = server.web("alice").await;
 }
@@ -193,7 +196,12 @@ async fn signing_out_over_the_engine_closes_the_connection() {
     let mut alice = server.web("alice").await;
     let user = anser_domain::UserId::new("alice").unwrap();
     let app = server.context.engine.app("app").await.unwrap().id;
-    let ended = server.context.engine.sign_out(app, &user, None).await.unwrap();
+    let ended = server
+        .context
+        .engine
+        .sign_out(app, &user, None)
+        .await
+        .unwrap();
     assert_eq!(ended, 1);
     assert_eq!(alice.end().await, (Some(4001), Some(1008)));
 }

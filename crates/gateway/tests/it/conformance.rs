@@ -49,7 +49,11 @@ fn framing_of_all_lengths() {
         let payload: Vec<u8> = (0..len).map(|n: usize| n.to_le_bytes()[0]).collect();
         accepts("binary", &[frame(0x82, &payload)], &[binary(&payload)]);
         let letters = "x".repeat(len);
-        accepts("text", &[frame(0x81, letters.as_bytes())], &[text(&letters)]);
+        accepts(
+            "text",
+            &[frame(0x81, letters.as_bytes())],
+            &[text(&letters)],
+        );
     }
     let two = [frame(0x82, b"a"), frame(0x81, b"b"), frame(0x82, b"")];
     accepts("several", &two, &[binary(b"a"), text("b"), binary(b"")]);
@@ -69,8 +73,18 @@ fn lengths_not_written_the_short_way() {
     };
     let refused = CloseCode::Protocol;
     refuses("16 bits for 5", &long(&[0x82, 0xfe, 0, 5], 5), &[], refused);
-    refuses("16 bits for 125", &long(&[0x82, 0xfe, 0, 125], 125), &[], refused);
-    refuses("64 bits for 5", &long(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 5], 5), &[], refused);
+    refuses(
+        "16 bits for 125",
+        &long(&[0x82, 0xfe, 0, 125], 125),
+        &[],
+        refused,
+    );
+    refuses(
+        "64 bits for 5",
+        &long(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 5], 5),
+        &[],
+        refused,
+    );
     let just = [0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
     refuses("64 bits for 65535", &long(&just, 0), &[], refused);
     let top = [0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1];
@@ -81,8 +95,16 @@ fn lengths_not_written_the_short_way() {
 fn pings_and_pongs() {
     for len in [0, 5, 124, 125] {
         let payload = vec![0xfe; len];
-        accepts("ping", &[frame(0x89, &payload)], &[Said::Ping(payload.clone())]);
-        accepts("pong", &[frame(0x8a, &payload)], &[Said::Pong(payload.clone())]);
+        accepts(
+            "ping",
+            &[frame(0x89, &payload)],
+            &[Said::Ping(payload.clone())],
+        );
+        accepts(
+            "pong",
+            &[frame(0x8a, &payload)],
+            &[Said::Pong(payload.clone())],
+        );
     }
     let ten: Vec<Vec<u8>> = (0..10).map(|n| frame(0x89, &[n])).collect();
     let said: Vec<Said> = (0..10).map(|n| Said::Ping(vec![n])).collect();
@@ -99,7 +121,12 @@ fn reserved_bits() {
         for opcode in [0x80, 0x81, 0x82, 0x88, 0x89, 0x8a, 0x01] {
             let before = frame(0x81, b"first");
             let frames = [before, frame(opcode | bits, b"x")];
-            refuses("reserved bit", &frames, &[text("first")], CloseCode::Protocol);
+            refuses(
+                "reserved bit",
+                &frames,
+                &[text("first")],
+                CloseCode::Protocol,
+            );
         }
     }
 }
@@ -109,7 +136,12 @@ fn reserved_opcodes() {
     for opcode in [3, 4, 5, 6, 7, 0xb, 0xc, 0xd, 0xe, 0xf] {
         for payload in [&b""[..], b"x"] {
             let frames = [frame(0x81, b"first"), frame(0x80 | opcode, payload)];
-            refuses("reserved opcode", &frames, &[text("first")], CloseCode::Protocol);
+            refuses(
+                "reserved opcode",
+                &frames,
+                &[text("first")],
+                CloseCode::Protocol,
+            );
         }
     }
 }
@@ -117,7 +149,12 @@ fn reserved_opcodes() {
 #[test]
 fn frames_without_a_mask() {
     for first in [0x81, 0x82, 0x88, 0x89] {
-        refuses("unmasked", &[vec![first, 2, 1, 2]], &[], CloseCode::Protocol);
+        refuses(
+            "unmasked",
+            &[vec![first, 2, 1, 2]],
+            &[],
+            CloseCode::Protocol,
+        );
     }
 }
 
@@ -153,11 +190,20 @@ fn fragmentation() {
     ];
     accepts("control frames in between", &interleaved, &said);
     let closed = [frame(0x01, b"a"), close(1000, "")];
-    accepts("close in between", &closed, &[Said::Close(Some(1000), String::new())]);
+    accepts(
+        "close in between",
+        &closed,
+        &[Said::Close(Some(1000), String::new())],
+    );
 
     let refused = CloseCode::Protocol;
     refuses("nothing to continue", &[frame(0x80, b"x")], &[], refused);
-    refuses("nothing to continue, more to come", &[frame(0x00, b"x")], &[], refused);
+    refuses(
+        "nothing to continue, more to come",
+        &[frame(0x00, b"x")],
+        &[],
+        refused,
+    );
     let over = [frame(0x01, b"a"), frame(0x80, b"b"), frame(0x80, b"c")];
     refuses("continued after its end", &over, &[text("ab")], refused);
     let nested = [frame(0x01, b"a"), frame(0x81, b"b")];
@@ -168,7 +214,14 @@ fn fragmentation() {
 
 #[test]
 fn utf8() {
-    for good in ["", "κόσμε", "鸿雁", "\u{10ffff}", "\u{fffe}\u{0}", "é".repeat(100).as_str()] {
+    for good in [
+        "",
+        "κόσμε",
+        "鸿雁",
+        "\u{10ffff}",
+        "\u{fffe}\u{0}",
+        "é".repeat(100).as_str(),
+    ] {
         accepts("text", &[frame(0x81, good.as_bytes())], &[text(good)]);
         for at in 0..=good.len().min(4) {
             let (a, b) = good.as_bytes().split_at(at);
@@ -188,7 +241,12 @@ fn utf8() {
         b"good, then \xfe bad",
     ];
     for bad in bad {
-        refuses("not UTF-8", &[frame(0x81, bad)], &[], CloseCode::InvalidData);
+        refuses(
+            "not UTF-8",
+            &[frame(0x81, bad)],
+            &[],
+            CloseCode::InvalidData,
+        );
         let frames = [frame(0x01, b"good"), frame(0x80, bad)];
         refuses("not UTF-8 later", &frames, &[], CloseCode::InvalidData);
         accepts("bytes may be anything", &[frame(0x82, bad)], &[binary(bad)]);
@@ -197,7 +255,11 @@ fn utf8() {
 
 #[test]
 fn closing() {
-    accepts("no code", &[frame(0x88, b"")], &[Said::Close(None, String::new())]);
+    accepts(
+        "no code",
+        &[frame(0x88, b"")],
+        &[Said::Close(None, String::new())],
+    );
     let good = [
         1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
         4999,
@@ -214,25 +276,63 @@ fn closing() {
     }
     refuses("one byte", &[frame(0x88, &[3])], &[], CloseCode::Protocol);
     let reason = "x".repeat(123);
-    accepts("long reason", &[close(1000, &reason)], &[Said::Close(Some(1000), reason.clone())]);
-    refuses("too long", &[close(1000, &"x".repeat(124))], &[], CloseCode::Protocol);
-    refuses("fragmented", &[frame(0x08, b"\x03\xe8")], &[], CloseCode::Protocol);
+    accepts(
+        "long reason",
+        &[close(1000, &reason)],
+        &[Said::Close(Some(1000), reason.clone())],
+    );
+    refuses(
+        "too long",
+        &[close(1000, &"x".repeat(124))],
+        &[],
+        CloseCode::Protocol,
+    );
+    refuses(
+        "fragmented",
+        &[frame(0x08, b"\x03\xe8")],
+        &[],
+        CloseCode::Protocol,
+    );
     let not_utf8 = [frame(0x88, b"\x03\xe8\xff\xff")];
-    refuses("reason that is not UTF-8", &not_utf8, &[], CloseCode::InvalidData);
+    refuses(
+        "reason that is not UTF-8",
+        &not_utf8,
+        &[],
+        CloseCode::InvalidData,
+    );
     let after = [close(1000, ""), frame(0x89, b"still there?")];
-    accepts("nothing counts after it", &after, &[Said::Close(Some(1000), String::new())]);
+    accepts(
+        "nothing counts after it",
+        &after,
+        &[Said::Close(Some(1000), String::new())],
+    );
 }
 
 #[test]
 fn limits() {
     let most = vec![7; MAX];
-    accepts("as much as allowed", &[frame(0x82, &most)], &[binary(&most)]);
-    refuses("one more", &[frame(0x82, &vec![7; MAX + 1])], &[], CloseCode::TooBig);
+    accepts(
+        "as much as allowed",
+        &[frame(0x82, &most)],
+        &[binary(&most)],
+    );
+    refuses(
+        "one more",
+        &[frame(0x82, &vec![7; MAX + 1])],
+        &[],
+        CloseCode::TooBig,
+    );
     let parts = [frame(0x02, &most), frame(0x80, b"x")];
     refuses("one more in fragments", &parts, &[], CloseCode::TooBig);
-    let parts = [frame(0x02, &most[1..]), frame(0x89, b"ping"), frame(0x80, b"\x07")];
+    let parts = [
+        frame(0x02, &most[1..]),
+        frame(0x89, b"ping"),
+        frame(0x80, b"\x07"),
+    ];
     let said = [Said::Ping(b"ping".into()), binary(&most)];
     accepts("control frames do not count", &parts, &said);
-    let huge = [vec![0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]];
+    let huge = [vec![
+        0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    ]];
     refuses("a promise is enough", &huge, &[], CloseCode::TooBig);
 }

@@ -239,7 +239,10 @@ fn check_server_frames(pipe: &Pipe, outbox: &Outbox<Pipe>) {
     let mut rest = &bytes[..];
     while let [first, second, tail @ ..] = rest {
         let (len, tail) = match second {
-            126 => (usize::from(u16::from_be_bytes([tail[0], tail[1]])), &tail[2..]),
+            126 => (
+                usize::from(u16::from_be_bytes([tail[0], tail[1]])),
+                &tail[2..],
+            ),
             127 => {
                 let len = u64::from_be_bytes(*tail.first_chunk().unwrap());
                 (usize::try_from(len).unwrap(), &tail[8..])

@@ -137,7 +137,11 @@ async fn a_librarys_client_gets_back_what_it_said() {
             sink.send(Message::Close(Some(farewell))).await.unwrap();
         });
         for expected in expected {
-            assert_eq!(source.next().await.unwrap().unwrap(), expected, "seed {seed}");
+            assert_eq!(
+                source.next().await.unwrap().unwrap(),
+                expected,
+                "seed {seed}"
+            );
         }
         let Some(Ok(Message::Close(Some(reply)))) = source.next().await else {
             panic!("no close")
@@ -158,12 +162,18 @@ async fn a_librarys_client_refuses_nothing_of_our_handshake() {
     let stream = TcpStream::connect(address).await.unwrap();
     let request = {
         use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-        let mut request = format!("ws://{address}/echo").into_client_request().unwrap();
+        let mut request = format!("ws://{address}/echo")
+            .into_client_request()
+            .unwrap();
         let offer = "other, echo".parse().unwrap();
-        request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", offer);
         request
     };
-    let (stream, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let (stream, response) = tokio_tungstenite::client_async(request, stream)
+        .await
+        .unwrap();
     assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "echo");
     drop(stream);
     server.await.unwrap();
@@ -248,7 +258,11 @@ fn stream(random: &mut Random) -> Vec<u8> {
             payload.truncate(125);
         }
         let mask = random.next().to_be_bytes();
-        bytes.extend(masked(first, &payload, [mask[0], mask[1], mask[2], mask[3]]));
+        bytes.extend(masked(
+            first,
+            &payload,
+            [mask[0], mask[1], mask[2], mask[3]],
+        ));
     }
     bytes
 }
@@ -282,7 +296,10 @@ fn a_librarys_server_reads_the_same_streams_the_same_way() {
     good += counts.0.get();
     bad += counts.1.get();
     if std::env::var("ANSER_FUZZ_SEED").is_err() {
-        assert!(good > 100 && bad > 100, "the streams are of both kinds: {good} {bad}");
+        assert!(
+            good > 100 && bad > 100,
+            "the streams are of both kinds: {good} {bad}"
+        );
     }
 }
 

@@ -11,5 +11,6 @@ mod pipe;
 mod random;
 mod server;
 mod session;
+mod tls;
 mod wire;
 mod worked_example;

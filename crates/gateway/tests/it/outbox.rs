@@ -20,7 +20,12 @@ const BYTES_MAX: usize = 2_000;
 
 fn outbox(pipe: &Pipe) -> Arc<Outbox<Pipe>> {
     let dialect = Framing::Length.dialect();
-    Outbox::new(pipe.clone(), dialect, BYTES_MAX, Arc::new(Metrics::default()))
+    Outbox::new(
+        pipe.clone(),
+        dialect,
+        BYTES_MAX,
+        Arc::new(Metrics::default()),
+    )
 }
 
 /// An event that says a number.
@@ -137,7 +142,10 @@ fn a_full_wire_wakes_the_task_once_which_then_goes_on() {
     pipe.make_room(usize::MAX);
     assert_eq!(outbox.resume(), Drain::Empty);
     bytes.extend_from_slice(&pipe.take());
-    assert_eq!(read(&mut bytes), (1..=5).map(Got::Event).collect::<Vec<_>>());
+    assert_eq!(
+        read(&mut bytes),
+        (1..=5).map(Got::Event).collect::<Vec<_>>()
+    );
     outbox.push(&event(6));
     outbox.flush();
     assert_eq!(all(&pipe), [Got::Event(6)], "direct writes work again");
@@ -173,8 +181,14 @@ fn a_slow_reader_loses_events_but_no_replies_and_hears_of_it_once() {
     assert_eq!(got, expected);
     let mut text = String::new();
     outbox.metrics().render(&mut text);
-    assert!(text.contains("\nanser_gateway_slow_sessions_total 1\n"), "{text}");
-    assert!(text.contains("\nanser_gateway_events_dropped_total 198\n"), "{text}");
+    assert!(
+        text.contains("\nanser_gateway_slow_sessions_total 1\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nanser_gateway_events_dropped_total 198\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -211,9 +225,11 @@ fn a_close_while_held_still_comes_after_the_welcome() {
     let outbox = outbox(&pipe);
     outbox.hold();
     outbox.close(Code::Replaced.into());
-    assert!(outbox.is_closing());
+    outbox.push(&event(1));
+    assert!(!outbox.is_closing(), "the welcome is still to come");
     assert_eq!(pipe.writes(), 0);
     outbox.release(Some(reply(1)));
+    assert!(outbox.is_closing());
     assert_eq!(outbox.resume(), Drain::Farewell);
     assert_eq!(all(&pipe), [Got::Reply(1), Got::Close(4000)]);
 }
@@ -323,7 +339,10 @@ fn no_hole_goes_unsaid() {
         for got in all(&pipe) {
             match got {
                 Got::Event(n) => {
-                    assert!(n == seen + 1 || (n > seen && told), "{seen} then {n} unsaid");
+                    assert!(
+                        n == seen + 1 || (n > seen && told),
+                        "{seen} then {n} unsaid"
+                    );
                     (seen, told) = (n, false);
                 }
                 Got::Reply(n) => {

@@ -38,6 +38,11 @@ impl Pipe {
         state.room = state.room.saturating_add(bytes);
     }
 
+    /// Takes no more room, as a peer does that stops reading.
+    pub(crate) fn fill(&self) {
+        self.0.lock().unwrap().room = 0;
+    }
+
     pub(crate) fn break_it(&self) {
         self.0.lock().unwrap().broken = true;
     }

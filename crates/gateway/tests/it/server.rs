@@ -22,11 +22,11 @@ use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use futures::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use wire::request::Command;
 use wire::response::Result as Answer;
 use wire::server_item::Item;
@@ -166,7 +166,9 @@ impl Server {
     pub(crate) fn figure(&self, name: &str) -> u64 {
         let mut text = String::new();
         self.context.metrics.render(&mut text);
-        let line = text.lines().find(|line| line.split(' ').next() == Some(name));
+        let line = text
+            .lines()
+            .find(|line| line.split(' ').next() == Some(name));
         line.unwrap().split(' ').nth(1).unwrap().parse().unwrap()
     }
 }
@@ -180,9 +182,16 @@ pub(crate) struct Client {
 }
 
 enum Transport {
-    Web(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
-    Native(TcpStream, BytesMut),
+    Web(Box<WebSocketStream<Io>>),
+    Native(Io, BytesMut),
 }
+
+/// Any stream: plain or TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+type Io = Box<dyn Stream>;
 
 pub(crate) fn hello(token: String) -> Command {
     Command::Hello(wire::Hello {
@@ -221,23 +230,27 @@ pub(crate) fn requests(commands: Vec<(u32, Command)>) -> Vec<u8> {
 
 impl Client {
     pub(crate) async fn web(address: SocketAddr) -> Self {
-        let mut request = format!("ws://{address}/v1/connect")
-            .into_client_request()
-            .unwrap();
-        let protocol = "anser.v1".parse().unwrap();
-        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
-        let (stream, response) = tokio_tungstenite::connect_async(request).await.unwrap();
-        assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "anser.v1");
-        Self::over(stream)
+        Self::web_over(TcpStream::connect(address).await.unwrap()).await
     }
 
-    pub(crate) fn over(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+    pub(crate) async fn web_over(stream: impl Stream + 'static) -> Self {
+        let mut request = "ws://localhost/v1/connect".into_client_request().unwrap();
+        let protocol = "anser.v1".parse().unwrap();
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", protocol);
+        let io: Io = Box::new(stream);
+        let (stream, response) = tokio_tungstenite::client_async(request, io).await.unwrap();
+        assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "anser.v1");
         Self::new(Transport::Web(Box::new(stream)))
     }
 
     pub(crate) async fn native(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        Self::new(Transport::Native(stream, BytesMut::new()))
+        Self::native_over(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub(crate) fn native_over(stream: impl Stream + 'static) -> Self {
+        Self::new(Transport::Native(Box::new(stream), BytesMut::new()))
     }
 
     fn new(transport: Transport) -> Self {

@@ -25,11 +25,15 @@ struct Machine {
 
 impl Machine {
     async fn new(settings: SessionSettings) -> Self {
+        Self::with_room(settings, 100_000).await
+    }
+
+    async fn with_room(settings: SessionSettings, bytes_max: usize) -> Self {
         let (context, app) = context(settings).await;
         let token = token(&context, app, "alice").await;
         let pipe = Pipe::endless();
         let (dialect, metrics) = (Framing::Length.dialect(), context.metrics.clone());
-        let outbox = Outbox::new(pipe.clone(), dialect, 100_000, metrics);
+        let outbox = Outbox::new(pipe.clone(), dialect, bytes_max, metrics);
         let session = Session::new(Arc::new(context), outbox.clone(), Framing::Length, 0);
         Self {
             session,
@@ -44,7 +48,10 @@ impl Machine {
         let mut machine = Self::new(SessionSettings::default()).await;
         let hello = hello(machine.token.clone());
         let items = machine.say(vec![(1, hello)]).await;
-        assert!(matches!(answer(&items[0]), (1, Answer::Welcome(_))), "{items:?}");
+        assert!(
+            matches!(answer(&items[0]), (1, Answer::Welcome(_))),
+            "{items:?}"
+        );
         machine
     }
 
@@ -124,7 +131,10 @@ async fn hello_comes_first_alone_and_in_time() {
     assert_eq!(machine.session.on_deadline(9_999), 10_000);
     assert_eq!(machine.heard(), []);
     machine.session.on_deadline(10_000);
-    assert_eq!(machine.heard().iter().map(farewell).collect::<Vec<_>>(), [3002]);
+    assert_eq!(
+        machine.heard().iter().map(farewell).collect::<Vec<_>>(),
+        [3002]
+    );
 }
 
 #[tokio::test]
@@ -167,7 +177,10 @@ async fn what_breaks_the_protocol_ends_the_connection() {
     }
     let mut machine = Machine::signed_in().await;
     Handler::on_frame(&mut machine.session, Frame::Text("hello"), 0);
-    assert_eq!(machine.heard().iter().map(farewell).collect::<Vec<_>>(), [3000]);
+    assert_eq!(
+        machine.heard().iter().map(farewell).collect::<Vec<_>>(),
+        [3000]
+    );
 }
 
 #[tokio::test]
@@ -197,7 +210,13 @@ async fn requests_of_a_frame_are_answered_in_order() {
         ..Default::default()
     });
     let said = machine
-        .say(vec![(2, ping()), (3, list), (4, pull), (5, group), (6, ping())])
+        .say(vec![
+            (2, ping()),
+            (3, list),
+            (4, pull),
+            (5, group),
+            (6, ping()),
+        ])
         .await;
     let said: Vec<Item> = said
         .into_iter()
@@ -220,7 +239,10 @@ async fn silence_of_one_and_a_half_intervals_ends_the_session() {
     assert_eq!(machine.session.on_deadline(189_999), 190_000);
     assert_eq!(machine.heard(), []);
     machine.session.on_deadline(190_000);
-    assert_eq!(machine.heard().iter().map(farewell).collect::<Vec<_>>(), [1007]);
+    assert_eq!(
+        machine.heard().iter().map(farewell).collect::<Vec<_>>(),
+        [1007]
+    );
     assert!(!machine.session.is_authenticated());
 }
 
@@ -237,7 +259,10 @@ async fn sends_are_limited_per_client_and_refused_whole() {
     let hello = hello(machine.token.clone());
     machine.say(vec![(1, hello)]).await;
     let send = |n: u32| (n, text("p/alice/alice", &format!("m{n}"), "hi"));
-    machine.session.on_frame(&requests((2..=6).map(send).collect()), 0).await;
+    machine
+        .session
+        .on_frame(&requests((2..=6).map(send).collect()), 0)
+        .await;
     let said = machine.answers(5).await;
     let mut limited = 0;
     for item in said.iter().filter(|item| matches!(item, Item::Response(_))) {
@@ -266,8 +291,49 @@ async fn sends_are_limited_per_client_and_refused_whole() {
     let Some(Answer::Messages(page)) = messages else {
         panic!("{said:?}")
     };
-    let ids: Vec<&str> = page.messages.iter().map(|m| m.client_message_id.as_str()).collect();
-    assert!(ids.starts_with(&["m2", "m3", "m4"]) && !ids.contains(&"m6"), "{ids:?}");
+    let ids: Vec<&str> = page
+        .messages
+        .iter()
+        .map(|m| m.client_message_id.as_str())
+        .collect();
+    assert!(
+        ids.starts_with(&["m2", "m3", "m4"]) && !ids.contains(&"m6"),
+        "{ids:?}"
+    );
+}
+
+#[tokio::test]
+async fn answers_of_one_frame_wait_for_room() {
+    let mut machine = Machine::with_room(SessionSettings::default(), 300).await;
+    let hello = hello(machine.token.clone());
+    machine.say(vec![(1, hello)]).await;
+    machine.pipe.fill();
+    let list = |id| {
+        let list = Command::ListConversations(wire::ListConversations::default());
+        (id, list)
+    };
+    let frame = requests((1..=64).map(list).collect());
+    Handler::on_frame(&mut machine.session, Frame::Binary(&frame), 0);
+    let mut heard = Vec::new();
+    let mut turns = 0;
+    // The peer reads only when the session has come to a stop.
+    loop {
+        let polled = futures::poll!(std::future::poll_fn(|cx| machine.session.poll_idle(cx, 0)));
+        machine.pipe.make_room(usize::MAX);
+        machine.outbox.resume();
+        let part = machine.heard();
+        assert!(part.len() < 40, "one turn answered {}", part.len());
+        heard.extend(part);
+        if polled.is_ready() {
+            break;
+        }
+        turns += 1;
+        machine.pipe.fill();
+        tokio::task::yield_now().await;
+    }
+    assert!(turns > 0);
+    let ids: Vec<u32> = heard.iter().map(|item| answer(item).0).collect();
+    assert_eq!(ids, (1..=64).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -291,7 +357,9 @@ async fn a_dropped_session_is_gone_for_the_engine() {
     let (dialect, metrics) = (Framing::Length.dialect(), context.metrics.clone());
     let outbox = Outbox::new(pipe, dialect, 1_000, metrics);
     let mut session = Session::new(context, outbox, Framing::Length, 0);
-    session.on_frame(&requests(vec![(1, hello(token))]), 0).await;
+    session
+        .on_frame(&requests(vec![(1, hello(token))]), 0)
+        .await;
     assert_eq!(engine.sessions(app, &user).await.unwrap().len(), 1);
     drop(session);
     assert_eq!(engine.sessions(app, &user).await.unwrap().len(), 0);

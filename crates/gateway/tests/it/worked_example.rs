@@ -14,7 +14,10 @@ use crate::wire::masked;
 fn example(name: &str) -> Vec<u8> {
     let page = include_str!("../../../../docs/protocol.md");
     let begin = format!("```hex {name}\n");
-    let start = page.find(&begin).unwrap_or_else(|| panic!("no example {name}")) + begin.len();
+    let start = page
+        .find(&begin)
+        .unwrap_or_else(|| panic!("no example {name}"))
+        + begin.len();
     let block = &page[start..start + page[start..].find("```").unwrap()];
     let mut bytes = Vec::new();
     for line in block.lines() {
