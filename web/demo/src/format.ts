@@ -79,8 +79,9 @@ export function shortTime(time: number, now: number, language: string): string {
 
 /** One of eight hues, the same for a name everywhere. */
 export function hueOf(name: string): number {
-  let hash = 0x811c9dc5; // FNV-1a, whose upper bits are the mixed ones
+  let hash = 0;
+  // An odd multiplier with well-spread bits; the upper bits of the product are the mixed ones.
   for (const character of name)
-    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x85ebca6b);
   return hash >>> 29;
 }
