@@ -51,7 +51,7 @@ function typeOf(schema) {
   const notes = [];
   if (values) notes.push(values.join(" | "));
   if (items) notes.push(`of ${typeOf(items)}`);
-  if (minimum !== undefined || maximum !== undefined) notes.push(`${minimum ?? ""}–${maximum === 2 ** 53 - 1 ? "2⁵³−1" : maximum ?? ""}`);
+  if (minimum || maximum !== undefined) notes.push(`${minimum ?? ""}–${maximum === 2 ** 53 - 1 ? "2⁵³−1" : maximum ?? ""}`);
   if (minLength !== undefined || maxLength !== undefined) notes.push(`${minLength ?? 0}–${maxLength ?? ""}`);
   if (maxItems !== undefined) notes.push(`≤ ${maxItems}`);
   if (pattern) notes.push(pattern);
