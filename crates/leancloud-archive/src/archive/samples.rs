@@ -24,11 +24,7 @@ const MESSAGES: u32 = 30;
 
 /// Compares, and lists it as missing if the archive lacks something.
 pub(crate) async fn compare(run: &Run, api: &Api) -> Result<(), Error> {
-    let read = run
-        .progress
-        .messages
-        .load(std::sync::atomic::Ordering::Relaxed);
-    if run.args.samples == 0 || read == 0 {
+    if run.args.samples == 0 || !run.state().has_renewed("messages/") {
         return Ok(());
     }
     for stream in pick(run)? {

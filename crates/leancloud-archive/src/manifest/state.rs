@@ -130,6 +130,16 @@ impl State {
         self.renewed.contains(name)
     }
 
+    /// Whether any unit with rows whose name begins so was finished since the plan was made, be it by
+    /// an interrupted process.
+    pub(crate) fn has_renewed(&self, prefix: &str) -> bool {
+        let units = &self.manifest.units;
+        let holds_rows = |name: &String| units.get(name).is_some_and(|unit| unit.rows > 0);
+        self.renewed
+            .iter()
+            .any(|name| name.starts_with(prefix) && holds_rows(name))
+    }
+
     /// Begins a run.
     pub(crate) fn begin(&mut self, plan: &Plan) -> Result<(), Error> {
         self.plan = Some(plan.clone());

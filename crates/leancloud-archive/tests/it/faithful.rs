@@ -33,6 +33,8 @@ fn kills_and_faults_leave_no_trace() {
     archive.assert_holds(&server.state.source, server.state.source.end());
     archive.assert_sound();
 
+    let compared = server.state.count("conversations").served;
+    assert!(compared >= 12, "single conversations compared: {compared}");
     let asked = server.state.count("messages");
     let needed = 20_000 / 99;
     assert!(
