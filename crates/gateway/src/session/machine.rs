@@ -287,6 +287,15 @@ impl<W: Wire> Session<W> {
         self.outbox.close(reason);
     }
 
+    /// Is there room for more answers, if need be after writing out those that wait?
+    fn poll_room(&self, cx: &task::Context<'_>) -> Poll<()> {
+        if self.outbox.poll_ready(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.outbox.flush();
+        self.outbox.poll_ready(cx)
+    }
+
     fn running(&self) -> Option<&Running> {
         self.work.as_ref().and_then(|work| work.running.as_ref())
     }
@@ -342,7 +351,7 @@ impl<W: Wire> Handler for Session<W> {
                 break;
             }
             // Each answer may be a large page.
-            if self.outbox.poll_ready(cx).is_pending() {
+            if self.poll_room(cx).is_pending() {
                 return Poll::Pending;
             }
             let rest = self.work.take().map(|work| work.rest).unwrap_or_default();
@@ -351,7 +360,7 @@ impl<W: Wire> Handler for Session<W> {
                 self.close(reject);
             }
         }
-        self.outbox.poll_ready(cx)
+        self.poll_room(cx)
     }
 
     fn on_sign_of_life(&mut self, now: u64) {
