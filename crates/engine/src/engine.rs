@@ -4,10 +4,11 @@
 //! hands it there: to an actor on this node, or to another node. What only reads, reads the store
 //! right here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use anser_bus::Bus;
+use anser_bus::{Bus, NodeId};
 use anser_domain::limits::{
     CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
     TOKEN_LIFE_SECONDS_MAX,
@@ -19,6 +20,7 @@ use anser_domain::{
 use anser_proto::cluster as pb;
 use anser_store::Store;
 use futures::channel::oneshot;
+use parking_lot::Mutex;
 
 use crate::app::{AppInfo, Apps, Identity, NewApp, NewSecret, SecretKind, Token};
 use crate::cluster::{Cluster, wire};
@@ -29,8 +31,9 @@ use crate::conversation::{
 use crate::delivery::{Burst, FanOut, Home, Outgoing};
 use crate::env::Env;
 use crate::event::{Event, EventBody, Reply, SessionSink};
+use crate::forward::Forwards;
 use crate::group::{self, By, Group, GroupChange, GroupMemberPage};
-use crate::message::{MessagePage, PageRequest, SendMessage, SendResult, history};
+use crate::message::{MessagePage, PageRequest, SendMessage, history};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::session::{Locals, NewSession, Opened, SessionId, SessionInfo};
@@ -69,6 +72,13 @@ pub(crate) struct Core {
     pub(crate) conversations: Registry,
     pub(crate) outbox: Outbox,
     pub(crate) locals: Locals,
+    /// Some session's home may not know it.
+    pub(crate) strays: AtomicBool,
+    /// Sessions that ended, by the nodes that have not confirmed that they forgot them.
+    pub(crate) gone: Mutex<BTreeMap<(NodeId, SessionId), (AppId, UserId)>>,
+    /// Rounds of checking all sessions that are wanted; one is under way unless zero.
+    pub(crate) checks: AtomicU64,
+    pub(crate) forwards: Forwards,
     pub(crate) stopping: AtomicBool,
 }
 
@@ -105,18 +115,22 @@ impl Engine {
         let apps = Apps::open(tools.clone()).await?;
         let outbox = Outbox::new(tools.clone());
         let conversations = Registry::new(tools.clone(), outbox.clone());
-        let (locals, stopping) = (Locals::default(), AtomicBool::new(false));
+        let forwards = Forwards::new(tools.clone());
         let engine = Self {
             core: Arc::new(Core {
                 tools,
                 apps,
                 conversations,
                 outbox,
-                locals,
-                stopping,
+                locals: Locals::default(),
+                strays: AtomicBool::new(false),
+                gone: Mutex::default(),
+                checks: AtomicU64::new(0),
+                forwards,
+                stopping: AtomicBool::new(false),
             }),
         };
-        node::join(&engine);
+        node::enter(&engine);
         Ok(engine)
     }
 
@@ -345,16 +359,7 @@ impl Engine {
                 .actor(message.app, &message.conversation, &name);
             return actor.submit(Command::send(message, reply));
         }
-        let this = self.clone();
-        let request = pb::request::Request::Send(wire::send(&message, &name));
-        tools.env.spawn(async move {
-            let answer = match this.core.tools.cluster.request(owner, request).await {
-                Ok(pb::response::Response::Sent(sent)) => wire::sent_from(sent),
-                Ok(_) => Err(wire::garbled()),
-                Err(reject) => Err(reject),
-            };
-            answer_send(reply, answer);
-        });
+        self.core.forwards.send(message, name, reply);
     }
 
     /// A page of messages. Without a `reader` it is the server API that asks, and sees all.
@@ -579,16 +584,5 @@ fn page_limit(asked: usize, default: usize, max: usize) -> Result<usize, Reject>
 }
 
 fn refuse(reply: Reply, reject: Reject) {
-    answer_send(reply, Err(reject));
-}
-
-fn answer_send(reply: Reply, result: Result<SendResult, Reject>) {
-    match reply {
-        Reply::Session(sink, request) => {
-            sink.reply_send(request, result);
-            sink.flush();
-        }
-        // Whoever asked may have gone.
-        Reply::Call(waiter) => drop(waiter.send(result)),
-    }
+    reply.answer(Err(reject));
 }

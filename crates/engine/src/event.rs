@@ -98,3 +98,17 @@ pub enum Reply {
     /// A caller inside this process.
     Call(futures::channel::oneshot::Sender<Result<SendResult, Reject>>),
 }
+
+impl Reply {
+    /// Tells whoever waits, at once.
+    pub(crate) fn answer(self, result: Result<SendResult, Reject>) {
+        match self {
+            Self::Session(sink, request) => {
+                sink.reply_send(request, result);
+                sink.flush();
+            }
+            // Whoever asked may have gone.
+            Self::Call(waiter) => drop(waiter.send(result)),
+        }
+    }
+}

@@ -19,6 +19,7 @@ mod engine;
 pub mod env;
 pub mod event;
 mod fault;
+mod forward;
 pub mod group;
 pub mod message;
 mod metrics;

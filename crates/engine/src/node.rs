@@ -8,7 +8,7 @@ use anser_domain::{AppId, Code, ConversationId, DeviceId, Reject};
 use anser_proto::cluster as pb;
 use bytes::Bytes;
 use futures::channel::oneshot;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use pb::packet::Body;
 use pb::request::Request;
 use pb::response::Response;
@@ -23,27 +23,26 @@ use crate::metrics::count;
 use crate::session::SessionId;
 use crate::user;
 
-/// Sessions told at a time when all of them must check, and the pause between: a thousand
-/// devices that sync at one moment would be a storm.
-const CHECKED_AT_ONCE: usize = 256;
-/// See [`CHECKED_AT_ONCE`].
-const CHECK_PAUSE_MS: u64 = 20;
 /// How long a stopping node waits for its last commits.
 const DRAIN_MS: u64 = 10_000;
 /// Beats of the heart between two looks for idle actors.
 const IDLE_BEATS: u64 = 20;
+/// Beats between two looks through the whole outbox: rows that nobody knows of, because the
+/// commit that wrote them was given up as unknown, are few.
+const OUTBOX_BEATS: u64 = 120;
 
 /// Hears the bus. Weak, since the bus holds it and must not keep a stopped engine alive.
 struct Ear(Weak<Core>);
 
 /// Starts hearing and the work in the background.
-pub(crate) fn join(engine: &Engine) {
+pub(crate) fn enter(engine: &Engine) {
     let core = &engine.core;
     let ear: Arc<dyn Handler> = Arc::new(Ear(Arc::downgrade(core)));
     core.tools.cluster.bus().serve(ear.clone());
     core.outbox.look_everywhere();
     core.tools.cluster.say_alive(false);
     core.tools.env.spawn(heart(Arc::downgrade(core), ear));
+    core.tools.env.spawn(mender(Arc::downgrade(core)));
 }
 
 /// Sees what was accepted through, closes all sessions and says good-bye.
@@ -57,8 +56,8 @@ pub(crate) async fn leave(engine: &Engine) {
     core.tools.cluster.bus().leave();
 }
 
-/// Beats until the engine is gone: says "alive", renews the view, sweeps what is left over. Holds
-/// the ear, which the bus knows only weakly.
+/// Beats until the engine is gone: says "alive", renews the view. Waits for nothing else, since
+/// the others take a silent node for dead. Holds the ear, which the bus knows only weakly.
 async fn heart(core: Weak<Core>, ear: Arc<dyn Handler>) {
     let mut beats = 0_u64;
     loop {
@@ -73,16 +72,35 @@ async fn heart(core: Weak<Core>, ear: Arc<dyn Handler>) {
         if let Some(view) = tools.cluster.renew_view() {
             engine.view_changed(&view);
         }
-        engine.core.outbox.sweep().await;
         beats += 1;
         if beats.is_multiple_of(IDLE_BEATS) {
             engine.core.conversations.drop_idle();
+        }
+        if beats.is_multiple_of(OUTBOX_BEATS) {
+            engine.core.outbox.look_everywhere();
         }
         let env = tools.env.clone();
         drop(engine);
         env.sleep(ALIVE_EVERY_MS).await;
     }
     drop(ear);
+}
+
+/// Sweeps what is left over, in the rhythm of the heart: effects, and sessions that homes have to
+/// hear of. The store and other nodes may take their time.
+async fn mender(core: Weak<Core>) {
+    loop {
+        let Some(engine) = core.upgrade().map(|core| Engine { core }) else {
+            break;
+        };
+        if engine.core.stopping.load(Ordering::Relaxed) {
+            break;
+        }
+        join(engine.core.outbox.sweep(), engine.mend_sessions()).await;
+        let env = engine.core.tools.env.clone();
+        drop(engine);
+        env.sleep(ALIVE_EVERY_MS).await;
+    }
 }
 
 impl Handler for Ear {
@@ -124,9 +142,20 @@ impl Handler for Ear {
 impl Engine {
     fn hear(&self, from: NodeId, packet: pb::Packet) {
         let tools = &self.core.tools;
-        if tools.cluster.heard(from, &packet) == Continuity::Hole {
-            count(&tools.metrics.packet_holes);
-            self.check_all();
+        match tools.cluster.heard(from, &packet) {
+            Continuity::Whole => {}
+            Continuity::Hole => {
+                count(&tools.metrics.packet_holes);
+                self.check_all();
+            }
+            Continuity::Anew => {
+                tools
+                    .home
+                    .retain(|_, _, session| session.info.node != from.0);
+                // Those it has by now may have registered before this was noticed.
+                tools.cluster.confess();
+                self.check_all();
+            }
         }
         match packet.body {
             Some(Body::Alive(alive)) => {
@@ -173,11 +202,6 @@ impl Engine {
                     burst.flush();
                 };
                 self.core.tools.env.spawn(task);
-            }
-            Some(Body::Unregister(it)) => {
-                tools
-                    .home
-                    .unregister(AppId(it.app), &it.user, SessionId(it.session))
             }
             // Of a newer release.
             None => {}
@@ -236,6 +260,11 @@ impl Engine {
                     sessions: sessions.iter().map(wire::session).collect(),
                 }))
             }
+            Request::Unregister(it) => {
+                let home = &self.core.tools.home;
+                home.unregister(AppId(it.app), &it.user, SessionId(it.session));
+                Ok(Response::Registered(pb::Registered {}))
+            }
             Request::SignOut(it) => {
                 let device = match it.device.as_str() {
                     "" => None,
@@ -262,28 +291,29 @@ impl Engine {
             view.contains(NodeId(session.info.node)) && view.home(app, user) == node
         });
         self.core.outbox.look_everywhere();
+        // Until now this node looked for users' homes among other nodes than it should have.
+        tools.cluster.confess();
         self.check_all();
     }
 
     /// Deliveries may be lost: every session of this node registers with its home again and
-    /// checks, and so does every session elsewhere whose home is here. Paced.
+    /// checks, and so does every session elsewhere whose home is here. Paced; what is asked for
+    /// while a round is under way is one more round.
     fn check_all(&self) {
+        if self.core.checks.fetch_add(1, Ordering::AcqRel) > 0 {
+            return;
+        }
         let this = self.clone();
         self.core.tools.env.spawn(async move {
-            let check = [Outgoing::to_all(Event::new(EventBody::Check))];
-            for chunk in this.core.locals.all().chunks(CHECKED_AT_ONCE) {
-                for (session, info) in chunk {
-                    let registered = this.register_at_home(session.app, &session.user, info.clone(), true).await;
-                    if registered.is_err() {
-                        // Its home is out of reach; the next change of view tries again.
-                        tracing::warn!(user = %session.user, "a session could not register with its home");
-                    }
-                    session.sink.push(&check[0].event);
-                    session.sink.flush();
+            loop {
+                let wanted = this.core.checks.load(Ordering::Acquire);
+                this.register_again(&this.core.locals.open()).await;
+                this.check_elsewhere(&[Outgoing::to_all(Event::new(EventBody::Check))]);
+                let left = this.core.checks.fetch_sub(wanted, Ordering::AcqRel);
+                if left == wanted {
+                    break;
                 }
-                this.core.tools.env.sleep(CHECK_PAUSE_MS).await;
             }
-            this.check_elsewhere(&check);
         });
     }
 

@@ -77,6 +77,11 @@ impl Outbox {
         self.0.left.lock().extend(mine);
     }
 
+    /// This shard is to be looked through.
+    pub(crate) fn look(&self, shard: Shard) {
+        self.0.left.lock().insert(shard.0);
+    }
+
     /// Carries out what is left in the shards known to have something.
     pub(crate) async fn sweep(&self) {
         let shards = std::mem::take(&mut *self.0.left.lock());

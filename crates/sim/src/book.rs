@@ -30,7 +30,7 @@ pub struct Chat {
     pub head: u64,
     /// What the last row said of membership.
     pub member: Option<bool>,
-    /// The highest read position told, in this life of the cache.
+    /// The highest read position told.
     pub read_seq: u64,
 }
 
@@ -129,14 +129,9 @@ impl Book {
                 conversation,
                 position,
             } => {
+                // Pushes of two devices' reads may overtake each other: the higher one counts.
                 let chat = self.chat(conversation);
-                if position.read_seq < chat.read_seq {
-                    return Err(format!(
-                        "{conversation} is read up to {} after it was up to {}",
-                        position.read_seq, chat.read_seq
-                    ));
-                }
-                chat.read_seq = position.read_seq;
+                chat.read_seq = chat.read_seq.max(position.read_seq);
             }
             Event::Reset { positions } => {
                 for chat in self.chats.values_mut() {

@@ -368,7 +368,8 @@ pub fn caught_up(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings)
                 }
             }
             None => {
-                if known.followed.is_some() || known.member == Some(true) {
+                // A push that comes late may start following it again, without harm.
+                if known.member == Some(true) {
                     findings.push(format!(
                         "{who:?} is not in {name} and knows {known:?} of it"
                     ));

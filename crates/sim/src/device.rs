@@ -97,6 +97,8 @@ struct Inner {
     list: Option<Vec<anser_sdk::model::Conversation>>,
     /// The person wants to be connected.
     wanted: bool,
+    /// Failed sends that the person is about to try again.
+    again: usize,
 }
 
 /// A device. Clones share it.
@@ -141,6 +143,7 @@ impl Device {
             next_body: 0,
             list: None,
             wanted: false,
+            again: 0,
         };
         let device = Self(Arc::new(Mutex::new(inner)));
         let this = device.clone();
@@ -187,7 +190,7 @@ impl Device {
         let inner = self.0.lock();
         Standing {
             online: matches!(inner.core.state(), ConnectionState::Online { .. }),
-            waits: inner.tickets.len() + inner.orders.len(),
+            waits: inner.tickets.len() + inner.orders.len() + inner.again,
             book: inner.book.clone(),
             state: format!("{:?}", inner.core.state()),
         }
@@ -408,7 +411,10 @@ impl Inner {
                 let retry = true;
                 self.handle(this, Input::NoToken { retry, message });
             }
-            Order::Again(record) => self.send(this, record, 0),
+            Order::Again(record) => {
+                self.again -= 1;
+                self.send(this, record, 0);
+            }
             Order::Release => self.handle(this, Input::Release),
         }
     }
@@ -600,6 +606,7 @@ impl Inner {
             if let Asked::Send(record) = asked {
                 self.around.ledger.lock().sends[record].forgotten += 1;
                 if self.random.chance(SEND_AGAIN) {
+                    self.again += 1;
                     self.orders.push_back(Order::Again(record));
                 }
             }
@@ -706,6 +713,7 @@ impl Inner {
         let may_be_in = error.code == 300 || action == anser_domain::code::Action::Retry;
         if may_be_in && self.random.chance(SEND_AGAIN) {
             let us = self.random.between(100_000, 5_000_000);
+            self.again += 1;
             this.after(&self.around.executor, us, Order::Again(record));
         }
     }

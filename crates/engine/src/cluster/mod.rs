@@ -38,8 +38,10 @@ const REQUEST_TIMEOUT_MS: u64 = 5_000;
 pub(crate) enum Continuity {
     /// Nothing is missing.
     Whole,
-    /// Packets were lost on the way, or the sender started anew.
+    /// Packets were lost on the way.
     Hole,
+    /// The sender started anew: what it was before is gone, sessions included.
+    Anew,
 }
 
 #[derive(Copy, Clone)]
@@ -148,10 +150,20 @@ impl Cluster {
         }
         let whole = packet.counter <= peer.counter + u64::from(numbered);
         peer.counter = peer.counter.max(packet.counter);
-        if whole && !fresh_start {
-            Continuity::Whole
-        } else {
-            Continuity::Hole
+        match (fresh_start, whole) {
+            (true, _) => Continuity::Anew,
+            (false, true) => Continuity::Whole,
+            (false, false) => Continuity::Hole,
+        }
+    }
+
+    /// This node's deliveries may have gone astray, because it knew of too few nodes or sessions:
+    /// every other node finds a hole, and its sessions check.
+    pub(crate) fn confess(&self) {
+        let known: Vec<NodeId> = self.peers.lock().keys().copied().collect();
+        let mut sent = self.sent.lock();
+        for node in known {
+            *sent.entry(node).or_insert(0) += 1;
         }
     }
 

@@ -10,7 +10,9 @@
 //! with it. The actor then waits until everything in flight is decided, loads the conversation
 //! anew and takes the failed commands again, which find out by their idempotency key whether they
 //! are in after all. What others appended meanwhile is fanned out from here too: receivers drop
-//! what they have, and nobody misses what its writer did not live to tell.
+//! what they have, and nobody misses what its writer did not live to tell. A command that is
+//! given up while its fate is unknown may still come true: the actor looks again for a while, as
+//! long as a commit may take, and tells what it finds.
 //!
 //! Lifecycle: made at the first command, loaded by it, dropped from the registry when idle.
 
@@ -43,12 +45,17 @@ const QUEUE_MAX: usize = 4_096;
 const IN_FLIGHT_MAX: usize = 1_024;
 /// How often a command is taken anew before its sender is told to retry later.
 const TRIES_MAX: u32 = 16;
+/// Waits between looks for a command that was given up while its fate was unknown. Together they
+/// are [`SYNC_LOOK_BACK_MS`](anser_domain::limits::SYNC_LOOK_BACK_MS), by which every commit is
+/// decided.
+const DOUBT_WAITS_MS: [u64; 3] = [1_000, 9_000, 50_000];
 
 pub(crate) struct SendCommand {
     pub(crate) message: SendMessage,
     /// More than one when a retry came while the first was in flight.
     pub(crate) replies: Vec<Reply>,
     tries: u32,
+    doubt: bool,
 }
 
 pub(crate) struct GroupCommand {
@@ -56,6 +63,7 @@ pub(crate) struct GroupCommand {
     pub(crate) change: GroupChange,
     pub(crate) reply: oneshot::Sender<Result<Group, Reject>>,
     tries: u32,
+    doubt: bool,
 }
 
 pub(crate) enum Command {
@@ -69,6 +77,7 @@ impl Command {
             message,
             replies: vec![reply],
             tries: 0,
+            doubt: false,
         }))
     }
 
@@ -82,7 +91,23 @@ impl Command {
             change,
             reply,
             tries: 0,
+            doubt: false,
         }))
+    }
+
+    /// Did a try of it end unknown?
+    fn doubt(&mut self) -> &mut bool {
+        match self {
+            Self::Send(send) => &mut send.doubt,
+            Self::Group(group) => &mut group.doubt,
+        }
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Send(send) => send.doubt,
+            Self::Group(group) => group.doubt,
+        }
     }
 
     fn tries(&mut self) -> &mut u32 {
@@ -110,9 +135,23 @@ struct State {
     first_ticket: u64,
     /// Something in flight failed: nothing is appended until all is decided and loaded anew.
     stale: bool,
+    /// How many commands at the front of the queue were put back there since then, in order.
+    put_back: usize,
+    /// Something may have been appended that nobody was told of: load even if nobody asks.
+    unheard: bool,
+    /// Looks again for what was given up in doubt.
+    doubting: bool,
     /// Up to where this actor has handed messages to the lane.
     told_seq: Option<u64>,
     last_used: Timestamp,
+}
+
+impl State {
+    /// A command that was being taken goes behind those put back before it came.
+    fn put_behind(&mut self, command: Command) {
+        let at = self.put_back.min(self.queue.len());
+        self.queue.insert(at, command);
+    }
 }
 
 pub(crate) struct Conversation {
@@ -209,7 +248,7 @@ impl Conversation {
                 let mut state = self.state.lock();
                 let blocked = state.in_flight.len() >= IN_FLIGHT_MAX
                     || (state.stale && !state.in_flight.is_empty());
-                if state.queue.is_empty() || blocked {
+                if blocked || (state.queue.is_empty() && !state.unheard) {
                     // `settled` starts again once what blocks is gone.
                     state.draining = false;
                     return;
@@ -223,7 +262,12 @@ impl Conversation {
             match command {
                 None => {
                     if let Err(reject) = self.load().await {
-                        let refused: Vec<Command> = self.state.lock().queue.drain(..).collect();
+                        let refused: Vec<Command> = {
+                            let mut state = self.state.lock();
+                            state.put_back = 0;
+                            state.unheard = false;
+                            state.queue.drain(..).collect()
+                        };
                         for command in refused {
                             self.refuse(command, &reject);
                         }
@@ -248,6 +292,8 @@ impl Conversation {
             state.told_seq = told_seq;
             state.loaded = Some(loaded);
             state.stale = false;
+            state.unheard = false;
+            state.put_back = 0;
             self.lane.lock().items.extend(missed);
         }
         let mut burst = Burst::default();
@@ -290,8 +336,7 @@ impl Conversation {
             let mut state = self.state.lock();
             if state.stale {
                 // What was read may be out of date by now: from the start, when it is loaded anew.
-                state.queue.push_front(Command::Send(send));
-                return;
+                return state.put_behind(Command::Send(send));
             }
             let loaded = state
                 .loaded
@@ -311,8 +356,7 @@ impl Conversation {
         let refused = {
             let mut state = self.state.lock();
             if state.stale {
-                state.queue.push_front(Command::Group(group));
-                return;
+                return state.put_behind(Command::Group(group));
             }
             let loaded = state
                 .loaded
@@ -365,8 +409,11 @@ impl Conversation {
         Ok(())
     }
 
-    fn refuse(&self, command: Command, reject: &Reject) {
+    fn refuse(self: &Arc<Self>, command: Command, reject: &Reject) {
         let mut burst = Burst::default();
+        if command.is_in_doubt() {
+            self.doubt();
+        }
         match command {
             Command::Send(send) => {
                 count(&self.tools.metrics.sends_refused);
@@ -376,6 +423,31 @@ impl Conversation {
             Command::Group(group) => drop(group.reply.send(Err(reject.clone()))),
         }
         burst.flush();
+    }
+
+    /// Looks again for a while whether what was given up came true.
+    fn doubt(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.state.lock().doubting, true) {
+            return;
+        }
+        let this = self.clone();
+        self.tools.env.spawn(async move {
+            for wait in DOUBT_WAITS_MS {
+                this.tools.env.sleep(wait).await;
+                let start = {
+                    let mut state = this.state.lock();
+                    state.stale = true;
+                    state.unheard = true;
+                    let start = !state.draining && state.in_flight.is_empty();
+                    state.draining |= start;
+                    start
+                };
+                if start {
+                    this.clone().drain().await;
+                }
+            }
+            this.state.lock().doubting = false;
+        });
     }
 
     /// Handles what is decided at the front. Returns what is to be refused.
@@ -431,6 +503,13 @@ impl Conversation {
                 continue;
             }
             *one.command.tries() += 1;
+            if matches!(one.outcome, Some(Outcome::Unknown(_))) {
+                *one.command.doubt() = true;
+            }
+            if let Some(nudge) = &one.append.nudge {
+                // It may be there after all, with nobody who knows it.
+                self.outbox.look(nudge.key.shard);
+            }
             match one.outcome {
                 Some(Outcome::Refused(error)) => refused.push((one.command, fault::reject(&error))),
                 _ if *one.command.tries() > TRIES_MAX => {
@@ -442,6 +521,7 @@ impl Conversation {
                 }
             }
         }
+        state.put_back += again.len();
         for command in again.into_iter().rev() {
             state.queue.push_front(command);
         }
@@ -459,7 +539,7 @@ impl Participant for Conversation {
             state.in_flight[at].outcome = Some(outcome);
             let refused = self.decide(&mut state);
             let start = !state.draining
-                && !state.queue.is_empty()
+                && (!state.queue.is_empty() || state.unheard)
                 && (!state.stale || state.in_flight.is_empty());
             state.draining |= start;
             (refused, start)

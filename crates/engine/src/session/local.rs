@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anser_bus::NodeId;
 use anser_domain::{AppId, UserId};
 use parking_lot::Mutex;
 
@@ -20,6 +21,12 @@ pub(crate) struct LocalSession {
 struct Entry {
     session: LocalSession,
     info: SessionInfo,
+    /// Its client has been told that it is in.
+    open: bool,
+    /// The home that knows it.
+    registered: Option<NodeId>,
+    /// Every node that was asked to register it, and may know it whatever it answered.
+    asked: Vec<NodeId>,
 }
 
 /// Cut by the session's id, so that logins rarely meet.
@@ -36,16 +43,45 @@ impl Locals {
     }
 
     pub(crate) fn insert(&self, session: LocalSession, info: SessionInfo) {
-        self.stripe(info.id)
-            .lock()
-            .insert(info.id, Entry { session, info });
+        let id = info.id;
+        let entry = Entry {
+            session,
+            info,
+            open: false,
+            registered: None,
+            asked: Vec::new(),
+        };
+        self.stripe(id).lock().insert(id, entry);
     }
 
-    pub(crate) fn remove(&self, id: SessionId) -> Option<LocalSession> {
-        self.stripe(id)
-            .lock()
-            .remove(&id)
-            .map(|entry| entry.session)
+    /// The session, and the nodes that may know it.
+    pub(crate) fn remove(&self, id: SessionId) -> Option<(LocalSession, Vec<NodeId>)> {
+        let entry = self.stripe(id).lock().remove(&id)?;
+        Some((entry.session, entry.asked))
+    }
+
+    /// From now on it is registered again whenever its home does not know it.
+    pub(crate) fn opened(&self, id: SessionId) {
+        if let Some(entry) = self.stripe(id).lock().get_mut(&id) {
+            entry.open = true;
+        }
+    }
+
+    /// This node is about to be asked to register it.
+    pub(crate) fn asked(&self, id: SessionId, home: NodeId) {
+        if let Some(entry) = self.stripe(id).lock().get_mut(&id) {
+            entry.registered = None;
+            if !entry.asked.contains(&home) {
+                entry.asked.push(home);
+            }
+        }
+    }
+
+    /// This node knows it.
+    pub(crate) fn registered(&self, id: SessionId, home: NodeId) {
+        if let Some(entry) = self.stripe(id).lock().get_mut(&id) {
+            entry.registered = Some(home);
+        }
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<LocalSession> {
@@ -57,14 +93,31 @@ impl Locals {
 
     /// All of them, at one moment per stripe.
     pub(crate) fn all(&self) -> Vec<(LocalSession, SessionInfo)> {
+        self.collect(|_| true)
+    }
+
+    /// Those that their clients know of.
+    pub(crate) fn open(&self) -> Vec<(LocalSession, SessionInfo)> {
+        self.collect(|entry| entry.open)
+    }
+
+    /// Those that their home, picked by `home`, does not know.
+    pub(crate) fn strays(
+        &self,
+        home: impl Fn(AppId, &UserId) -> NodeId,
+    ) -> Vec<(LocalSession, SessionInfo)> {
+        self.collect(|entry| {
+            let session = &entry.session;
+            entry.open && entry.registered != Some(home(session.app, &session.user))
+        })
+    }
+
+    fn collect(&self, which: impl Fn(&Entry) -> bool) -> Vec<(LocalSession, SessionInfo)> {
         let mut all = Vec::new();
         for stripe in &self.stripes {
-            all.extend(
-                stripe
-                    .lock()
-                    .values()
-                    .map(|entry| (entry.session.clone(), entry.info.clone())),
-            );
+            let stripe = stripe.lock();
+            let entries = stripe.values().filter(|entry| which(entry));
+            all.extend(entries.map(|entry| (entry.session.clone(), entry.info.clone())));
         }
         all
     }

@@ -2,20 +2,33 @@
 //!
 //! A session is known in two places: on its own node, which has its sink, and at its user's home
 //! node, which knows all sessions of the user and applies the login policy. The first is the
-//! truth; a home that starts anew is told again.
+//! truth; a home that starts anew is told again. What a home could not be told is told again with
+//! every beat of the heart until it answers: it is never left without a session that lives, and
+//! never keeps one that does not.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anser_bus::NodeId;
 use anser_domain::{AppId, DeviceId, Reject, UserId};
 use anser_proto::cluster as pb;
+use futures::future::join_all;
 
 use super::{LocalSession, NewSession, Opened, SessionId, SessionInfo};
 use crate::cluster::wire;
 use crate::delivery::HomeSession;
 use crate::engine::Engine;
-use crate::event::SessionSink;
+use crate::event::{Event, EventBody, SessionSink};
 use crate::user;
+
+/// Sessions registered, or reported gone, at a time, and the pause between: a thousand devices
+/// that sync at one moment would be a storm.
+const REGISTERED_AT_ONCE: usize = 256;
+/// See [`REGISTERED_AT_ONCE`].
+const REGISTER_PAUSE_MS: u64 = 20;
+/// Sessions that are gone and whose homes have not heard of it. Beyond, a home that can't be
+/// reached learns it when the view changes.
+const GONE_MAX: usize = 65_536;
 
 impl Engine {
     pub(crate) async fn register_session(
@@ -55,12 +68,17 @@ impl Engine {
             user::feed_version(tools, app, user.as_str()).await
         };
         match opened.await {
-            Ok(feed_version) => Ok(Opened {
-                id,
-                epoch: self.core.apps.epoch(),
-                feed_version,
-                server_time: tools.env.now(),
-            }),
+            Ok(feed_version) => {
+                self.core.locals.opened(id);
+                // The view may have changed meanwhile.
+                self.core.strays.store(true, Ordering::Relaxed);
+                Ok(Opened {
+                    id,
+                    epoch: self.core.apps.epoch(),
+                    feed_version,
+                    server_time: tools.env.now(),
+                })
+            }
             Err(reject) => {
                 self.unregister_session(id);
                 Err(reject)
@@ -78,8 +96,14 @@ impl Engine {
     ) -> Result<(), Reject> {
         let tools = &self.core.tools;
         let home = tools.cluster.view().home(app, user.as_str());
+        let id = info.id;
+        self.core.locals.asked(id, home);
         if home == tools.cluster.node() {
             self.register_here(app, user, info, moving);
+            if self.core.locals.get(id).is_none() {
+                tools.home.unregister(app, user.as_str(), id);
+            }
+            self.core.locals.registered(id, home);
             return Ok(());
         }
         let session = Some(wire::session(&info));
@@ -89,11 +113,49 @@ impl Engine {
             session,
             moving,
         };
-        tools
-            .cluster
-            .request(home, pb::request::Request::Register(request))
-            .await
-            .map(|_| ())
+        let request = pb::request::Request::Register(request);
+        let result = tools.cluster.request(home, request).await;
+        if self.core.locals.get(id).is_none() {
+            // It ended meanwhile, and what was said of that may have overtaken this.
+            self.report_gone(home, id, app, user);
+        } else if result.is_ok() {
+            self.core.locals.registered(id, home);
+        }
+        result.map(|_| ())
+    }
+
+    /// Registers sessions again, some at a time, and has their devices check: what was pushed
+    /// meanwhile did not reach them. Those that can't be registered now are tried with the next
+    /// beat.
+    pub(crate) async fn register_again(&self, sessions: &[(LocalSession, SessionInfo)]) {
+        let check = Event::new(EventBody::Check);
+        for chunk in sessions.chunks(REGISTERED_AT_ONCE) {
+            let register = chunk.iter().map(async |(session, info)| {
+                let (app, user) = (session.app, &session.user);
+                let result = self.register_at_home(app, user, info.clone(), true).await;
+                if result.is_err() {
+                    tracing::warn!(%user, "a session could not register with its home yet");
+                    self.core.strays.store(true, Ordering::Relaxed);
+                }
+                session.sink.push(&check);
+                session.sink.flush();
+            });
+            join_all(register).await;
+            self.core.tools.env.sleep(REGISTER_PAUSE_MS).await;
+        }
+    }
+
+    /// Sees to the sessions that their homes do not know, and to those that homes should forget.
+    pub(crate) async fn mend_sessions(&self) {
+        if self.core.strays.swap(false, Ordering::Relaxed) {
+            let view = self.core.tools.cluster.view();
+            let strays = self
+                .core
+                .locals
+                .strays(|app, user| view.home(app, user.as_str()));
+            self.register_again(&strays).await;
+        }
+        self.tell_gone().await;
     }
 
     /// This node is the user's home.
@@ -113,19 +175,64 @@ impl Engine {
 
     pub(crate) fn unregister_session(&self, id: SessionId) {
         let tools = &self.core.tools;
-        let Some(LocalSession { app, user, .. }) = self.core.locals.remove(id) else {
+        let Some((LocalSession { app, user, .. }, asked)) = self.core.locals.remove(id) else {
             return;
         };
-        let home = tools.cluster.view().home(app, user.as_str());
-        if home == tools.cluster.node() {
-            tools.home.unregister(app, user.as_str(), id);
-        } else {
-            let gone = pb::Unregister {
-                app: app.0,
-                user: user.as_str().to_owned(),
-                session: id.0,
-            };
-            tools.cluster.send(home, pb::packet::Body::Unregister(gone));
+        for node in asked {
+            if node == tools.cluster.node() {
+                tools.home.unregister(app, user.as_str(), id);
+                continue;
+            }
+            self.report_gone(node, id, app, &user);
+        }
+    }
+
+    /// Tells a node that may know the session that it has ended, now and until it answers.
+    fn report_gone(&self, node: NodeId, id: SessionId, app: AppId, user: &UserId) {
+        {
+            let mut gone = self.core.gone.lock();
+            if gone.len() >= GONE_MAX {
+                gone.pop_first();
+            }
+            gone.insert((node, id), (app, user.clone()));
+        }
+        let (this, user) = (self.clone(), user.clone());
+        let tell = async move { this.tell_one_gone((node, id), (app, user)).await };
+        self.core.tools.env.spawn(tell);
+    }
+
+    /// Tells the homes that are alive what they have not heard yet, some at a time.
+    async fn tell_gone(&self) {
+        let view = self.core.tools.cluster.view();
+        let entries: Vec<_> = {
+            let gone = self.core.gone.lock();
+            let alive = gone.iter().filter(|((node, _), _)| view.contains(*node));
+            let some = alive.take(REGISTERED_AT_ONCE);
+            some.map(|(key, user)| (*key, user.clone())).collect()
+        };
+        join_all(
+            entries
+                .into_iter()
+                .map(|(key, user)| self.tell_one_gone(key, user)),
+        )
+        .await;
+    }
+
+    async fn tell_one_gone(&self, key: (NodeId, SessionId), (app, user): (AppId, UserId)) {
+        let (node, id) = key;
+        let gone = pb::Unregister {
+            app: app.0,
+            user: user.as_str().to_owned(),
+            session: id.0,
+        };
+        let request = pb::request::Request::Unregister(gone);
+        let told = self.core.tools.cluster.request(node, request).await.is_ok();
+        let mut gone = self.core.gone.lock();
+        if told {
+            gone.remove(&key);
+        } else if gone.len() < GONE_MAX {
+            // An earlier report may have been confirmed meanwhile, but not this one.
+            gone.insert(key, (app, user));
         }
     }
 
