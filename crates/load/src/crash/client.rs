@@ -46,6 +46,8 @@ pub(crate) struct Client<'a> {
     pub(crate) open: Vec<usize>,
     /// A read position that is not acknowledged.
     pub(crate) reading: Option<(Room, u64)>,
+    /// Read positions that go along with sends, by number of message.
+    pub(crate) with_read: BTreeMap<usize, u64>,
     /// The highest sequence heard of.
     pub(crate) heads: BTreeMap<Room, u64>,
 }
@@ -160,9 +162,12 @@ impl Client<'_> {
             body: (0..length)
                 .map(|_| self.random.alphanumeric() as u8)
                 .collect(),
-            read_up_to: if self.random.u8(..) < 24 { head } else { 0 },
             ack: None,
         });
+        if self.random.u8(..) < 24 {
+            self.journal.offered.insert(room, head);
+            self.with_read.insert(number, head);
+        }
         self.open.push(number);
         self.send(session, asked, number)
     }
@@ -177,7 +182,7 @@ impl Client<'_> {
                 body: sent.body.clone().into(),
             }),
             first_try_time: 0,
-            read_up_to: sent.read_up_to,
+            read_up_to: self.with_read.get(&number).copied().unwrap_or(0),
         }))?;
         asked.sends.insert(id, number);
         Ok(())

@@ -129,6 +129,7 @@ pub(crate) fn run(launch: &Launch, plan: &Plan) -> Result<Survived, String> {
                     },
                     open: Vec::new(),
                     reading: None,
+                    with_read: BTreeMap::new(),
                     heads: BTreeMap::new(),
                 };
                 scope.spawn(move || client.play())

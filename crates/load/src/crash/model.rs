@@ -17,7 +17,6 @@ pub(crate) struct Sent {
     pub(crate) room: Room,
     pub(crate) client_message_id: String,
     pub(crate) body: Vec<u8>,
-    pub(crate) read_up_to: u64,
     pub(crate) ack: Option<Ack>,
 }
 
@@ -38,6 +37,9 @@ pub(crate) struct Journal {
     pub(crate) shown: BTreeMap<(Room, u64), (String, String)>,
     /// Read positions that were acknowledged.
     pub(crate) read: BTreeMap<Room, u64>,
+    /// Read positions that went along with a send. They are not part of what its ack promises, so
+    /// the server may stand anywhere from `read` to here.
+    pub(crate) offered: BTreeMap<Room, u64>,
     /// A retryable refusal: what was sent after it may stand before it.
     pub(crate) refused: bool,
     pub(crate) connections: u64,
@@ -50,8 +52,6 @@ impl Journal {
     /// Takes an acknowledgement of the n-th message sent.
     pub(crate) fn acknowledge(&mut self, number: usize, ack: Ack) {
         let sent = &mut self.sent[number];
-        let read = self.read.entry(sent.room).or_default();
-        *read = sent.read_up_to.max(*read);
         match &sent.ack {
             None => sent.ack = Some(ack),
             Some(first) => {
@@ -212,7 +212,9 @@ fn check_list(
             }
             continue;
         };
-        let read = journal.read.get(&room).copied().unwrap_or(0);
+        let least = journal.read.get(&room).copied().unwrap_or(0);
+        let most = journal.offered.get(&room).copied().unwrap_or(0).max(least);
+        let read = row.read_seq.clamp(least, most);
         let counts =
             |message: &&Message| message.seq > read && message.counted && message.sender != *user;
         let unread = history.iter().filter(counts).count() as u64;
@@ -263,7 +265,6 @@ mod tests {
                 room: 0,
                 client_message_id: format!("c{seq}"),
                 body: format!("hello {seq}").into(),
-                read_up_to: 0,
                 ack: None,
             });
             let number = ann.sent.len() - 1;

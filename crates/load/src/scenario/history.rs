@@ -164,6 +164,10 @@ pub(crate) fn measure(
         rows.push(row);
         Ok::<(), String>(())
     };
+    // The first time that a conversation is read after a start is slower; both count.
+    stretch("history, newest 50, cold", &mut || {
+        reader.page(From::Newest)
+    })?;
     stretch("history, newest 50", &mut || reader.page(From::Newest))?;
     stretch("history, any 50", &mut || reader.page(From::Anywhere))?;
     stretch("history, ping beside", &mut || reader.ping())?;
