@@ -200,6 +200,11 @@ impl Device {
         self.0.lock().wanted
     }
 
+    /// The conversation list has to be read again.
+    pub(crate) fn forget_list(&self) {
+        self.0.lock().list = None;
+    }
+
     /// The conversation list as it was read last.
     pub(crate) fn list(&self) -> Option<Vec<anser_sdk::model::Conversation>> {
         self.0.lock().list.clone()

@@ -424,8 +424,7 @@ impl Main {
     async fn judge(&self, truth: &Truth) -> Findings {
         let mut findings = Findings::new();
         for device in &self.devices {
-            let limit = u32::try_from(self.random.lock().between(1, 9)).expect("small");
-            device.ask(Ask::List { limit });
+            device.forget_list();
             for conversation in &self.plan.conversations {
                 let ask = Ask::History {
                     conversation: conversation.clone(),
@@ -436,12 +435,21 @@ impl Main {
                 device.ask(ask);
             }
         }
-        loop {
-            self.executor.sleep(LOOK_US / 2).await;
-            let standings = self.devices.iter().map(Device::standing);
-            if standings.into_iter().all(|standing| standing.waits == 0) {
+        // A connection that died unnoticed before may still take a request with it.
+        for _ in 0..LOOKS_MAX {
+            let waits = |device: &&Device| device.list().is_none() || device.standing().waits > 0;
+            let waiting: Vec<&Device> = self.devices.iter().filter(waits).collect();
+            if waiting.is_empty() {
                 break;
             }
+            for device in waiting {
+                if device.standing().waits == 0 {
+                    let limit = self.random.lock().between(1, 9);
+                    let limit = u32::try_from(limit).expect("small");
+                    device.ask(Ask::List { limit });
+                }
+            }
+            self.executor.sleep(LOOK_US / 2).await;
         }
         let ledger = self.ledger.lock().clone();
         check::conversations(truth, &mut findings);
