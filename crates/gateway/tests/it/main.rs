@@ -1,6 +1,16 @@
 //! The gateway from outside: its codec against the RFC and a library, its queues against slow and
 //! broken peers, its sessions and sockets against a whole engine in memory.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests live in the real world: sockets, timers and threads"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps in vain has failed, as it should"
+)]
+#![expect(clippy::print_stderr, reason = "a failing seed is printed, to repeat it")]
+
 mod broken_peers;
 mod chat;
 mod conformance;
