@@ -9,7 +9,10 @@
     clippy::unwrap_used,
     reason = "a test that unwraps in vain has failed, as it should"
 )]
-#![expect(clippy::print_stderr, reason = "a failing seed is printed, to repeat it")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a failing seed is printed, to repeat it"
+)]
 
 mod broken_peers;
 mod chat;

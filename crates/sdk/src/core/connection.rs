@@ -54,8 +54,17 @@ pub(super) struct Online {
     pub(super) id: ConnectionId,
     since: Timestamp,
     pub(super) last_sent: Timestamp,
+    /// Requests alone do not show that the peer lives.
+    last_heard: Timestamp,
     /// Something has to arrive until then.
     pub(super) pong_by: Option<Timestamp>,
+}
+
+impl Online {
+    /// Since when one side at least has said nothing.
+    fn silent_since(&self) -> Timestamp {
+        self.last_sent.min(self.last_heard)
+    }
 }
 
 /// What `Welcome` said.
@@ -113,7 +122,7 @@ impl Phase {
             Self::Online(online) => Some(
                 online
                     .pong_by
-                    .unwrap_or_else(|| online.last_sent.plus_ms(heartbeat.interval_ms())),
+                    .unwrap_or_else(|| online.silent_since().plus_ms(heartbeat.interval_ms())),
             ),
             Self::Idle | Self::Greeting { .. } | Self::Stopped => None,
         }
@@ -257,6 +266,7 @@ impl ClientCore {
             id,
             since: self.now,
             last_sent: self.now,
+            last_heard: self.now,
             pong_by: None,
         });
         self.sync.connected();
@@ -355,7 +365,7 @@ impl ClientCore {
             }
             Phase::Opening { until, .. } if due(*until) => self.again(None, random),
             Phase::Online(online) => {
-                let silence = online.last_sent.plus_ms(self.heartbeat.interval_ms());
+                let silence = online.silent_since().plus_ms(self.heartbeat.interval_ms());
                 match online.pong_by {
                     Some(by) if by <= self.now => self.again(None, random),
                     None if silence <= self.now => {
@@ -375,6 +385,7 @@ impl ClientCore {
     /// Something arrived: the peer lives.
     pub(super) fn sign_of_life(&mut self) {
         if let Phase::Online(online) = &mut self.phase {
+            online.last_heard = self.now;
             online.pong_by = None;
         }
     }
