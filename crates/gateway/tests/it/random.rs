@@ -42,7 +42,6 @@ impl Random {
 
 /// Runs a test on many seeds: on `few` of them, or, when the variable `ANSER_FUZZ_SECONDS` is set,
 /// for so long. A failure names its seed; `ANSER_FUZZ_SEED` runs just that one.
-#[expect(clippy::print_stderr, reason = "the seed belongs to the failure")]
 pub(crate) fn for_seeds(few: u64, test: impl Fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let run = |seed| {
