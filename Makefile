@@ -32,4 +32,4 @@ bench:
 
 # Writes every generated file anew.
 generate:
-	cargo run --locked -p xtask -- generate
+	cargo run --locked -p anser-xtask -- generate
