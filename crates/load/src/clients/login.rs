@@ -98,7 +98,7 @@ pub(crate) fn log_in(
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::thread;
 
     use anser_proto::client::{
@@ -106,12 +106,16 @@ mod tests {
         server_item::Item,
     };
     use prost::Message as _;
-    use tungstenite::Message;
+    use tungstenite::{Message, WebSocket};
 
     use super::*;
 
-    /// The other side of a login by an independent implementation of WebSocket.
-    fn serve(listener: &TcpListener, connections: usize) -> Vec<String> {
+    /// The other side of a login by an independent implementation of WebSocket. The connections
+    /// stay open as long as the caller keeps them.
+    fn serve(
+        listener: &TcpListener,
+        connections: usize,
+    ) -> (Vec<String>, Vec<WebSocket<TcpStream>>) {
         let (mut tokens, mut open) = (Vec::new(), Vec::new());
         for _ in 0..connections {
             let (socket, _) = listener.accept().unwrap();
@@ -142,7 +146,7 @@ mod tests {
             );
             open.push(socket);
         }
-        tokens
+        (tokens, open)
     }
 
     #[test]
@@ -166,11 +170,10 @@ mod tests {
             .into();
         let (mut swarm, latency) = log_in(&target, &users, 1).unwrap();
         assert_eq!(latency.quantiles().count, 3);
-        assert_eq!(
-            server.join().unwrap(),
-            ["token of a", "token of b", "token of c"]
-        );
+        let (tokens, open) = server.join().unwrap();
+        assert_eq!(tokens, ["token of a", "token of b", "token of c"]);
         swarm.links.close_all();
+        drop(open);
     }
 
     #[test]
