@@ -94,6 +94,19 @@ pub struct LoginFacts<'a> {
     pub device: &'a str,
     /// Its kind.
     pub platform: Platform,
+    /// Grows with every connection of the installation; zero if it was not told.
+    pub attempt: u64,
+}
+
+/// Is `one` a later connection of the same installation than `other`, whichever was heard of
+/// first? Tabs of a browser share a device and are never told apart this way.
+#[must_use]
+pub fn supersedes(one: LoginFacts<'_>, other: LoginFacts<'_>) -> bool {
+    one.device == other.device
+        && one.platform == other.platform
+        && one.platform != Platform::Web
+        && other.attempt > 0
+        && one.attempt > other.attempt
 }
 
 /// Does `new` replace `old`? The same device always replaces itself, since its old connection is
@@ -121,7 +134,11 @@ mod tests {
     use super::*;
 
     fn facts(device: &str, platform: Platform) -> LoginFacts<'_> {
-        LoginFacts { device, platform }
+        LoginFacts {
+            device,
+            platform,
+            attempt: 0,
+        }
     }
 
     #[test]
@@ -147,6 +164,18 @@ mod tests {
                 facts("phone", Platform::Ios)
             ));
         }
+    }
+
+    #[test]
+    fn the_later_connection_of_a_phone_stays_whichever_is_heard_of_first() {
+        let at = |attempt, platform| LoginFacts {
+            attempt,
+            ..facts("one", platform)
+        };
+        assert!(supersedes(at(2, Platform::Ios), at(1, Platform::Ios)));
+        assert!(!supersedes(at(1, Platform::Ios), at(2, Platform::Ios)));
+        assert!(!supersedes(at(2, Platform::Ios), at(0, Platform::Ios)));
+        assert!(!supersedes(at(2, Platform::Web), at(1, Platform::Web)));
     }
 
     #[test]

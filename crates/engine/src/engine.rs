@@ -28,9 +28,9 @@ use crate::committer::Committer;
 use crate::conversation::{
     Command, ConversationPage, ConversationView, ReadResult, Registry, view,
 };
-use crate::delivery::{Burst, FanOut, Home, Outgoing};
+use crate::delivery::{FanOut, Home};
 use crate::env::Env;
-use crate::event::{Event, EventBody, Reply, SessionSink};
+use crate::event::{Reply, SessionSink};
 use crate::forward::Forwards;
 use crate::group::{self, By, Group, GroupChange, GroupMemberPage};
 use crate::message::{MessagePage, PageRequest, SendMessage, history};
@@ -334,19 +334,6 @@ impl Engine {
         if let Err(reject) = checked {
             return refuse(reply, reject);
         }
-        if message.read_up_to > 0 {
-            let this = self.clone();
-            let (app, user, id) = (
-                message.app,
-                message.sender.clone(),
-                message.conversation.clone(),
-            );
-            let seq = message.read_up_to;
-            tools.env.spawn(async move {
-                // The send stands by itself; a read position that did not move is moved later.
-                drop(this.mark_read(app, &user, &id, seq).await);
-            });
-        }
         let name = message.conversation.to_string();
         let owner = tools
             .cluster
@@ -385,20 +372,7 @@ impl Engine {
         let (tools, name) = (&self.core.tools, conversation.to_string());
         let (result, moved) = view::mark_read(tools, app, user, conversation, &name, seq).await?;
         if moved {
-            let ReadResult { read_seq, unread } = result;
-            let event = Event::new(EventBody::Read {
-                conversation: name.into(),
-                read_seq,
-                unread,
-            });
-            let mut burst = Burst::default();
-            tools.fan_out.now(
-                app,
-                std::slice::from_ref(user),
-                &[Outgoing::to_all(event)],
-                &mut burst,
-            );
-            burst.flush();
+            view::tell_read(tools, app, user, name.into(), result);
         }
         Ok(result)
     }

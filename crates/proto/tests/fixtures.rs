@@ -206,6 +206,7 @@ fn frames_of_clients_and_servers() {
                         platform: client::Platform::Ios.into(),
                         client: "sdk 1".into(),
                         heartbeat_seconds: 60,
+                        attempt: 0,
                     }),
                 ),
                 request(

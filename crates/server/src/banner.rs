@@ -38,6 +38,8 @@ pub(crate) struct Facts<'a> {
     /// Only when it was made just now.
     pub(crate) api_secret: Option<&'a str>,
     pub(crate) demo_built: bool,
+    /// How this program was called, for commands that work when copied.
+    pub(crate) program: &'a str,
 }
 
 /// The text, several lines.
@@ -75,13 +77,14 @@ pub(crate) fn banner(language: Language, facts: &Facts<'_>) -> String {
     line("App key", "App Key", facts.app_key);
     if let Some(secret) = facts.api_secret {
         line("API secret", "API Secret", secret);
+        let (before, after) = match language {
+            Language::English => ("The secret is shown this once.", "makes another."),
+            Language::Chinese => ("密钥只显示这一次，之后可重新生成：", ""),
+        };
+        let program = facts.program;
         let _ = writeln!(
             out,
-            "\n  {}\n",
-            pick(
-                "The secret is shown this once. `anser app rotate-secret default` makes another.",
-                "密钥只显示这一次。之后可用 anser app rotate-secret default 生成新的密钥。",
-            )
+            "\n  {before} `{program} app rotate-secret default` {after}\n",
         );
     } else {
         out.push('\n');
@@ -89,13 +92,14 @@ pub(crate) fn banner(language: Language, facts: &Facts<'_>) -> String {
     let secret = facts.api_secret.unwrap_or("$API_SECRET");
     let _ = writeln!(
         out,
-        "  {}\n    anser token alice\n    curl -X POST -u {}:{secret} {}/v1/users/alice/token\n",
+        "  {}\n    {program} token alice\n    curl -X POST -u {}:{secret} {}/v1/users/alice/token\n",
         pick(
             "A token for the user alice, either way:",
             "为用户 alice 签发令牌，两种方式任选："
         ),
         facts.app_key,
         facts.url,
+        program = facts.program,
     );
     out
 }
@@ -134,6 +138,7 @@ mod tests {
             app_key: "default",
             api_secret,
             demo_built: true,
+            program: "anser",
         };
         for language in [Language::English, Language::Chinese] {
             assert!(banner(language, &facts(Some("s3cret"))).contains("default:s3cret http"));

@@ -157,6 +157,7 @@ fn announce(config: &Config, wired: &Wired, addresses: &Addresses, ready_json: b
         });
         println!("{ready}");
     } else {
+        let program = std::env::args().next();
         let facts = Facts {
             url,
             ws,
@@ -165,6 +166,7 @@ fn announce(config: &Config, wired: &Wired, addresses: &Addresses, ready_json: b
             app_key: DEFAULT_APP,
             api_secret: wired.api_secret.as_deref(),
             demo_built: demo::built(),
+            program: program.as_deref().unwrap_or("anser"),
         };
         let language = Language::of_environment();
         println!("{}", banner(language, &facts));

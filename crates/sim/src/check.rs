@@ -198,7 +198,7 @@ pub fn reads(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
                 .unwrap_or(0);
             let acked = reads
                 .iter()
-                .filter_map(|read| Some(read.acked?.0))
+                .filter_map(|read| read.acked_at_least.max(read.acked.map(|(seq, _)| seq)))
                 .max()
                 .unwrap_or(0);
             if position.read_seq > asked.max(acked) || position.read_seq < acked {
@@ -224,7 +224,7 @@ pub fn reads(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
     for ((who, conversation), reads) in moves {
         let told = reads
             .iter()
-            .filter_map(|read| Some(read.acked?.0))
+            .filter_map(|read| read.acked_at_least.max(read.acked.map(|(seq, _)| seq)))
             .max()
             .unwrap_or(0);
         if told > 0 {

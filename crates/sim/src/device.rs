@@ -512,9 +512,7 @@ impl Inner {
             "app {} {} device {} message {}",
             self.spec.app, self.spec.user, self.number, self.next_body
         );
-        if read_up_to > 0 {
-            self.note_read(conversation, read_up_to);
-        }
+        let read = (read_up_to > 0).then(|| self.note_read(conversation, read_up_to));
         let asked = self.around.executor.now();
         let mut ledger = self.around.ledger.lock();
         ledger.tally.count("sends");
@@ -528,6 +526,7 @@ impl Inner {
             refusals: Vec::new(),
             forgotten: 0,
             device: Some(self.number),
+            read,
         });
         ledger.sends.len() - 1
     }
@@ -555,6 +554,7 @@ impl Inner {
             seq,
             asked,
             acked: None,
+            acked_at_least: None,
         });
         ledger.reads.len() - 1
     }
@@ -671,6 +671,11 @@ impl Inner {
                     time: sent.time.0,
                 };
                 ledger.sends[at].acks.push((now, ack));
+                if let Some(read) = ledger.sends[at].read {
+                    let read = &mut ledger.reads[read];
+                    // It stands there or beyond: which of both, the ack does not say.
+                    read.acked_at_least = Some(read.seq);
+                }
             }
             (Asked::Send(at), Err(error)) => self.send_failed(this, at, &error),
             (Asked::Read(at), Ok(Reply::Read(position))) => {

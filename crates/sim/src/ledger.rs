@@ -55,6 +55,8 @@ pub struct SendRecord {
     pub forgotten: u32,
     /// The sender's device, for order; a backend has none.
     pub device: Option<usize>,
+    /// The read position that goes along, by its place in the ledger.
+    pub read: Option<usize>,
 }
 
 /// An attempt to move a read position.
@@ -70,6 +72,8 @@ pub struct ReadRecord {
     pub asked: u64,
     /// Where the position stood then, and when that was said.
     pub acked: Option<(u64, u64)>,
+    /// What the acknowledgement of a send says that it went along with.
+    pub acked_at_least: Option<u64>,
 }
 
 /// A change of a group.

@@ -407,9 +407,6 @@ impl Main {
                     Err(reject) => vec![reject.to_string()],
                 };
                 known.sort();
-                // A dead session that a home has not forgotten is a blemish; a living one that it
-                // does not know would never be pushed to.
-                known.dedup();
                 if known != expected {
                     findings.push(format!(
                         "{who:?} has sessions {known:?} by node {node}, of {expected:?}"
@@ -580,6 +577,7 @@ impl Backend {
                 refusals: Vec::new(),
                 forgotten: 0,
                 device: None,
+                read: None,
             });
             number
         };
@@ -686,6 +684,7 @@ impl Backend {
                 seq,
                 asked,
                 acked: None,
+                acked_at_least: None,
             });
             ledger.reads.len() - 1
         };

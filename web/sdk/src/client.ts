@@ -117,7 +117,7 @@ export class AnserClient {
       client: CLIENT,
     };
     const { now, wallClock, random } = this.#environment;
-    this.#core = new Core(identity, random, (time) => wallClock() + time - now());
+    this.#core = new Core(identity, random, (time) => wallClock() + time - now(), wallClock());
     this.list = this.#core.list;
   }
 

@@ -69,6 +69,7 @@ export type ConnectionEffect =
 
 export class Connection {
   readonly #identity: Identity;
+  #attempt: bigint;
   readonly #random: () => number;
   readonly #heartbeat = new Heartbeat();
   #effects: ConnectionEffect[] = [];
@@ -85,8 +86,12 @@ export class Connection {
   #outgoing: Uint8Array[] = [];
   #clockAhead = 0;
 
-  constructor(identity: Identity, random: () => number) {
+  /**
+   * `bornAt`: Unix milliseconds when the client was made; its connections count up from there.
+   */
+  constructor(identity: Identity, random: () => number, bornAt: number) {
     this.#identity = identity;
+    this.#attempt = BigInt(Math.max(0, Math.floor(bornAt)));
     this.#random = random;
   }
 
@@ -166,6 +171,7 @@ export class Connection {
       token: this.#token,
       ...this.#identity,
       heartbeatSeconds: HEARTBEAT_MAX_MS / 1000,
+      attempt: ++this.#attempt,
     });
     this.#helloId = this.#newId();
     const frame = encodeRequest(this.#helloId, { case: "hello", value: hello });

@@ -58,10 +58,18 @@ export class Core {
   #now = 0;
   readonly #unixTime: (now: number) => number;
 
-  /** `unixTime` turns a time of the inputs' clock into Unix milliseconds. */
-  constructor(identity: Identity, random: () => number, unixTime: (now: number) => number) {
+  /**
+   * `unixTime` turns a time of the inputs' clock into Unix milliseconds; `bornAt` is such a time,
+   * when the client was made.
+   */
+  constructor(
+    identity: Identity,
+    random: () => number,
+    unixTime: (now: number) => number,
+    bornAt: number,
+  ) {
     this.#unixTime = unixTime;
-    this.#connection = new Connection(identity, random);
+    this.#connection = new Connection(identity, random, bornAt);
     this.#outbox = new Outbox(
       {
         send: (command) =>

@@ -201,6 +201,7 @@ pub(crate) fn send(it: &SendMessage, conversation: &str) -> pb::Send {
         content_body: it.body.clone(),
         first_try: it.first_try.0,
         session: it.session.map_or(0, |session| session.0),
+        read_up_to: it.read_up_to,
     }
 }
 
@@ -213,7 +214,7 @@ pub(crate) fn send_from(it: pb::Send) -> Result<SendMessage, Reject> {
         content_type: it.content_type.into(),
         body: it.content_body,
         first_try: Timestamp(it.first_try),
-        read_up_to: 0,
+        read_up_to: it.read_up_to,
         session: (it.session != 0).then_some(SessionId(it.session)),
     })
 }
@@ -333,6 +334,7 @@ pub(crate) fn session(it: &SessionInfo) -> pb::Session {
         client: it.client.to_string(),
         since: it.since.0,
         node: it.node,
+        attempt: it.attempt,
     }
 }
 
@@ -344,6 +346,7 @@ pub(crate) fn session_from(it: pb::Session) -> Result<SessionInfo, Reject> {
         client: it.client.into(),
         since: Timestamp(it.since),
         node: NodeId(it.node).0,
+        attempt: it.attempt,
     })
 }
 

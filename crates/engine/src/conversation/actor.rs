@@ -340,9 +340,10 @@ impl Conversation {
             }
             let loaded = state
                 .loaded
-                .as_mut()
+                .as_ref()
                 .expect("loaded, since it is not stale");
-            match self.plan_send(loaded, &send.message, facts.own_before) {
+            let in_flight = state.in_flight.iter().map(|one| &one.append);
+            match self.plan_send(loaded, &send.message, &facts, in_flight) {
                 Ok((unit, append)) => self.launch(&mut state, Command::Send(send), unit, append),
                 Err(reject) => Err((Command::Send(send), reject)),
             }

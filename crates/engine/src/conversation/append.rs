@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anser_domain::group::{self, Operator, Role};
 use anser_domain::limits::NOTICE_USERS_MAX;
 use anser_domain::message::append;
+use anser_domain::position::ReadPosition;
 use anser_domain::{Code, ConversationId, MessageId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::{Direction, Key, Unit};
@@ -15,7 +16,7 @@ use prost::Message as _;
 use super::actor::Conversation;
 use super::lane::LaneItem;
 use super::loaded::{Loaded, role_number};
-use super::row;
+use super::{row, view};
 use crate::fault;
 use crate::group::{By, Group, GroupChange};
 use crate::message::{Message, SendMessage, SendResult};
@@ -45,6 +46,7 @@ pub(crate) struct Append {
     pub(crate) own: Option<(UserId, u64)>,
     pub(crate) nudge: Option<Nudge>,
     pub(crate) group: Option<Group>,
+    pub(crate) read: Option<ReadMove>,
 }
 
 /// What has to be read before a send can be planned.
@@ -53,6 +55,24 @@ pub(super) struct SendFacts {
     pub(super) already: Option<SendResult>,
     /// How many countable messages the sender had sent, if that was not in memory.
     pub(super) own_before: u64,
+    /// If the sender has read something with it.
+    pub(super) read: Option<ReadFacts>,
+}
+
+/// What has to be read before a send can move the sender's read position.
+pub(super) struct ReadFacts {
+    /// The row of the position.
+    row: Option<Bytes>,
+    /// The ordinal of the message that was read, if it is stored yet.
+    ordinal: Option<u64>,
+}
+
+/// A read position that moves with a send.
+#[derive(Clone)]
+pub(crate) struct ReadMove {
+    pub(crate) user: UserId,
+    position: ReadPosition,
+    row: Bytes,
 }
 
 impl Conversation {
@@ -67,6 +87,7 @@ impl Conversation {
             return Ok(SendFacts {
                 already: None,
                 own_before: own.unwrap_or(0),
+                read: None,
             });
         }
         let store = &self.tools.store;
@@ -76,16 +97,77 @@ impl Conversation {
             return Ok(SendFacts {
                 already: Some(self.first_result(&sent)?),
                 own_before: 0,
+                read: None,
             });
         }
         let own_before = match own {
             Some(own) => own,
             None => row::own_count(store, &self.keys, message.sender.as_str(), u64::MAX).await?,
         };
+        let read = match message.read_up_to {
+            0 => None,
+            seq => Some(ReadFacts {
+                row: store
+                    .get(&self.keys.position(message.sender.as_str()))
+                    .await
+                    .map_err(|e| fault::reject(&e))?,
+                ordinal: row::ordinal(store, &self.keys, seq).await?,
+            }),
+        };
         Ok(SendFacts {
             already: None,
             own_before,
+            read,
         })
+    }
+
+    /// Where the sender's read position moves with this send, if it moves; behind it, the row that
+    /// it moves from. `in_flight`: what this actor has appended and the store has not told of yet.
+    fn plan_read<'a>(
+        &self,
+        loaded: &Loaded,
+        send: &SendMessage,
+        facts: &ReadFacts,
+        in_flight: impl DoubleEndedIterator<Item = &'a Append> + Clone,
+    ) -> Result<Option<(ReadMove, Option<Bytes>)>, Reject> {
+        let before = in_flight
+            .clone()
+            .rev()
+            .filter_map(|append| append.read.as_ref())
+            .find(|read| read.user == send.sender);
+        let (old, old_row) = match before {
+            Some(read) => (read.position, Some(read.row.clone())),
+            None => {
+                let row: Option<stored::Position> = tables::decode_some(facts.row.as_ref())?;
+                (view::position(row.unwrap_or_default()), facts.row.clone())
+            }
+        };
+        let seq = send.read_up_to.min(loaded.head.seq);
+        let in_flight_at = || in_flight.clone().find(|append| append.message.seq == seq);
+        let ordinal = if seq == loaded.head.seq {
+            loaded.head.ordinal
+        } else if let Some(ordinal) = facts.ordinal {
+            ordinal
+        } else if let Some(append) = in_flight_at() {
+            append.message.ordinal
+        } else {
+            // It was on its way when the facts were read, and is stored by now.
+            return Err(Code::Unavailable.into());
+        };
+        let position = old.advance(ReadPosition { seq, ordinal });
+        if position == old {
+            return Ok(None);
+        }
+        let row = tables::encode(&view::position_row(position));
+        let user = send.sender.clone();
+        Ok(Some((
+            ReadMove {
+                user,
+                position,
+                row,
+            },
+            old_row,
+        )))
     }
 
     fn first_result(&self, sent: &stored::Sent) -> Result<SendResult, Reject> {
@@ -98,11 +180,12 @@ impl Conversation {
         })
     }
 
-    pub(super) fn plan_send(
+    pub(super) fn plan_send<'a>(
         &self,
         loaded: &Loaded,
         send: &SendMessage,
-        own_before: u64,
+        facts: &SendFacts,
+        in_flight: impl DoubleEndedIterator<Item = &'a Append> + Clone,
     ) -> Result<(Unit, Append), Reject> {
         match &self.id {
             ConversationId::Private(..) if self.id.peer_of(&send.sender).is_none() => {
@@ -113,7 +196,12 @@ impl Conversation {
                 group::send(loaded.group_state(), loaded.role(&send.sender).is_some())?
             }
         }
-        let own = loaded.own.get(&send.sender).copied().unwrap_or(own_before) + 1;
+        let own = loaded
+            .own
+            .get(&send.sender)
+            .copied()
+            .unwrap_or(facts.own_before)
+            + 1;
         let (mut head, message) = self.next(loaded, true, |message| {
             message.sender = Arc::from(send.sender.as_str());
             message.client_message_id = send.client_message_id.clone();
@@ -132,7 +220,7 @@ impl Conversation {
             head.member_version = 1;
             nudge = Some(self.inbox_effect(&head, &loaded.recipients, true, 0, 0));
         }
-        let unit = self
+        let mut unit = self
             .unit(loaded, &head, &message)
             .put(
                 self.keys.sent(&send.sender, &send.client_message_id),
@@ -142,7 +230,18 @@ impl Conversation {
                 self.keys.uncounted(send.sender.as_str(), message.ordinal),
                 own.to_be_bytes().to_vec(),
             );
+        let mut read = None;
+        if let Some(facts) = &facts.read
+            && let Some((moved, old)) = self.plan_read(loaded, send, facts, in_flight)?
+        {
+            let key = self.keys.position(send.sender.as_str());
+            unit = unit
+                .expect_unchanged(key.clone(), old)
+                .put(key, moved.row.clone());
+            read = Some(moved);
+        }
         let append = Append {
+            read,
             own: Some((send.sender.clone(), own)),
             ..self.append(head, message, loaded.recipients.clone(), nudge)
         };
@@ -319,6 +418,7 @@ impl Conversation {
             own: None,
             nudge,
             group: None,
+            read: None,
         }
     }
 

@@ -13,6 +13,7 @@ use futures::channel::oneshot;
 
 use super::actor::{Command, Conversation};
 use super::append::{Append, Nudge};
+use super::view;
 use crate::delivery::{Burst, FanOut, Outgoing};
 use crate::event::{Event, EventBody, Reply};
 use crate::group::Group;
@@ -56,6 +57,8 @@ pub(crate) struct LaneItem {
     event: Outgoing,
     recipients: Arc<[UserId]>,
     nudge: Option<Nudge>,
+    /// Whose read position moved along.
+    read: Option<UserId>,
 }
 
 impl LaneItem {
@@ -66,6 +69,7 @@ impl LaneItem {
             recipients,
             nudge,
             group,
+            read,
             ..
         } = append;
         let (telling, skip) = match command {
@@ -92,6 +96,7 @@ impl LaneItem {
             event: message_event(message, skip),
             recipients,
             nudge,
+            read: read.map(|read| read.user),
         }
     }
 
@@ -102,6 +107,7 @@ impl LaneItem {
             event: message_event(message, None),
             recipients,
             nudge: None,
+            read: None,
         }
     }
 
@@ -113,6 +119,7 @@ impl LaneItem {
             event,
             recipients,
             nudge: None,
+            read: None,
         }
     }
 }
@@ -163,6 +170,18 @@ impl Conversation {
         }
     }
 
+    /// The user's read position moved with a send: the user's sessions hear what is left unread.
+    fn tell_read(self: &Arc<Self>, user: UserId) {
+        let this = self.clone();
+        self.tools.env.spawn(async move {
+            let (tools, name) = (&this.tools, &this.name);
+            // A session that does not hear of it learns it with the next sync.
+            if let Ok(result) = view::read_result(tools, this.app, &user, &this.id, name).await {
+                view::tell_read(tools, this.app, &user, name.clone(), result);
+            }
+        });
+    }
+
     async fn run_large(self: Arc<Self>, groups: Vec<(Arc<[UserId]>, Vec<Outgoing>)>) {
         for (recipients, events) in groups {
             self.tools
@@ -178,7 +197,7 @@ impl Conversation {
 
     /// Answers those who wait; what is left are events for the same recipients in a row.
     fn tell(
-        &self,
+        self: &Arc<Self>,
         items: VecDeque<LaneItem>,
         burst: &mut Burst,
     ) -> Vec<(Arc<[UserId]>, Vec<Outgoing>)> {
@@ -187,6 +206,9 @@ impl Conversation {
             item.telling.tell(burst);
             if let Some(nudge) = item.nudge {
                 self.outbox.nudge(nudge.key, nudge.row);
+            }
+            if let Some(user) = item.read {
+                self.tell_read(user);
             }
             match groups.last_mut() {
                 Some((recipients, events)) if Arc::ptr_eq(recipients, &item.recipients) => {

@@ -73,3 +73,20 @@ pub(crate) async fn own_count(
             .map_err(|_| damaged()),
     }
 }
+
+/// The ordinal that a message had, if it is there; zero before the first.
+pub(crate) async fn ordinal(
+    store: &Store,
+    keys: &ConversationKeys,
+    seq: u64,
+) -> Result<Option<u64>, Reject> {
+    if seq == 0 {
+        return Ok(Some(0));
+    }
+    let value = store
+        .get(&keys.message(seq))
+        .await
+        .map_err(|e| fault::reject(&e))?;
+    let row = tables::decode_some::<stored::Message>(value.as_ref())?;
+    Ok(row.map(|message| message.ordinal))
+}

@@ -9,6 +9,8 @@ use anser_proto::stored;
 use anser_store::{Outcome, Store};
 
 use super::{ConversationView, ReadResult, row};
+use crate::delivery::{Burst, Outgoing};
+use crate::event::{Event, EventBody};
 use crate::fault;
 use crate::tables::{self, ConversationKeys, UserKeys};
 use crate::tools::Tools;
@@ -118,10 +120,17 @@ pub(crate) async fn view(
     })
 }
 
-fn position(row: stored::Position) -> ReadPosition {
+pub(crate) fn position(row: stored::Position) -> ReadPosition {
     ReadPosition {
         seq: row.read_seq,
         ordinal: row.read_ordinal,
+    }
+}
+
+pub(crate) fn position_row(position: ReadPosition) -> stored::Position {
+    stored::Position {
+        read_seq: position.seq,
+        read_ordinal: position.ordinal,
     }
 }
 
@@ -182,15 +191,12 @@ pub(crate) async fn mark_read(
         let ordinal = if seq == head.seq {
             head.ordinal
         } else {
-            ordinal_at(store, &keys, seq).await?
+            row::ordinal(store, &keys, seq).await?.unwrap_or(0)
         };
         let new = old.advance(ReadPosition { seq, ordinal });
         let moved = new != old;
         if moved {
-            let row = stored::Position {
-                read_seq: new.seq,
-                read_ordinal: new.ordinal,
-            };
+            let row = position_row(new);
             let key = keys.position(user.as_str());
             let unit = anser_store::Unit::new()
                 .expect_unchanged(key.clone(), old_bytes)
@@ -223,14 +229,48 @@ pub(crate) async fn mark_read(
     Err(Code::Unavailable.into())
 }
 
-/// The ordinal that a message had; zero before the first.
-async fn ordinal_at(store: &Store, keys: &ConversationKeys, seq: u64) -> Result<u64, Reject> {
-    let value = store
-        .get(&keys.message(seq))
+/// Where the user's read position stands, and what is unread beyond it.
+pub(crate) async fn read_result(
+    tools: &Tools,
+    app: AppId,
+    user: &UserId,
+    id: &ConversationId,
+    name: &str,
+) -> Result<ReadResult, Reject> {
+    let (store, keys) = (&tools.store, ConversationKeys::new(app, name));
+    let access = access(store, &keys, id, user).await?;
+    let head = head(store, &keys).await?.unwrap_or_default();
+    let row = store
+        .get(&keys.position(user.as_str()))
         .await
         .map_err(|e| fault::reject(&e))?;
-    Ok(
-        tables::decode_some::<stored::Message>(value.as_ref())?
-            .map_or(0, |message| message.ordinal),
-    )
+    let read = position(tables::decode_some(row.as_ref())?.unwrap_or_default());
+    let joined = access.joined_ordinal;
+    let unread = count_unread(store, &keys, user.as_str(), &head, read, joined).await?;
+    Ok(ReadResult {
+        read_seq: read.seq,
+        unread,
+    })
+}
+
+/// Tells the user's sessions where the read position stands.
+pub(crate) fn tell_read(
+    tools: &Tools,
+    app: AppId,
+    user: &UserId,
+    conversation: Arc<str>,
+    result: ReadResult,
+) {
+    let ReadResult { read_seq, unread } = result;
+    let event = Event::new(EventBody::Read {
+        conversation,
+        read_seq,
+        unread,
+    });
+    let mut burst = Burst::default();
+    let users = std::slice::from_ref(user);
+    tools
+        .fan_out
+        .now(app, users, &[Outgoing::to_all(event)], &mut burst);
+    burst.flush();
 }

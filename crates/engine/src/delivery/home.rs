@@ -3,12 +3,15 @@
 //! It is built from what the nodes of the sessions say and can be rebuilt from it at any time:
 //! the session nodes are the truth.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use anser_bus::NodeId;
 use anser_domain::limits::SESSIONS_PER_USER_MAX;
-use anser_domain::login::{LoginFacts, LoginPolicy, replaces};
+use anser_domain::login::{LoginFacts, LoginPolicy, replaces, supersedes};
 use anser_domain::{AppId, UserId};
+
+use parking_lot::Mutex;
 
 use super::{Burst, Outgoing};
 use crate::by_name::{ByName, Name};
@@ -26,19 +29,35 @@ pub(crate) struct HomeSession {
 /// Users almost always have one or two sessions.
 type Sessions = Vec<HomeSession>;
 
+/// Sessions remembered that were reported gone before they were known.
+const GONE_MAX: usize = 4_096;
+
 pub(crate) struct Home {
     users: ByName<Sessions>,
+    /// What tells of an end may overtake what tells of the beginning.
+    gone: Mutex<VecDeque<SessionId>>,
+}
+
+fn facts(session: &SessionInfo) -> LoginFacts<'_> {
+    LoginFacts {
+        device: session.device.as_str(),
+        platform: session.platform,
+        attempt: session.attempt,
+    }
 }
 
 impl Home {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             users: ByName::new(seed),
+            gone: Mutex::default(),
         }
     }
 
     /// Registers a session and returns those that must go because of it: by the policy, or
-    /// because the user has too many, the oldest first. A session known already is only renewed.
+    /// because the user has too many, the oldest first. A session known already is only renewed,
+    /// one that is known to have ended is not registered, and one that is older than another of
+    /// the same installation must go itself.
     pub(crate) fn register(
         &self,
         app: AppId,
@@ -57,25 +76,21 @@ impl Home {
             *known = new;
             return Vec::new();
         }
-        let mut replaced = Vec::new();
+        if self.gone.lock().contains(&new.info.id) {
+            return Vec::new();
+        }
+        if sessions
+            .iter()
+            .any(|old| supersedes(facts(&old.info), facts(&new.info)))
+        {
+            return vec![new];
+        }
+        let mut replaced: Vec<HomeSession> = sessions
+            .extract_if(.., |old| supersedes(facts(&new.info), facts(&old.info)))
+            .collect();
         if let Some(policy) = policy {
-            let facts =
-                |session: &HomeSession| (session.info.device.clone(), session.info.platform);
-            let (device, platform) = facts(&new);
-            let new_facts = LoginFacts {
-                device: device.as_str(),
-                platform,
-            };
             replaced.extend(sessions.extract_if(.., |old| {
-                let (device, platform) = facts(old);
-                replaces(
-                    policy,
-                    new_facts,
-                    LoginFacts {
-                        device: device.as_str(),
-                        platform,
-                    },
-                )
+                replaces(policy, facts(&new.info), facts(&old.info))
             }));
         }
         while sessions.len() >= SESSIONS_PER_USER_MAX {
@@ -85,14 +100,24 @@ impl Home {
         replaced
     }
 
-    /// The session is gone. Unknown ones are ignored.
+    /// The session is gone. One that is not known yet never will be.
     pub(crate) fn unregister(&self, app: AppId, user: &str, id: SessionId) {
         let mut stripe = self.users.stripe(app, user);
+        let mut known = false;
         if let Some(sessions) = stripe.get_mut(&Name(app, user)) {
+            let before = sessions.len();
             sessions.retain(|session| session.info.id != id);
+            known = sessions.len() < before;
             if sessions.is_empty() {
                 stripe.remove(&Name(app, user));
             }
+        }
+        if !known {
+            let mut gone = self.gone.lock();
+            if gone.len() >= GONE_MAX {
+                gone.pop_front();
+            }
+            gone.push_back(id);
         }
     }
 

@@ -24,6 +24,8 @@ pub struct NewSession {
     pub platform: Platform,
     /// Name and version of the SDK, for operators.
     pub client: Box<str>,
+    /// Grows with every connection of the installation; zero if the client does not tell.
+    pub attempt: u64,
 }
 
 /// The session is registered; pushes may already be under way to its sink.
@@ -50,6 +52,8 @@ pub struct SessionInfo {
     pub platform: Platform,
     /// Name and version of the SDK.
     pub client: Box<str>,
+    /// Grows with every connection of the installation; zero if the client does not tell.
+    pub attempt: u64,
     /// When it signed in.
     pub since: Timestamp,
     /// The node it is connected to.

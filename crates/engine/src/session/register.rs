@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anser_bus::NodeId;
-use anser_domain::{AppId, DeviceId, Reject, UserId};
+use anser_domain::{AppId, Code, DeviceId, Reject, UserId};
 use anser_proto::cluster as pb;
 use futures::future::join_all;
 
@@ -43,6 +43,7 @@ impl Engine {
             device,
             platform,
             client,
+            attempt,
         } = new;
         user::update(tools, app, &user, |_| {}).await?;
         let info = SessionInfo {
@@ -50,6 +51,7 @@ impl Engine {
             device,
             platform,
             client,
+            attempt,
             since: tools.env.now(),
             node: tools.cluster.node().0,
         };
@@ -160,7 +162,7 @@ impl Engine {
 
     /// This node is the user's home.
     pub(crate) fn register_here(&self, app: AppId, user: &UserId, info: SessionInfo, moving: bool) {
-        let tools = &self.core.tools;
+        let (tools, id) = (&self.core.tools, info.id);
         let sink = self.core.locals.get(info.id).map(|local| local.sink);
         if sink.is_none() && info.node == tools.cluster.node().0 {
             // It went while it was being registered.
@@ -170,7 +172,17 @@ impl Engine {
         let replaced = tools
             .home
             .register(app, user, HomeSession { info, sink }, policy);
-        self.close_all(&replaced, &anser_domain::Code::Replaced.into());
+        for session in replaced {
+            // One that came too late is not thrown out: if it is the client's last after all,
+            // because its clock was set back, it is let in once the other has ended.
+            let late = session.info.id == id;
+            let reason = if late {
+                Code::Unavailable
+            } else {
+                Code::Replaced
+            };
+            self.close_all(&[session], &reason.into());
+        }
     }
 
     pub(crate) fn unregister_session(&self, id: SessionId) {

@@ -123,6 +123,7 @@ pub(crate) async fn sign_in(engine: &Engine, app: AppId, name: &str, platform: P
         device: DeviceId::new(&format!("{name}-{}", platform.name())).unwrap(),
         platform,
         client: "test".into(),
+        attempt: 0,
     };
     let opened = engine.open_session(new, told.clone()).await.unwrap();
     Device {

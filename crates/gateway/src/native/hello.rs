@@ -23,6 +23,7 @@ pub(crate) struct Hello {
     pub(crate) platform: Platform,
     pub(crate) client: Box<str>,
     pub(crate) heartbeat_seconds: u32,
+    pub(crate) attempt: u64,
 }
 
 /// Checks everything but the token itself.
@@ -64,6 +65,7 @@ pub(crate) fn hello(hello: wire::Hello) -> Result<Hello, Reject> {
         platform,
         client: hello.client.into_boxed_str(),
         heartbeat_seconds,
+        attempt: hello.attempt,
     })
 }
 
@@ -80,6 +82,7 @@ mod tests {
             platform: wire::Platform::Web.into(),
             client: "test/1".into(),
             heartbeat_seconds: 0,
+            attempt: 0,
         }
     }
 

@@ -49,6 +49,7 @@ async fn register<W: Wire>(
         device: hello.device,
         platform: hello.platform,
         client: hello.client,
+        attempt: hello.attempt,
     };
     // Events may come before we are told that we are registered; the Welcome goes before them.
     outbox.hold();

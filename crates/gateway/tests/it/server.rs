@@ -202,6 +202,7 @@ pub(crate) fn hello(token: String) -> Command {
         platform: wire::Platform::Web.into(),
         client: "test/1".into(),
         heartbeat_seconds: 0,
+        attempt: 0,
     })
 }
 

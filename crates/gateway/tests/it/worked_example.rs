@@ -48,6 +48,7 @@ fn hello_and_welcome() {
             platform: wire::Platform::Web.into(),
             client: String::new(),
             heartbeat_seconds: 60,
+            attempt: 0,
         }),
     )]);
     assert_eq!(hello, example("hello"));

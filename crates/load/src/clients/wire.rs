@@ -240,6 +240,7 @@ pub(crate) fn hello(token: &str, device: &str) -> Command {
         platform: Platform::Web.into(),
         client: concat!("anser-load/", env!("CARGO_PKG_VERSION")).to_owned(),
         heartbeat_seconds: 600,
+        attempt: 0,
     })
 }
 

@@ -165,7 +165,6 @@ impl Client<'_> {
             ack: None,
         });
         if self.random.u8(..) < 24 {
-            self.journal.offered.insert(room, head);
             self.with_read.insert(number, head);
         }
         self.open.push(number);
@@ -263,6 +262,11 @@ impl Client<'_> {
                     message_id: result.message_id,
                 };
                 self.journal.acknowledge(number, ack);
+                if let Some(read) = self.with_read.get(&number) {
+                    let room = self.journal.sent[number].room;
+                    let known = self.journal.read.entry(room).or_default();
+                    *known = (*read).max(*known);
+                }
             }
             (Some(response::Result::MarkRead(result)), None, Some((room, seq, least))) => {
                 self.reading = None;

@@ -35,11 +35,8 @@ pub(crate) struct Journal {
     pub(crate) sent: Vec<Sent>,
     /// Messages shown live, by room and sequence: message id and client message id.
     pub(crate) shown: BTreeMap<(Room, u64), (String, String)>,
-    /// Read positions that were acknowledged.
+    /// Read positions that were acknowledged, by themselves or with a send.
     pub(crate) read: BTreeMap<Room, u64>,
-    /// Read positions that went along with a send. They are not part of what its ack promises, so
-    /// the server may stand anywhere from `read` to here.
-    pub(crate) offered: BTreeMap<Room, u64>,
     /// A retryable refusal: what was sent after it may stand before it.
     pub(crate) refused: bool,
     pub(crate) connections: u64,
@@ -212,9 +209,7 @@ fn check_list(
             }
             continue;
         };
-        let least = journal.read.get(&room).copied().unwrap_or(0);
-        let most = journal.offered.get(&room).copied().unwrap_or(0).max(least);
-        let read = row.read_seq.clamp(least, most);
+        let read = journal.read.get(&room).copied().unwrap_or(0);
         let counts =
             |message: &&Message| message.seq > read && message.counted && message.sender != *user;
         let unread = history.iter().filter(counts).count() as u64;

@@ -212,6 +212,7 @@ impl ClientCore {
         self.phase = Phase::Greeting { id };
         let mut client = format!("{SDK_NAME} {}", self.config.client);
         client.truncate(client.floor_char_boundary(CLIENT_BYTES_MAX));
+        self.attempt = self.now.0.max(self.attempt + 1);
         let hello = wire::Hello {
             version_min: PROTOCOL_VERSION,
             version_max: PROTOCOL_VERSION,
@@ -220,6 +221,7 @@ impl ClientCore {
             platform: wire_platform(self.config.platform).into(),
             client,
             heartbeat_seconds: u32::try_from(HEARTBEAT_MAX_MS / 1_000).unwrap_or(u32::MAX),
+            attempt: self.attempt,
         };
         let until = self.now.plus_ms(HELLO_TIMEOUT_MS);
         self.submit(What::Hello, until, Command::Hello(hello));

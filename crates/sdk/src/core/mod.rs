@@ -75,6 +75,8 @@ pub struct ClientCore {
     config: Config,
     saved: SavedState,
     now: Timestamp,
+    /// Of the last connection; see the wire's `Hello`.
+    attempt: u64,
     // the connection
     phase: Phase,
     state: ConnectionState,
@@ -117,6 +119,7 @@ impl ClientCore {
             config,
             saved,
             now: Timestamp(0),
+            attempt: 0,
             phase: Phase::Idle,
             state: ConnectionState::Idle,
             token: None,

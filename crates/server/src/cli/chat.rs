@@ -29,13 +29,8 @@ pub(crate) struct ChatArgs {
     /// The address of another server: ws://, wss://, tcp:// or tcps://.
     #[arg(long, requires = "token")]
     url: Option<String>,
-    /// The token to sign in with there.
-    #[arg(
-        long,
-        requires = "url",
-        env = "ANSER_CHAT_TOKEN",
-        hide_env_values = true
-    )]
+    /// The token to sign in with, there or at the server of the data directory.
+    #[arg(long, env = "ANSER_CHAT_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
 
@@ -66,10 +61,15 @@ pub(crate) async fn chat(config: &Config, args: ChatArgs) -> Result<(), ChatErro
     };
     match (args.url, args.token, args.user) {
         (Some(url), Some(token), _) => (options.url, options.token) = (url, token),
-        (_, _, user) => {
+        (_, token, user) => {
             let server = Server::find(config.data.clone(), config.admin_token.reveal())?;
-            let user = user.unwrap_or_default();
-            options.token = manage::mint(&server, &args.app, &user, TOKEN_SECONDS).await?;
+            options.token = match (token, user) {
+                (Some(token), _) => token,
+                (None, user) => {
+                    let user = user.unwrap_or_default();
+                    manage::mint(&server, &args.app, &user, TOKEN_SECONDS).await?
+                }
+            };
             options.url = reachable(&server.address().await?).ok_or(ChatError::Address)?;
             options.root_certificates = own_certificates(config)?;
         }
