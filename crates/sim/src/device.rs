@@ -418,7 +418,12 @@ impl Inner {
             }
             Order::Again(record) => {
                 self.again -= 1;
-                self.send(this, record, 0);
+                let read_up_to = {
+                    let ledger = self.around.ledger.lock();
+                    let read = ledger.sends[record].read;
+                    read.map_or(0, |at| ledger.reads[at].seq)
+                };
+                self.send(this, record, read_up_to);
             }
             Order::Release => self.handle(this, Input::Release),
         }
