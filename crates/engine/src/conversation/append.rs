@@ -389,6 +389,7 @@ impl Conversation {
             seq: place.seq,
             ordinal: place.ordinal,
             last_time: place.last_time.0,
+            tag: env.random_u64(),
             ..loaded.head.clone()
         };
         (head, message)
