@@ -303,7 +303,9 @@ impl ClientCore {
 
     fn wait(&mut self, error: Option<Error>, random: Random<'_>) {
         let at_least = error.as_ref().map_or(0, |error| error.retry_after_ms);
-        let until = self.now.plus_ms(self.backoff.next_ms(at_least, random));
+        // A deadline lies ahead: one that is now would never come.
+        let pause = self.backoff.next_ms(at_least, random).max(1);
+        let until = self.now.plus_ms(pause);
         self.phase = Phase::Waiting { until };
         self.set_state(ConnectionState::Waiting { until, error });
     }
