@@ -5,7 +5,6 @@
 //! is one order of units; it is a thread, not a task, because it sleeps in the kernel for every
 //! sync.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,9 +12,10 @@ use bytes::Bytes;
 use super::free_space::FreeSpace;
 use super::log::frame::FrameWriter;
 use super::log::{AppendError, Log};
+use super::memtable::Slot;
 use super::queue::{Next, Queue, Submission};
 use super::recent::Recent;
-use super::sort_key::SortKey;
+use super::sort_key::{BySortKey, SortKey};
 use super::tables::Tables;
 use crate::StoreError;
 use crate::address::Key;
@@ -55,13 +55,21 @@ impl Committer {
             tables: &tables,
             recent,
             refusal: ready.err(),
-            rows: HashMap::default(),
+            expected: BySortKey::default(),
             frame: FrameWriter::with_capacity(bytes),
             unit_rows: Vec::new(),
         };
+        let submissions: Vec<_> = submissions
+            .into_iter()
+            .map(Submission::into_parts)
+            .collect();
+        for unit in submissions.iter().flat_map(|(units, _)| units) {
+            for expect in &unit.expects {
+                batch.expected.insert(SortKey::new(expect.key()), None);
+            }
+        }
         let mut answers = Vec::with_capacity(submissions.len());
-        for submission in submissions {
-            let (units, reply) = submission.into_parts();
+        for (units, reply) in submissions {
             let verdicts: Vec<Outcome> = units.into_iter().map(|unit| batch.judge(unit)).collect();
             answers.push((reply, verdicts));
         }
@@ -132,8 +140,9 @@ struct Batch<'a> {
     recent: &'a mut Recent,
     /// Why nothing can be written now.
     refusal: Option<StoreError>,
-    /// The newest value of each row written in this batch.
-    rows: HashMap<SortKey, Option<Bytes>>,
+    /// Every key that a unit of this batch expects something of, with its newest value once the
+    /// batch has written it.
+    expected: BySortKey<Option<Slot>>,
     frame: FrameWriter,
     /// Rows of each accepted unit, in the order of the frame.
     unit_rows: Vec<usize>,
@@ -165,14 +174,16 @@ impl Batch<'_> {
             self.frame.push(&key, value.as_ref());
             let key = SortKey::new(&key);
             self.recent.update(&key, value.as_ref());
-            self.rows.insert(key, value);
+            if let Some(expected) = self.expected.get_mut(&key) {
+                *expected = Some(value);
+            }
         }
         Outcome::Committed
     }
 
     fn value(&mut self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         let sort_key = SortKey::new(key);
-        if let Some(value) = self.rows.get(&sort_key) {
+        if let Some(Some(value)) = self.expected.get(&sort_key) {
             return Ok(value.clone());
         }
         if let Some(value) = self.recent.get(&sort_key) {

@@ -200,7 +200,8 @@ impl StoredKey {
     }
 }
 
-fn prefix(space: Space, shard: Shard) -> [u8; PREFIX_LEN] {
+/// Space and shard as stored keys begin with them.
+pub(super) fn prefix(space: Space, shard: Shard) -> [u8; PREFIX_LEN] {
     let [high, low] = shard.0.to_be_bytes();
     [space.0, high, low]
 }

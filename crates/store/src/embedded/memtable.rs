@@ -2,12 +2,16 @@
 //!
 //! Keys and values are slices of log frames, so a row costs no copy and a frame stays in memory
 //! while any of its rows does; the size of a memtable is therefore counted in log bytes.
+//!
+//! There is a small map for each shard of a space, since nothing is ever read across shards: most
+//! of the way to a row is then one hash of three bytes instead of a path through a large tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
 use super::log::frame::Frame;
+use super::lsm::prefix;
 use super::sort_key::{SortKey, sort_bounds};
 use crate::StoreError;
 use crate::address::Key;
@@ -18,13 +22,18 @@ pub(super) type Slot = Option<Bytes>;
 
 #[derive(Default)]
 pub(super) struct Memtable {
-    rows: BTreeMap<SortKey, Slot>,
+    /// By space and shard.
+    shards: HashMap<[u8; 3], BTreeMap<SortKey, Slot>, foldhash::fast::FixedState>,
     log_bytes: usize,
 }
 
 impl Memtable {
     pub(super) fn insert(&mut self, key: &Key, slot: Slot) {
-        self.rows.insert(SortKey::new(key), slot);
+        let key = SortKey::new(key);
+        self.shards
+            .entry(key.prefix())
+            .or_default()
+            .insert(key, slot);
     }
 
     /// Counts a frame whose rows are inserted.
@@ -38,17 +47,23 @@ impl Memtable {
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Slot> {
-        self.rows.get(&SortKey::new(key))
+        let key = SortKey::new(key);
+        self.shards.get(&key.prefix())?.get(&key)
     }
 
+    /// All rows, in the order of their stored keys.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&SortKey, &Slot)> {
-        self.rows.iter()
+        let mut shards: Vec<_> = self.shards.iter().collect();
+        shards.sort_unstable_by_key(|(prefix, _)| **prefix);
+        shards.into_iter().flat_map(|(_, rows)| rows)
     }
 
     /// The rows of a scan's range, in its direction.
     pub(super) fn range(&self, scan: &Scan) -> Box<dyn Iterator<Item = (Bytes, Slot)> + '_> {
-        let range = self
-            .rows
+        let Some(rows) = self.shards.get(&prefix(scan.space, scan.shard)) else {
+            return Box::new(std::iter::empty());
+        };
+        let range = rows
             .range(sort_bounds(&scan.bounds()))
             .map(|(key, slot)| (key.bytes().clone(), slot.clone()));
         match scan.direction {

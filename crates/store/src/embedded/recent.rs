@@ -4,17 +4,15 @@
 //! Two generations: a hit moves to the young one; when the young one is full it becomes the old
 //! one, and the old one is forgotten. That is bounded, needs no clock and costs two map look-ups.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 
-use super::sort_key::SortKey;
+use super::sort_key::{BySortKey, SortKey};
 use crate::address::Key;
 
 /// Estimate of what an entry costs beyond its key and value.
 const ENTRY_OVERHEAD: usize = 128;
 
-type Values = HashMap<SortKey, Option<Bytes>>;
+type Values = BySortKey<Option<Bytes>>;
 
 pub(super) struct Recent {
     young: Values,

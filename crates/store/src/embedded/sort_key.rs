@@ -13,6 +13,10 @@ use crate::address::Key;
 /// Key bytes that fit into the number, behind space (1) and shard (2).
 const INLINE: usize = 13;
 
+/// A map by key, with a hash that is fast and, since clients choose parts of keys, not to be
+/// foreseen: the seed differs from process to process, and nothing depends on the order.
+pub(super) type BySortKey<V> = std::collections::HashMap<SortKey, V, foldhash::fast::RandomState>;
+
 #[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
 pub(super) struct SortKey {
     /// Space, shard and first key bytes, big-endian; padded with zeros, which ties with keys that
