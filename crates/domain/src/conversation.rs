@@ -5,6 +5,7 @@
 //! is the same whoever starts it; `g/<group>` for a group. In ids, `%` and `/` are written `%25`
 //! and `%2F`; there is exactly one way to write each name.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::id::{GroupId, InvalidId, UserId};
@@ -53,12 +54,7 @@ impl ConversationId {
             "g" => Self::Group(GroupId::new(&unescape(rest)?)?),
             _ => return Err(InvalidId::Malformed),
         };
-        // `%41` for "A" would be a second name of the same conversation.
-        if id.to_string() == text {
-            Ok(id)
-        } else {
-            Err(InvalidId::Malformed)
-        }
+        Ok(id)
     }
 
     /// The other one of a private conversation; `None` for a group or an outsider.
@@ -72,11 +68,27 @@ impl ConversationId {
     }
 }
 
-fn unescape(text: &str) -> Result<String, InvalidId> {
+/// Only what has to be escaped may be: `%41` for "A" would be a second name of the same
+/// conversation.
+fn unescape(text: &str) -> Result<Cow<'_, str>, InvalidId> {
     if text.contains('/') {
         return Err(InvalidId::Malformed);
     }
-    Ok(text.replace("%2F", "/").replace("%25", "%"))
+    if !text.contains('%') {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut parts = text.split('%');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (escaped, rest) = match (part.strip_prefix("2F"), part.strip_prefix("25")) {
+            (Some(rest), _) => ('/', rest),
+            (_, Some(rest)) => ('%', rest),
+            _ => return Err(InvalidId::Malformed),
+        };
+        plain.push(escaped);
+        plain.push_str(rest);
+    }
+    Ok(Cow::Owned(plain))
 }
 
 struct Escaped<'a>(&'a str);

@@ -41,7 +41,8 @@ fn check_printable(text: &str) -> Result<(), InvalidId> {
     if text.len() > ID_BYTES_MAX {
         return Err(InvalidId::TooLong);
     }
-    if text.chars().any(char::is_control) || text.trim() != text {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !plain && (text.chars().any(char::is_control) || text.trim() != text) {
         return Err(InvalidId::NotPrintable);
     }
     Ok(())
