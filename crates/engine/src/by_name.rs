@@ -10,7 +10,7 @@ use hashbrown::{Equivalent, HashMap};
 use parking_lot::{Mutex, MutexGuard};
 
 /// Stripes; a power of two.
-const STRIPES: usize = 64;
+pub(crate) const STRIPES: usize = 64;
 
 type Key = (AppId, Arc<str>);
 /// One stripe, locked.
@@ -42,15 +42,24 @@ impl<V> ByName<V> {
 
     /// The stripe that has, or would have, this name.
     pub(crate) fn stripe(&self, app: AppId, name: &str) -> MutexGuard<'_, Stripe<V>> {
+        self.stripes[self.stripe_of(app, name)].lock()
+    }
+
+    /// The number of the stripe that has, or would have, this name.
+    pub(crate) fn stripe_of(&self, app: AppId, name: &str) -> usize {
         let hash = self.hasher.hash_one(Name(app, name));
-        let at = usize::try_from(hash >> 48).expect("16 bits") % STRIPES;
-        self.stripes[at].lock()
+        usize::try_from(hash >> 48).expect("16 bits") % STRIPES
+    }
+
+    /// A stripe by its number.
+    pub(crate) fn lock(&self, stripe: usize) -> MutexGuard<'_, Stripe<V>> {
+        self.stripes[stripe].lock()
     }
 
     /// Every stripe in turn. What is done under the lock must be short.
-    pub(crate) fn for_each_stripe(&self, mut work: impl FnMut(&mut Stripe<V>)) {
-        for stripe in &self.stripes {
-            work(&mut stripe.lock());
+    pub(crate) fn for_each_stripe(&self, mut work: impl FnMut(usize, &mut Stripe<V>)) {
+        for (at, stripe) in self.stripes.iter().enumerate() {
+            work(at, &mut stripe.lock());
         }
     }
 }

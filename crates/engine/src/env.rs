@@ -21,6 +21,13 @@ pub trait World: Send + Sync + 'static {
     /// Runs a task beside the caller, which is never blocked by it.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
+    /// Runs a task that writes to very many sessions, always in the same place for the same
+    /// `affinity`: what it touches of each of them then stays in one processor's cache.
+    fn spawn_broadcast(&self, affinity: u64, task: BoxFuture<'static, ()>) {
+        let _ = affinity;
+        self.spawn(task);
+    }
+
     /// Done after at least so many milliseconds.
     fn sleep(&self, ms: u64) -> BoxFuture<'static, ()>;
 }
@@ -70,6 +77,11 @@ impl Env {
     /// See [`World::spawn`].
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(Box::pin(task));
+    }
+
+    /// See [`World::spawn_broadcast`].
+    pub fn spawn_broadcast(&self, affinity: u64, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn_broadcast(affinity, Box::pin(task));
     }
 
     /// See [`World::sleep`].

@@ -81,6 +81,15 @@ pub trait SessionSink: Send + Sync + 'static {
     /// is queued and tells the client to pull.
     fn push(&self, event: &Arc<Event>);
 
+    /// Queues these events behind what is queued and writes everything out: what `push` for each
+    /// and one `flush` do, in one call.
+    fn deliver(&self, events: &[Arc<Event>]) {
+        for event in events {
+            self.push(event);
+        }
+        self.flush();
+    }
+
     /// Queues the answer to a send that this session asked for.
     fn reply_send(&self, request: u32, result: Result<SendResult, Reject>);
 

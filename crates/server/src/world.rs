@@ -11,12 +11,15 @@ use anser_domain::Timestamp;
 use anser_engine::World;
 use futures::future::BoxFuture;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 
 /// The machine that the server runs on.
 pub(crate) struct Machine {
     runtime: Handle,
     random: SystemRandom,
+    /// Runtimes of one thread each, for what writes to very many sessions: on the threads of the
+    /// main runtime it would wander between processors and drag the sessions along.
+    broadcasters: Vec<Handle>,
 }
 
 impl Machine {
@@ -24,8 +27,24 @@ impl Machine {
         Self {
             runtime,
             random: SystemRandom::new(),
+            broadcasters: broadcasters(),
         }
     }
+}
+
+/// One for every two processors. Without any the main runtime serves.
+fn broadcasters() -> Vec<Handle> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let start = |number: usize| {
+        let runtime = Builder::new_current_thread().build().ok()?;
+        let handle = runtime.handle().clone();
+        let thread = std::thread::Builder::new().name(format!("anser-broad-{number}"));
+        // It lives as long as the process, which ends without waiting for it.
+        let run = move || runtime.block_on(std::future::pending::<()>());
+        thread.spawn(run).ok()?;
+        Some(handle)
+    };
+    (0..processors.div_ceil(2)).filter_map(start).collect()
 }
 
 impl World for Machine {
@@ -44,6 +63,15 @@ impl World for Machine {
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.runtime.spawn(task);
+    }
+
+    fn spawn_broadcast(&self, affinity: u64, task: BoxFuture<'static, ()>) {
+        let count = self.broadcasters.len().max(1) as u64;
+        let at = usize::try_from(affinity % count).expect("a few");
+        self.broadcasters
+            .get(at)
+            .unwrap_or(&self.runtime)
+            .spawn(task);
     }
 
     fn sleep(&self, ms: u64) -> BoxFuture<'static, ()> {

@@ -14,7 +14,7 @@ use futures::channel::oneshot;
 use super::actor::{Command, Conversation};
 use super::append::{Append, Nudge};
 use super::view;
-use crate::delivery::{Burst, FanOut, Outgoing};
+use crate::delivery::{Burst, FanOut, Outgoing, Routes};
 use crate::event::{Event, EventBody, Reply};
 use crate::group::Group;
 use crate::message::{Message, SendResult};
@@ -136,6 +136,8 @@ fn message_event(message: Arc<Message>, skip: Option<SessionId>) -> Outgoing {
 pub(crate) struct Lane {
     pub(crate) items: VecDeque<LaneItem>,
     running: bool,
+    /// Where a large audience was found the last time. Whoever runs the lane has it.
+    routes: Routes,
 }
 
 impl Conversation {
@@ -156,10 +158,11 @@ impl Conversation {
                 .any(|(recipients, _)| FanOut::is_large(recipients.len()))
             {
                 let this = self.clone();
+                let affinity = u64::from(self.keys.shard().0);
                 return self
                     .tools
                     .env
-                    .spawn(async move { this.run_large(groups).await });
+                    .spawn_broadcast(affinity, async move { this.run_large(groups).await });
             }
             for (recipients, events) in groups {
                 self.tools
@@ -183,13 +186,18 @@ impl Conversation {
     }
 
     async fn run_large(self: Arc<Self>, groups: Vec<(Arc<[UserId]>, Vec<Outgoing>)>) {
+        let mut routes = std::mem::take(&mut self.lane.lock().routes);
         for (recipients, events) in groups {
             self.tools
                 .fan_out
-                .in_pieces(self.app, &recipients, &events)
+                .in_pieces(self.app, &recipients, &events, &mut routes)
                 .await;
         }
-        self.lane.lock().running = false;
+        {
+            let mut lane = self.lane.lock();
+            lane.routes = routes;
+            lane.running = false;
+        }
         let mut burst = Burst::default();
         self.run_lane(&mut burst);
         burst.flush();

@@ -51,6 +51,6 @@ impl Registry {
     pub(crate) fn drop_idle(&self) {
         let since = self.tools.env.now().minus_ms(IDLE_MS);
         self.actors
-            .for_each_stripe(|stripe| stripe.retain(|_, actor| !actor.is_idle(since)));
+            .for_each_stripe(|_, stripe| stripe.retain(|_, actor| !actor.is_idle(since)));
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anser_bus::NodeId;
 use anser_domain::{AppId, UserId};
 
+use super::home::STRIPES;
+use super::routes::Routes;
 use super::{Burst, Home};
 use crate::cluster::{Cluster, wire};
 use crate::event::Event;
@@ -74,12 +76,57 @@ impl FanOut {
     }
 
     /// To many users, in pieces.
-    pub(crate) async fn in_pieces(&self, app: AppId, users: &[UserId], events: &[Outgoing]) {
+    pub(crate) async fn in_pieces(
+        &self,
+        app: AppId,
+        users: &Arc<[UserId]>,
+        events: &[Outgoing],
+        routes: &mut Routes,
+    ) {
+        if self.cluster.view().is_alone() {
+            return self.along(app, users, events, routes).await;
+        }
         for chunk in users.chunks(CHUNK) {
             let mut burst = Burst::default();
             self.now(app, chunk, events, &mut burst);
             burst.flush();
             yield_once().await;
+        }
+    }
+
+    /// To many users whose homes are all here, where they were found the last time.
+    async fn along(
+        &self,
+        app: AppId,
+        users: &Arc<[UserId]>,
+        events: &[Outgoing],
+        routes: &mut Routes,
+    ) {
+        let all: Vec<Arc<Event>> = events.iter().map(|one| one.event.clone()).collect();
+        let skips = |session| events.iter().any(|one| one.skip == Some(session));
+        routes.follow(&self.home, app, users);
+        let mut served = 0;
+        for stripe in 0..STRIPES {
+            let (found, elsewhere) = routes.of_stripe(&self.home, app, stripe);
+            for route in found {
+                if skips(route.session) {
+                    let some = events.iter().filter(|one| one.skip != Some(route.session));
+                    let some: Vec<Arc<Event>> = some.map(|one| one.event.clone()).collect();
+                    route.sink.deliver(&some);
+                } else {
+                    route.sink.deliver(&all);
+                }
+            }
+            served += found.len();
+            let mut burst = Burst::default();
+            for user in elsewhere {
+                self.at_home(app, user.as_str(), events, &mut burst);
+            }
+            burst.flush();
+            if served >= CHUNK {
+                served = 0;
+                yield_once().await;
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anser_bus::NodeId;
 use anser_domain::limits::SESSIONS_PER_USER_MAX;
@@ -13,7 +14,9 @@ use anser_domain::{AppId, UserId};
 
 use parking_lot::Mutex;
 
+use super::routes::Route;
 use super::{Burst, Outgoing};
+pub(super) use crate::by_name::STRIPES;
 use crate::by_name::{ByName, Name};
 use crate::event::SessionSink;
 use crate::session::{SessionId, SessionInfo};
@@ -34,6 +37,8 @@ const GONE_MAX: usize = 4_096;
 
 pub(crate) struct Home {
     users: ByName<Sessions>,
+    /// Of each stripe of users: moves whenever a session in it comes or goes.
+    generations: [AtomicU64; STRIPES],
     /// What tells of an end may overtake what tells of the beginning.
     gone: Mutex<VecDeque<SessionId>>,
 }
@@ -50,6 +55,7 @@ impl Home {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             users: ByName::new(seed),
+            generations: [const { AtomicU64::new(1) }; STRIPES],
             gone: Mutex::default(),
         }
     }
@@ -65,7 +71,9 @@ impl Home {
         new: HomeSession,
         policy: Option<LoginPolicy>,
     ) -> Vec<HomeSession> {
-        let mut stripe = self.users.stripe(app, user.as_str());
+        let at = self.users.stripe_of(app, user.as_str());
+        let mut stripe = self.users.lock(at);
+        self.moved(at);
         let sessions = stripe
             .entry((app, Arc::from(user.as_str())))
             .or_insert_with(|| Vec::with_capacity(1));
@@ -102,7 +110,9 @@ impl Home {
 
     /// The session is gone. One that is not known yet never will be.
     pub(crate) fn unregister(&self, app: AppId, user: &str, id: SessionId) {
-        let mut stripe = self.users.stripe(app, user);
+        let at = self.users.stripe_of(app, user);
+        let mut stripe = self.users.lock(at);
+        self.moved(at);
         let mut known = false;
         if let Some(sessions) = stripe.get_mut(&Name(app, user)) {
             let before = sessions.len();
@@ -119,6 +129,50 @@ impl Home {
             }
             gone.push_back(id);
         }
+    }
+
+    /// Under the stripe's lock, so that whoever finds routes there knows of which generation.
+    fn moved(&self, stripe: usize) {
+        self.generations[stripe].fetch_add(1, Ordering::Release);
+    }
+
+    /// The stripe of a user.
+    pub(crate) fn stripe_of(&self, app: AppId, user: &str) -> usize {
+        self.users.stripe_of(app, user)
+    }
+
+    /// Differs from an earlier answer if a session of the stripe came or went since.
+    pub(crate) fn generation(&self, stripe: usize) -> u64 {
+        self.generations[stripe].load(Ordering::Acquire)
+    }
+
+    /// Where these users of a stripe are connected: the sessions on this node, and the users that
+    /// have one on another. Returns the generation of what was found.
+    pub(crate) fn find<'a>(
+        &self,
+        stripe: usize,
+        app: AppId,
+        users: impl Iterator<Item = (u32, &'a UserId)>,
+        routes: &mut Vec<Route>,
+        elsewhere: &mut Vec<u32>,
+    ) -> u64 {
+        let table = self.users.lock(stripe);
+        for (at, user) in users {
+            let Some(sessions) = table.get(&Name(app, user.as_str())) else {
+                continue;
+            };
+            if sessions.iter().any(|session| session.sink.is_none()) {
+                elsewhere.push(at);
+                continue;
+            }
+            routes.extend(sessions.iter().filter_map(|session| {
+                Some(Route {
+                    session: session.info.id,
+                    sink: session.sink.clone()?,
+                })
+            }));
+        }
+        self.generation(stripe)
     }
 
     /// The user's sessions, the oldest first.
@@ -169,7 +223,8 @@ impl Home {
 
     /// Forgets sessions that this rule does not keep, such as those of a dead node.
     pub(crate) fn retain(&self, mut keep: impl FnMut(AppId, &str, &HomeSession) -> bool) {
-        self.users.for_each_stripe(|stripe| {
+        self.users.for_each_stripe(|at, stripe| {
+            self.moved(at);
             stripe.retain(|(app, user), sessions| {
                 sessions.retain(|session| keep(*app, user, session));
                 !sessions.is_empty()

@@ -11,7 +11,9 @@
 mod burst;
 mod fan_out;
 mod home;
+mod routes;
 
 pub(crate) use burst::Burst;
 pub(crate) use fan_out::{FanOut, Outgoing};
 pub(crate) use home::{Home, HomeSession};
+pub(crate) use routes::Routes;

@@ -65,6 +65,11 @@ impl ConversationKeys {
         }
     }
 
+    /// Where the conversation lives.
+    pub(crate) fn shard(&self) -> Shard {
+        self.shard
+    }
+
     fn key(&self, space: Space, rest: impl FnOnce(&mut BytesMut), len: usize) -> Key {
         let mut bytes = BytesMut::with_capacity(self.base.len() + len);
         bytes.put_slice(&self.base);

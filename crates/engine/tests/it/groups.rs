@@ -173,3 +173,57 @@ async fn the_same_ids_in_another_app_are_other_people() {
         "only the notice of its own group"
     );
 }
+
+/// A large audience is remembered from one message to the next; who comes or goes in between must
+/// not be missed, and who is served along those routes gets everything once.
+#[tokio::test]
+async fn a_large_group_reaches_those_who_are_there_at_the_time() {
+    let (engine, app) = engine().await;
+    let members: Vec<_> = (0..300).map(|n| user(&format!("m{n}"))).collect();
+    let by = By::User(user("alice"));
+    engine
+        .create_group(app, by, Some(id()), "", &user("alice"), &members)
+        .await
+        .unwrap();
+    let mut there = vec![(sign_in(&engine, app, "alice", Platform::Web).await, 0)];
+    for round in 0..12_u64 {
+        // Every third round somebody goes, in every other somebody new comes.
+        if round % 3 == 2 {
+            let (gone, _) = there.swap_remove(usize::try_from(round).unwrap() % there.len());
+            engine.close_session(gone.id);
+            gone.told.events.lock().clear();
+            send(&engine, app, "m0", &group(), &format!("without {round}"))
+                .await
+                .unwrap();
+            for (_, seen) in &mut there {
+                *seen += 1;
+            }
+            until("the others have it", async || {
+                there
+                    .iter()
+                    .all(|(device, seen)| device.messages().len() == *seen)
+            })
+            .await;
+            assert!(gone.messages().is_empty(), "it is no longer told anything");
+        }
+        let name = format!("m{}", round * 20);
+        there.push((sign_in(&engine, app, &name, Platform::Web).await, 0));
+        send(&engine, app, "m1", &group(), &format!("message {round}"))
+            .await
+            .unwrap();
+        for (_, seen) in &mut there {
+            *seen += 1;
+        }
+        until("everybody who is there has it", async || {
+            there
+                .iter()
+                .all(|(device, seen)| device.messages().len() == *seen)
+        })
+        .await;
+    }
+    for (device, _) in &there {
+        let seqs: Vec<u64> = device.messages().iter().map(|(seq, _)| *seq).collect();
+        let dense: Vec<u64> = (seqs[0]..).take(seqs.len()).collect();
+        assert_eq!(seqs, dense, "each once, in order");
+    }
+}

@@ -37,6 +37,9 @@ use crate::metrics::Metrics;
 /// vectors any better, and 64 frames a system call make its cost disappear.
 const SLICES_MAX: usize = 64;
 
+/// Events written past an empty queue in one go; more are queued first.
+const THROUGH_MAX: usize = 16;
+
 /// Capacity of a drained queue that is kept; what grew beyond goes back to the allocator.
 const IDLE_CAPACITY: usize = 4;
 
@@ -444,6 +447,51 @@ impl<W> State<W> {
     }
 }
 
+impl<W: Wire> Outbox<W> {
+    /// Writes events past the queue, if nothing is before them. `false`: nothing was done. What
+    /// the wire does not take at once is queued.
+    fn write_through(&self, events: &[Arc<Event>]) -> bool {
+        let mut slices = [IoSlice::new(&[]); THROUGH_MAX];
+        let mut len = 0;
+        if events.len() > slices.len() {
+            return false;
+        }
+        for (slice, event) in slices.iter_mut().zip(events) {
+            let bytes = event.encoded(self.dialect.index(), |body| self.dialect.event(body));
+            *slice = IoSlice::new(bytes);
+            len += bytes.len();
+        }
+        let mut state = self.state.lock();
+        let free = state.phase == Phase::Open
+            && !state.blocked
+            && !state.lossy
+            && state.queue.is_empty()
+            && len <= self.bytes_max;
+        let written = match &mut state.wire {
+            Some(wire) if free => wire.try_write(&slices[..events.len()]),
+            _ => return false,
+        };
+        // An error shows again when the rest is written, and is handled there.
+        let written = written.unwrap_or(0);
+        if written == len {
+            drop(state);
+            self.metrics.wrote(events.len() as u64, len as u64);
+            return true;
+        }
+        for event in events {
+            let bytes = event.encoded(self.dialect.index(), |body| self.dialect.event(body));
+            state.event_bytes += bytes.len();
+            let bytes = bytes.clone();
+            state.queue.push_back(Entry { bytes, event: true });
+        }
+        let frames = state.advance(written);
+        drop(state);
+        self.metrics.wrote(frames, written as u64);
+        self.flush();
+        true
+    }
+}
+
 impl<W: Wire> SessionSink for Outbox<W> {
     fn push(&self, event: &Arc<Event>) {
         let bytes = event
@@ -467,6 +515,15 @@ impl<W: Wire> SessionSink for Outbox<W> {
         }
         state.event_bytes += bytes.len();
         state.queue.push_back(Entry { bytes, event: true });
+    }
+
+    fn deliver(&self, events: &[Arc<Event>]) {
+        if !self.write_through(events) {
+            for event in events {
+                self.push(event);
+            }
+            self.flush();
+        }
     }
 
     fn reply_send(&self, request: u32, result: Result<SendResult, Reject>) {

@@ -357,3 +357,44 @@ fn no_hole_goes_unsaid() {
         assert!(seen == events || told, "the last ones are missing unsaid");
     });
 }
+
+#[test]
+fn what_is_delivered_past_an_empty_queue_is_one_write_and_leaves_nothing_behind() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    let events: Vec<_> = (1..=5).map(event).collect();
+    outbox.deliver(&events);
+    assert_eq!(pipe.writes(), 1);
+    assert_eq!(all(&pipe), (1..=5).map(Got::Event).collect::<Vec<_>>());
+    outbox.flush();
+    assert_eq!(pipe.writes(), 1);
+}
+
+#[test]
+fn however_much_the_wire_takes_deliveries_and_pushes_arrive_in_their_order() {
+    for_seeds(300, |seed| {
+        let random = &mut Random::new(seed);
+        let pipe = Pipe::new(random.below(60));
+        let outbox = outbox(&pipe);
+        let (mut bytes, mut sent) = (BytesMut::new(), 0);
+        for _ in 0..8 {
+            let last = sent + random.below(4) as u64 + 1;
+            let events: Vec<_> = (sent + 1..=last).map(event).collect();
+            sent = last;
+            if random.below(2) == 0 {
+                outbox.deliver(&events);
+            } else {
+                events.iter().for_each(|event| outbox.push(event));
+            }
+            pipe.make_room(random.below(120));
+            if random.below(2) == 0 {
+                outbox.resume();
+            }
+        }
+        pipe.make_room(usize::MAX);
+        outbox.resume();
+        bytes.extend_from_slice(&pipe.take());
+        let expected: Vec<_> = (1..=sent).map(Got::Event).collect();
+        assert_eq!(read(&mut bytes), expected);
+    });
+}
