@@ -65,7 +65,9 @@ impl Committer {
             .collect();
         for unit in submissions.iter().flat_map(|(units, _)| units) {
             for expect in &unit.expects {
-                batch.expected.insert(SortKey::new(expect.key()), None);
+                batch
+                    .expected
+                    .insert(SortKey::new(expect.key().clone()), None);
             }
         }
         let mut answers = Vec::with_capacity(submissions.len());
@@ -172,7 +174,7 @@ impl Batch<'_> {
         for write in unit.writes {
             let (key, value) = write.into_parts();
             self.frame.push(&key, value.as_ref());
-            let key = SortKey::new(&key);
+            let key = SortKey::new(key);
             self.recent.update(&key, value.as_ref());
             if let Some(expected) = self.expected.get_mut(&key) {
                 *expected = Some(value);
@@ -182,7 +184,7 @@ impl Batch<'_> {
     }
 
     fn value(&mut self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        let sort_key = SortKey::new(key);
+        let sort_key = SortKey::new(key.clone());
         if let Some(Some(value)) = self.expected.get(&sort_key) {
             return Ok(value.clone());
         }

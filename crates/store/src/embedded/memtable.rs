@@ -28,7 +28,7 @@ pub(super) struct Memtable {
 }
 
 impl Memtable {
-    pub(super) fn insert(&mut self, key: &Key, slot: Slot) {
+    pub(super) fn insert(&mut self, key: Key, slot: Slot) {
         let key = SortKey::new(key);
         self.shards
             .entry(key.prefix())
@@ -46,9 +46,8 @@ impl Memtable {
         self.log_bytes
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<&Slot> {
-        let key = SortKey::new(key);
-        self.shards.get(&key.prefix())?.get(&key)
+    pub(super) fn get(&self, key: &SortKey) -> Option<&Slot> {
+        self.shards.get(&key.prefix())?.get(key)
     }
 
     /// All rows, in the order of their stored keys.

@@ -214,7 +214,7 @@ fn recover(log_dir: &Path) -> Result<(Memtable, Replayed), StoreError> {
     let replayed = log::replay(log_dir, |frame| {
         for row in frame.rows() {
             let (key, slot) = row.map_err(|why| StoreError::new(ErrorKind::Corrupt, why))?;
-            memtable.insert(&key, slot);
+            memtable.insert(key, slot);
         }
         Ok(())
     })?;

@@ -44,7 +44,7 @@ impl Recent {
     /// Begins to follow a key. Copies, since what it is given may be a slice of something large.
     pub(super) fn remember(&mut self, key: &Key, value: Option<&Bytes>) {
         let bytes = Bytes::copy_from_slice(&key.bytes);
-        let key = SortKey::new(&Key::new(key.space, key.shard, bytes));
+        let key = SortKey::new(Key::new(key.space, key.shard, bytes));
         self.insert(key, value.map(|value| Bytes::copy_from_slice(value)));
     }
 

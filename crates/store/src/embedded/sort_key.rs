@@ -26,7 +26,7 @@ pub(super) struct SortKey {
 }
 
 impl SortKey {
-    pub(super) fn new(key: &Key) -> SortKey {
+    pub(super) fn new(key: Key) -> SortKey {
         let mut head = [0; 16];
         head[0] = key.space.0;
         head[1..3].copy_from_slice(&key.shard.0.to_be_bytes());
@@ -34,7 +34,7 @@ impl SortKey {
         head[3..3 + inline].copy_from_slice(&key.bytes[..inline]);
         SortKey {
             head: u128::from_be_bytes(head),
-            bytes: key.bytes.clone(),
+            bytes: key.bytes,
         }
     }
 
@@ -52,7 +52,7 @@ impl SortKey {
 
 /// Bounds of keys as bounds of sort keys.
 pub(super) fn sort_bounds(bounds: &(Bound<Key>, Bound<Key>)) -> (Bound<SortKey>, Bound<SortKey>) {
-    let bound = |bound: &Bound<Key>| bound.as_ref().map(SortKey::new);
+    let bound = |bound: &Bound<Key>| bound.as_ref().cloned().map(SortKey::new);
     (bound(&bounds.0), bound(&bounds.1))
 }
 
@@ -73,10 +73,10 @@ mod tests {
     proptest! {
         #[test]
         fn sort_keys_sort_as_keys_do(mut keys in vec(key(), 2..40)) {
-            let mut sort_keys: Vec<SortKey> = keys.iter().map(SortKey::new).collect();
+            let mut sort_keys: Vec<SortKey> = keys.iter().cloned().map(SortKey::new).collect();
             sort_keys.sort();
             keys.sort();
-            let expected: Vec<SortKey> = keys.iter().map(SortKey::new).collect();
+            let expected: Vec<SortKey> = keys.iter().cloned().map(SortKey::new).collect();
             prop_assert_eq!(sort_keys, expected);
         }
     }

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use super::log::frame::Frame;
 use super::lsm::Lsm;
 use super::memtable::{Memtable, Slot, layered};
+use super::sort_key::SortKey;
 use crate::StoreError;
 use crate::address::Key;
 use crate::scan::{Scan, ScanPage};
@@ -56,9 +57,10 @@ impl Tables {
     pub(super) fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         self.lsm.check(key.space)?;
         {
+            let key = SortKey::new(key.clone());
             let layers = self.layers.read();
-            let frozen = || layers.frozen.as_ref().and_then(|frozen| frozen.get(key));
-            if let Some(slot) = layers.active.get(key).or_else(frozen) {
+            let frozen = || layers.frozen.as_ref().and_then(|frozen| frozen.get(&key));
+            if let Some(slot) = layers.active.get(&key).or_else(frozen) {
                 return Ok(slot.as_deref().map(Bytes::copy_from_slice));
             }
         }
@@ -94,7 +96,7 @@ impl Tables {
             let mut layers = self.layers.write();
             for row in rows.by_ref().take(count) {
                 let (key, slot) = row.expect("this process encoded the frame");
-                layers.active.insert(&key, slot);
+                layers.active.insert(key, slot);
             }
         }
         self.layers.write().active.charge(frame);
