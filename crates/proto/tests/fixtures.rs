@@ -56,6 +56,15 @@ fn a_conversations_rows() {
             name: "Geese 雁".into(),
             owner: "alice".into(),
             dismissed: true,
+            tag: 0,
+        },
+    );
+    check(
+        "stored/v1/head_tagged",
+        &stored::Head {
+            seq: 1,
+            tag: 0x0123_4567_89ab_cdef,
+            ..Default::default()
         },
     );
     check(
