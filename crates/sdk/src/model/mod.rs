@@ -1,13 +1,20 @@
 //! What an application sees: messages, conversations, groups. Apart from the wire, so that the
 //! wire may grow without breaking an application.
 
+mod state;
+mod wire_form;
+
 use anser_domain::Timestamp;
 use anser_proto::client as wire;
 use bytes::Bytes;
 use prost::Message as _;
 
+pub use state::{
+    Acknowledgement, Edit, Expansion, Mention, MessageState, Reaction, Recall, Receipt,
+};
+
 /// What a message says.
-#[derive(Clone, Eq, PartialEq, Debug)]
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
 pub struct Content {
     /// `"text"`, or the application's own: 1–64 of `[a-z0-9._:-]`. `anser.` is the server's.
     pub kind: String,
@@ -87,7 +94,7 @@ pub enum GroupChange {
 }
 
 /// A message as the conversation holds it.
-#[derive(Clone, Eq, PartialEq, Debug)]
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
 pub struct Message {
     /// The name of its conversation.
     pub conversation: String,
@@ -105,15 +112,50 @@ pub struct Message {
     pub content: Content,
     /// Does it count as unread for those who did not send it?
     pub counted: bool,
+    /// Whom it mentions.
+    pub mention: Option<Mention>,
+    /// Not empty: only these users, and the sender, can see it.
+    pub targets: Vec<String>,
+    /// Deleted for both sides so many seconds after the receiver has read it; 0: it stays.
+    pub burn_after_seconds: u32,
+    /// The sender asked to be told who acknowledges it.
+    pub receipt_wanted: bool,
+    /// What happened to it since it was sent; `None` if nothing did.
+    pub state: Option<MessageState>,
+}
+
+impl Message {
+    /// The conversation's count of changes at its last change; 0 if it was never changed. Of two
+    /// states of a message the one with the higher `rev` is the later.
+    #[must_use]
+    pub fn rev(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.rev)
+    }
+
+    /// Was it taken back, or did it burn?
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
+        let recall = self.state.as_ref().and_then(|state| state.recall.as_ref());
+        recall.is_some()
+    }
+
+    /// Does it mention this user, by name or with all others?
+    #[must_use]
+    pub fn mentions(&self, user: &str) -> bool {
+        let mention = self.mention.as_ref();
+        mention.is_some_and(|mention| mention.all || mention.users.iter().any(|u| u == user))
+    }
 }
 
 /// A row of the user's conversation list.
-#[derive(Clone, Eq, PartialEq, Debug)]
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
 pub struct Conversation {
     /// The name: `p/<user>/<user>` or `g/<group>`.
     pub id: String,
     /// The last sequence that exists; 0 when it is empty.
     pub head_seq: u64,
+    /// How many changes of messages it has seen.
+    pub rev: u64,
     /// The time of the newest message, or of joining when there is none.
     pub last_time: Timestamp,
     /// The newest message the user may see.
@@ -128,6 +170,10 @@ pub struct Conversation {
     pub name: String,
     /// False once the user is no longer in it.
     pub member: bool,
+    /// How many unread messages mention the user, @all included.
+    pub unread_mentions: u64,
+    /// Grows with every message that the user deletes for themself.
+    pub deleted_version: u64,
 }
 
 /// A part of the conversation list, by last activity, newest first.
@@ -150,6 +196,8 @@ pub struct MessagePage {
     pub head_seq: u64,
     /// The lowest sequence this user may read.
     pub first_seq: u64,
+    /// How many changes of messages the conversation had seen by then.
+    pub rev: u64,
 }
 
 /// A send that the server has on disk.
@@ -168,12 +216,14 @@ pub struct Sent {
 }
 
 /// Where a read position stands.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+#[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
 pub struct ReadPosition {
     /// Everything up to here is read.
     pub read_seq: u64,
     /// What is unread beyond.
     pub unread: u64,
+    /// How many of these mention the user.
+    pub unread_mentions: u64,
 }
 
 /// A group.
@@ -220,119 +270,6 @@ pub struct GroupMemberPage {
     pub members: Vec<GroupMember>,
     /// Continues the list; empty on the last page.
     pub cursor: String,
-}
-
-impl From<wire::Content> for Content {
-    fn from(content: wire::Content) -> Self {
-        Self {
-            kind: content.r#type,
-            body: content.body,
-        }
-    }
-}
-
-impl From<Content> for wire::Content {
-    fn from(content: Content) -> Self {
-        Self {
-            r#type: content.kind,
-            body: content.body,
-        }
-    }
-}
-
-impl From<wire::Message> for Message {
-    fn from(message: wire::Message) -> Self {
-        Self {
-            conversation: message.conversation,
-            seq: message.seq,
-            message_id: message.message_id,
-            sender: message.sender,
-            client_message_id: message.client_message_id,
-            time: Timestamp(message.time),
-            content: message.content.unwrap_or_default().into(),
-            counted: message.counted,
-        }
-    }
-}
-
-impl From<wire::Conversation> for Conversation {
-    fn from(row: wire::Conversation) -> Self {
-        Self {
-            id: row.id,
-            head_seq: row.head_seq,
-            last_time: Timestamp(row.last_time),
-            newest: row.newest.map(Into::into),
-            unread: row.unread,
-            read_seq: row.read_seq,
-            first_seq: row.first_seq,
-            name: row.name,
-            member: row.member,
-        }
-    }
-}
-
-impl From<wire::ConversationPage> for ConversationPage {
-    fn from(page: wire::ConversationPage) -> Self {
-        Self {
-            conversations: page.conversations.into_iter().map(Into::into).collect(),
-            cursor: page.cursor,
-        }
-    }
-}
-
-impl From<wire::MessagePage> for MessagePage {
-    fn from(page: wire::MessagePage) -> Self {
-        Self {
-            messages: page.messages.into_iter().map(Into::into).collect(),
-            more: page.more,
-            head_seq: page.head_seq,
-            first_seq: page.first_seq,
-        }
-    }
-}
-
-impl From<wire::MarkReadResult> for ReadPosition {
-    fn from(result: wire::MarkReadResult) -> Self {
-        Self {
-            read_seq: result.read_seq,
-            unread: result.unread,
-        }
-    }
-}
-
-impl From<wire::Group> for Group {
-    fn from(group: wire::Group) -> Self {
-        Self {
-            group_id: group.group_id,
-            name: group.name,
-            owner: group.owner,
-            member_count: group.member_count,
-            created: Timestamp(group.created_time),
-        }
-    }
-}
-
-impl From<wire::GroupMember> for GroupMember {
-    fn from(member: wire::GroupMember) -> Self {
-        Self {
-            role: match member.role() {
-                wire::GroupRole::Member => GroupRole::Member,
-                wire::GroupRole::Owner => GroupRole::Owner,
-                wire::GroupRole::Unspecified => GroupRole::Other,
-            },
-            user_id: member.user_id,
-            joined: Timestamp(member.joined_time),
-        }
-    }
-}
-
-impl From<wire::GroupMemberPage> for GroupMemberPage {
-    fn from(page: wire::GroupMemberPage) -> Self {
-        Self {
-            members: page.members.into_iter().map(Into::into).collect(),
-            cursor: page.cursor,
-        }
-    }
 }
 
 #[cfg(test)]
