@@ -16,10 +16,70 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 pub const FIRST_FRAME_BYTES_MAX: usize = 8 * 1024;
 /// Requests in one frame.
 pub const FRAME_REQUESTS_MAX: usize = 64;
+/// Users that a message mentions by name, or is for. (Each gets a row of their own.)
+pub const MENTIONS_MAX: usize = 100;
+/// See [`MENTIONS_MAX`].
+pub const TARGETS_MAX: usize = 100;
+/// How long a message may stay after it was read, before it burns.
+pub const BURN_AFTER_SECONDS_MAX: u32 = 7 * 24 * 3_600;
+/// How often a message is edited: each former content is kept.
+pub const EDITS_MAX: u32 = 1_000;
+/// Keys that one command puts into a message's expansion or removes.
+pub const EXPANSION_UPDATE_KEYS_MAX: usize = 20;
+/// Bytes of a key of an expansion.
+pub const EXPANSION_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a value of an expansion.
+pub const EXPANSION_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Keys of a message's expansion.
+pub const EXPANSION_KEYS_MAX: usize = 300;
+/// Bytes of all keys and values of a message's expansion: every change carries all of it.
+pub const EXPANSION_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a reaction.
+pub const REACTION_BYTES_MAX: usize = 64;
+/// Different reactions to a message.
+pub const REACTIONS_MAX: usize = 20;
+/// Reactions to a message, all users together: every change carries all of them, to everybody.
+pub const REACTION_USERS_MAX: usize = 500;
+/// How long the sender may take a message back, in seconds, unless the operator decides otherwise.
+pub const RECALL_SECONDS_DEFAULT: u64 = 120;
+/// How long the sender may edit a message, in seconds, unless the operator decides otherwise.
+pub const EDIT_SECONDS_DEFAULT: u64 = 86_400;
 /// Members of a group.
 pub const GROUP_MEMBERS_MAX: usize = 3_000;
 /// Bytes of a group's name.
 pub const GROUP_NAME_BYTES_MAX: usize = 128;
+/// Admins of a group, the owner not counted.
+pub const GROUP_ADMINS_MAX: usize = 50;
+/// Roles that a group defines.
+pub const GROUP_ROLES_MAX: usize = 16;
+/// Bytes of the name of a role.
+pub const GROUP_ROLE_NAME_BYTES_MAX: usize = 64;
+/// Bytes of a group's announcement.
+pub const ANNOUNCEMENT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of the address of a picture.
+pub const PORTRAIT_BYTES_MAX: usize = 1024;
+/// Bytes of the key of an attribute.
+pub const ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
+/// Attributes of a group.
+pub const GROUP_ATTRIBUTES_MAX: usize = 64;
+/// Bytes of a group's attributes, keys and values together.
+pub const GROUP_ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
+/// Attributes of a member. Members are in memory while their group is in use.
+pub const MEMBER_ATTRIBUTES_MAX: usize = 16;
+/// Bytes of a member's attributes, keys and values together.
+pub const MEMBER_ATTRIBUTES_BYTES_MAX: usize = 1024;
+/// Users banned from a group.
+pub const GROUP_BANS_MAX: usize = 500;
+/// Users whose role, mute or ban one command changes.
+pub const GROUP_CHANGE_USERS_MAX: usize = 100;
+/// Seconds of a mute or a ban: ten years.
+pub const BAN_SECONDS_MAX: u64 = 10 * 365 * 24 * 3_600;
+/// Requests to join a group that wait for an answer.
+pub const JOIN_REQUESTS_MAX: usize = 500;
+/// Bytes of the message that goes with a request to join.
+pub const JOIN_MESSAGE_BYTES_MAX: usize = 256;
+/// How long a request to join, or an invitation, can be answered.
+pub const JOIN_REQUEST_LIFE_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Users named in a notice about a group; the rest is a number.
 pub const NOTICE_USERS_MAX: usize = 100;
 /// Conversations of one user that a list or a sync looks at: those whose membership or settings
@@ -37,6 +97,18 @@ pub const MEMBERS_PAGE_MAX: usize = 500;
 pub const MEMBERS_PAGE_DEFAULT: usize = 100;
 /// Conversations a client may have open in one sync.
 pub const SYNC_OPEN_MAX: usize = 20;
+/// Messages of a group, the newest of those just read, whose senders are told of it at once.
+pub const RECEIPT_SENDERS_MAX: usize = 100;
+/// Receipts, and readers, in a page.
+pub const RECEIPTS_PAGE_MAX: usize = 500;
+/// Receipts, and readers, in a page when the client does not say.
+pub const RECEIPTS_PAGE_DEFAULT: usize = 100;
+/// Marks of one user on one conversation.
+pub const MARKS_MAX: usize = 8;
+/// Bytes of a mark.
+pub const MARK_BYTES_MAX: usize = 32;
+/// Bytes of a draft: it is read with every page of the conversation list.
+pub const DRAFT_BYTES_MAX: usize = 4_096;
 /// Sessions of one user at a time, all devices and tabs.
 pub const SESSIONS_PER_USER_MAX: usize = 32;
 /// How long a retry of a send is recognised. Later it is refused with `STALE_SEND`.

@@ -10,36 +10,33 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anser_bus::{Bus, NodeId};
 use anser_domain::limits::{
-    CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
+    CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX,
     TOKEN_LIFE_SECONDS_MAX,
 };
 use anser_domain::login::LoginPolicy;
-use anser_domain::{
-    AppId, Code, ConversationId, DeviceId, GroupId, Reject, UserId, message as rules,
-};
-use anser_proto::cluster as pb;
+use anser_domain::settings::SettingsChange;
+use anser_domain::{AppId, Code, ConversationId, DeviceId, Reject, UserId, message as rules};
 use anser_store::Store;
-use futures::channel::oneshot;
 use parking_lot::Mutex;
 
 use crate::app::{AppInfo, Apps, Identity, NewApp, NewSecret, SecretKind, Token};
-use crate::cluster::{Cluster, wire};
+use crate::cluster::Cluster;
 use crate::committer::Committer;
 use crate::conversation::{
-    Command, ConversationPage, ConversationView, ReadResult, Registry, view,
+    Command, ConversationPage, ConversationView, ReadResult, Registry, reading, view,
 };
 use crate::delivery::{FanOut, Home};
 use crate::env::Env;
 use crate::event::{Reply, SessionSink};
 use crate::forward::Forwards;
-use crate::group::{self, By, Group, GroupChange, GroupMemberPage};
-use crate::message::{MessagePage, PageRequest, SendMessage, history};
+use crate::message::{Deleted, Message, MessagePage, PageRequest, SendMessage, delete, history};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::receipt::{self, ReaderPage, ReadersOf, ReceiptPage};
 use crate::session::{Locals, NewSession, Opened, SessionId, SessionInfo};
 use crate::sync::{SyncRequest, SyncResult, device};
 use crate::tools::Tools;
-use crate::user::{self, Profile, User};
+use crate::user::{self, Profile, User, settings};
 use crate::{node, tables};
 
 /// What an operator decides.
@@ -52,6 +49,10 @@ pub struct Settings {
     pub login_policy: LoginPolicy,
     /// Seals secrets at rest. The same on all nodes, and kept outside of the store.
     pub installation_key: [u8; 32],
+    /// How long the sender may take a message back, in seconds.
+    pub recall_seconds: u64,
+    /// How long the sender may edit a message, in seconds; 0: never.
+    pub edit_seconds: u64,
 }
 
 /// What an engine is made of.
@@ -155,7 +156,7 @@ impl Engine {
         &self.core.tools.metrics
     }
 
-    fn check_running(&self) -> Result<(), Reject> {
+    pub(crate) fn check_running(&self) -> Result<(), Reject> {
         if self.core.stopping.load(Ordering::Relaxed) {
             Err(Code::ShuttingDown.into())
         } else {
@@ -329,6 +330,9 @@ impl Engine {
                 message.body.len(),
                 tools.settings.content_bytes_max,
             )?;
+            rules::check_mention(message.options.mention.as_ref())?;
+            rules::check_targets(&message.options.targets)?;
+            rules::check_burn(message.options.burn_after_seconds)?;
             rules::check_fresh(message.first_try, tools.env.now())
         });
         if let Err(reject) = checked {
@@ -369,17 +373,179 @@ impl Engine {
         seq: u64,
     ) -> Result<ReadResult, Reject> {
         self.check_running()?;
-        let (tools, name) = (&self.core.tools, conversation.to_string());
-        let (result, moved) = view::mark_read(tools, app, user, conversation, &name, seq).await?;
+        let (outbox, name) = (&self.core.outbox, conversation.to_string());
+        let (result, moved) =
+            reading::mark_read(outbox, app, user, conversation, &name, seq).await?;
         if moved {
-            view::tell_read(tools, app, user, name.into(), result);
+            reading::tell_read(&self.core.tools, app, user, name.into(), result);
         }
         Ok(result)
     }
 
+    /// Everything up to `seq` has arrived on one of the user's devices. Reading implies it.
+    pub async fn mark_delivered(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        seq: u64,
+    ) -> Result<(), Reject> {
+        self.check_running()?;
+        receipt::mark_delivered(&self.core.tools, app, user, conversation, seq).await
+    }
+
+    /// Where the members of a conversation stand: those who moved since the version that an
+    /// earlier page gave, zero for all. `limit` 0 takes the default.
+    pub async fn receipts(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<ReceiptPage, Reject> {
+        let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
+        let tools = &self.core.tools;
+        receipt::list(tools, app, user, conversation, from_version, limit).await
+    }
+
+    /// Acknowledges messages, at most 100, to their senders. Those that did not ask for it, and
+    /// the user's own, are skipped.
+    pub async fn acknowledge(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<(), Reject> {
+        self.check_running()?;
+        receipt::acknowledge(&self.core.tools, app, user, conversation, seqs).await
+    }
+
+    /// Who has acknowledged a message whose sender asked for it; otherwise as
+    /// [`readers`](Self::readers).
+    pub async fn acknowledgers(
+        &self,
+        app: AppId,
+        by: Option<&UserId>,
+        conversation: &ConversationId,
+        seq: u64,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<ReaderPage, Reject> {
+        let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
+        let of = ReadersOf {
+            seq,
+            acknowledged: true,
+        };
+        receipt::readers(&self.core.tools, app, by, conversation, of, cursor, limit).await
+    }
+
+    /// Who has read a message, by user id. `by` must have sent it; the server API, `None`, sees
+    /// all. `limit` 0 takes the default.
+    pub async fn readers(
+        &self,
+        app: AppId,
+        by: Option<&UserId>,
+        conversation: &ConversationId,
+        seq: u64,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<ReaderPage, Reject> {
+        let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
+        let of = ReadersOf {
+            seq,
+            acknowledged: false,
+        };
+        receipt::readers(&self.core.tools, app, by, conversation, of, cursor, limit).await
+    }
+
+    /// Deletes messages, at most 100, for this user only, on all devices. What is not there for the
+    /// user is skipped.
+    pub async fn delete_messages(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<Deleted, Reject> {
+        self.check_running()?;
+        delete::delete(&self.core.outbox, app, user, conversation, seqs).await
+    }
+
+    /// What the user deleted in a conversation after a version, the oldest first. `limit` 0 takes
+    /// the default.
+    pub async fn deleted(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Deleted, Reject> {
+        let limit = page_limit(limit, PAGE_ITEMS_MAX, PAGE_ITEMS_MAX)?;
+        delete::pull(
+            &self.core.tools,
+            app,
+            user,
+            conversation,
+            from_version,
+            limit,
+        )
+        .await
+    }
+
+    /// Unread messages that mention the user, the oldest first, at most 100.
+    pub async fn mentions(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+    ) -> Result<Vec<Message>, Reject> {
+        view::mentions(&self.core.tools, app, user, conversation).await
+    }
+
+    /// Changes the user's own settings of a conversation, on all devices. `NOT_FOUND` if it is not
+    /// in the user's list.
+    pub async fn update_conversation(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        change: &SettingsChange,
+    ) -> Result<ConversationView, Reject> {
+        self.check_running()?;
+        settings::update(&self.core.tools, app, user, conversation, change).await
+    }
+
+    /// Takes a conversation out of the user's list until the next message; with its history, what
+    /// it has so far is deleted for the user.
+    pub async fn delete_conversation(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        with_history: bool,
+    ) -> Result<(), Reject> {
+        self.check_running()?;
+        settings::delete(&self.core.tools, app, user, conversation, with_history).await
+    }
+
+    /// Deletes everything up to a sequence for the user; zero, or above the head, is the head.
+    pub async fn clear_history(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        up_to: u64,
+    ) -> Result<ConversationView, Reject> {
+        self.check_running()?;
+        settings::clear(&self.core.tools, app, user, conversation, up_to).await
+    }
+
     // ───────────── conversations and sync ─────────────
 
-    /// A page of the user's conversations, newest activity first. `limit` 0 takes the default.
+    /// A page of the user's conversations, pinned ones first, then newest activity. `limit` 0 takes the default.
     pub async fn conversations(
         &self,
         app: AppId,
@@ -423,130 +589,9 @@ impl Engine {
         )
         .await
     }
-
-    // ───────────── groups ─────────────
-
-    /// Makes a group of `owner` and `members`, under this id or one made up.
-    pub async fn create_group(
-        &self,
-        app: AppId,
-        by: By,
-        id: Option<GroupId>,
-        name: &str,
-        owner: &UserId,
-        members: &[UserId],
-    ) -> Result<Group, Reject> {
-        let id = id.unwrap_or_else(|| {
-            let env = &self.core.tools.env;
-            GroupId::new(&env.message_id(env.now()).to_string())
-                .expect("26 letters and digits are an id")
-        });
-        let change = GroupChange::Create {
-            name: name.to_owned(),
-            owner: owner.clone(),
-            members: members.to_vec(),
-        };
-        self.change_group(app, by, id, change).await
-    }
-
-    /// Adds those of the users who are not in it. Every member may.
-    pub async fn add_members(
-        &self,
-        app: AppId,
-        by: By,
-        group: &GroupId,
-        users: &[UserId],
-    ) -> Result<Group, Reject> {
-        self.change_group(app, by, group.clone(), GroupChange::Add(users.to_vec()))
-            .await
-    }
-
-    /// Removes those of the users who are in it. Only the owner may, and never the owner.
-    pub async fn remove_members(
-        &self,
-        app: AppId,
-        by: By,
-        group: &GroupId,
-        users: &[UserId],
-    ) -> Result<Group, Reject> {
-        self.change_group(app, by, group.clone(), GroupChange::Remove(users.to_vec()))
-            .await
-    }
-
-    /// The user leaves. The owner can't.
-    pub async fn quit_group(
-        &self,
-        app: AppId,
-        user: &UserId,
-        group: &GroupId,
-    ) -> Result<(), Reject> {
-        self.change_group(
-            app,
-            By::User(user.clone()),
-            group.clone(),
-            GroupChange::Quit,
-        )
-        .await
-        .map(|_| ())
-    }
-
-    /// Ends the group for all. Its id stays taken.
-    pub async fn dismiss_group(&self, app: AppId, by: By, group: &GroupId) -> Result<(), Reject> {
-        self.change_group(app, by, group.clone(), GroupChange::Dismiss)
-            .await
-            .map(|_| ())
-    }
-
-    /// The group. A user must be in it.
-    pub async fn group(&self, app: AppId, by: By, group: &GroupId) -> Result<Group, Reject> {
-        group::get(&self.core.tools, app, &by, group).await
-    }
-
-    /// A page of the group's members, by user id. A user must be in it. `limit` 0 takes the default.
-    pub async fn members(
-        &self,
-        app: AppId,
-        by: By,
-        group: &GroupId,
-        cursor: &str,
-        limit: usize,
-    ) -> Result<GroupMemberPage, Reject> {
-        let limit = page_limit(limit, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX)?;
-        group::members(&self.core.tools, app, &by, group, cursor, limit).await
-    }
-
-    async fn change_group(
-        &self,
-        app: AppId,
-        by: By,
-        id: GroupId,
-        change: GroupChange,
-    ) -> Result<Group, Reject> {
-        self.check_running()?;
-        let tools = &self.core.tools;
-        let conversation = ConversationId::Group(id.clone());
-        let name = conversation.to_string();
-        let owner = tools
-            .cluster
-            .view()
-            .owner(tables::conversation_shard(app, &name));
-        if owner == tools.cluster.node() {
-            let (reply, result) = oneshot::channel();
-            let actor = self.core.conversations.actor(app, &conversation, &name);
-            actor.submit(Command::group(by, change, reply));
-            return result
-                .await
-                .unwrap_or_else(|_| Err(Code::ShuttingDown.into()));
-        }
-        let request = pb::request::Request::ChangeGroup(wire::change_group(app, &id, &by, &change));
-        match tools.cluster.request(owner, request).await? {
-            pb::response::Response::Group(group) => wire::group_from(group),
-            _ => Err(wire::garbled()),
-        }
-    }
 }
 
-fn page_limit(asked: usize, default: usize, max: usize) -> Result<usize, Reject> {
+pub(crate) fn page_limit(asked: usize, default: usize, max: usize) -> Result<usize, Reject> {
     match asked {
         0 => Ok(default),
         limit if limit <= max => Ok(limit),

@@ -11,7 +11,9 @@ use anser_domain::Reject;
 use bytes::Bytes;
 
 use crate::conversation::ConversationView;
-use crate::message::{Message, SendResult};
+use crate::group::JoinRequest;
+use crate::message::{Deleted, Message, SendResult};
+use crate::receipt::ReceiptNews;
 
 /// Something a session is told without having asked.
 #[derive(Clone, Debug)]
@@ -23,6 +25,13 @@ pub enum EventBody {
         /// The last sequence before it that the receiver may see.
         prev: u64,
     },
+    /// A message was changed.
+    Change {
+        /// As it is now.
+        message: Arc<Message>,
+        /// The conversation's `rev` before this change.
+        previous_rev: u64,
+    },
     /// The user's read position moved, on whichever device.
     Read {
         /// The conversation's name.
@@ -31,6 +40,8 @@ pub enum EventBody {
         read_seq: u64,
         /// What is unread beyond.
         unread: u64,
+        /// How much of that mentions the user.
+        unread_mentions: u64,
     },
     /// The user's row of a conversation changed.
     Conversation {
@@ -41,6 +52,12 @@ pub enum EventBody {
         /// And before it.
         feed_previous: u64,
     },
+    /// The user deleted messages for themself, on whichever device.
+    Deleted(Deleted),
+    /// Others in the conversation moved.
+    Receipts(ReceiptNews),
+    /// Somebody asks to be let into a group, or was rejected.
+    JoinRequest(Box<JoinRequest>),
     /// Pushes may have been lost: the device must sync.
     Check,
 }

@@ -360,9 +360,11 @@ pub fn caught_up(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings)
         match chat.joined(place, &who.user) {
             Some(_) => {
                 let behind = known.followed.is_some_and(|seq| seq != chat.head.seq);
-                if known.head < chat.head.seq || behind || known.member == Some(false) {
+                let read = chat.positions.get(&who.user);
+                let unaware = read.is_some_and(|read| known.read_seq < read.read_seq);
+                if known.head < chat.head.seq || behind || unaware || known.member == Some(false) {
                     findings.push(format!(
-                        "{who:?} knows {known:?} of {name}, which goes up to {}",
+                        "{who:?} knows {known:?} of {name}, which goes up to {}, read is {read:?}",
                         chat.head.seq
                     ));
                 }

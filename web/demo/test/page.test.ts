@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { Message } from "@anser-im/sdk";
+import type { Conversation, Message } from "@anser-im/sdk";
 
 import { noticeText, previewOfRow, titleOf } from "../src/format.js";
 import { WORDS } from "../src/i18n.js";
@@ -21,6 +21,11 @@ function message(change: Partial<Message>): Message {
     text: undefined,
     notice: undefined,
     counted: true,
+    mention: undefined,
+    targets: [],
+    burnAfterSeconds: 0,
+    receiptWanted: false,
+    state: undefined,
     ...change,
   };
 }
@@ -67,16 +72,24 @@ test("notices read as sentences, and long ones are cut", () => {
 });
 
 test("the preview says who, where it is not plain", () => {
-  const row = {
+  const row: Conversation = {
     id: "g/team",
     name: "Team",
     headSeq: 1,
     newest: message({ text: "hi" }),
     lastTime: 0,
     unread: 0,
+    unreadMentions: 0,
     readSeq: 0,
     firstSeq: 1,
+    rev: 0,
+    deletedVersion: 0,
     member: true,
+    pinned: false,
+    muted: "none",
+    hidden: false,
+    marks: [],
+    draft: "",
   };
   assert.equal(previewOfRow(row, en, "alice"), "bob: hi");
   assert.equal(previewOfRow(row, en, "bob"), "You: hi");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anser_domain::message::Mention;
 use anser_domain::{MessageId, Reject, Timestamp};
 use anser_proto::stored;
 use anser_store::Store;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use super::loaded::damaged;
 use crate::fault;
 use crate::message::Message;
+use crate::message::codec::stored as codec;
 use crate::tables::{self, ConversationKeys};
 
 pub(crate) fn message_id(bytes: &[u8]) -> Result<MessageId, Reject> {
@@ -26,6 +28,11 @@ pub(crate) fn encode_message(message: &Message) -> Bytes {
         counted: message.counted,
         content_type: message.content_type.to_string(),
         content_body: message.body.clone(),
+        mention: message.mention.as_deref().map(codec::mention),
+        targets: codec::users(&message.targets),
+        burn_after_seconds: message.burn_after_seconds,
+        receipt_wanted: message.receipt_wanted,
+        state: message.state.as_deref().map(codec::state),
     })
 }
 
@@ -51,7 +58,17 @@ pub(crate) fn decode_message(
         counted: row.counted,
         content_type: row.content_type.into(),
         body: row.content_body,
+        mention: mention_from(row.mention)?.map(Box::new),
+        targets: codec::users_from(row.targets).ok_or_else(damaged)?,
+        burn_after_seconds: row.burn_after_seconds,
+        receipt_wanted: row.receipt_wanted,
+        state: row.state.map(codec::state_from).map(Box::new),
     })
+}
+
+pub(crate) fn mention_from(row: Option<stored::Mention>) -> Result<Option<Mention>, Reject> {
+    row.map(|row| codec::mention_from(row).ok_or_else(damaged))
+        .transpose()
 }
 
 /// How many countable messages the user has sent, up to an ordinal.

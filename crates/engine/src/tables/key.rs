@@ -7,8 +7,8 @@ use anser_store::{Direction, Key, SHARD_COUNT, Scan, Shard, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    APP, HEAD, INBOX, INBOX_FEED, INBOX_HEAD, INSTALLATION, MEMBER, MESSAGE, OUTBOX, POSITION,
-    SENT, UNCOUNTED, USER,
+    APP, CHANGE, EDIT, GROUP_INFO, HEAD, INBOX, INBOX_FEED, INBOX_HEAD, INSTALLATION, MEMBER,
+    MENTION, MESSAGE, OUTBOX, POSITION, RECALLED, SENT, UNCOUNTED, USER,
 };
 
 /// FNV-1a over the bytes, folded. Where a row lives is a promise of the stored format: this
@@ -41,7 +41,7 @@ fn name_key(app: AppId, name: &str, extra: usize) -> BytesMut {
     key
 }
 
-fn put_text(key: &mut BytesMut, text: &str) {
+pub(super) fn put_text(key: &mut BytesMut, text: &str) {
     debug_assert!(
         !text.bytes().any(|b| b == 0),
         "ids have no control characters"
@@ -70,7 +70,11 @@ impl ConversationKeys {
         self.shard
     }
 
-    fn key(&self, space: Space, rest: impl FnOnce(&mut BytesMut), len: usize) -> Key {
+    pub(super) fn base(&self) -> &[u8] {
+        &self.base
+    }
+
+    pub(super) fn key(&self, space: Space, rest: impl FnOnce(&mut BytesMut), len: usize) -> Key {
         let mut bytes = BytesMut::with_capacity(self.base.len() + len);
         bytes.put_slice(&self.base);
         rest(&mut bytes);
@@ -137,32 +141,80 @@ impl ConversationKeys {
         .limit(1)
     }
 
+    /// The row of a user in a table of users beside the conversation.
+    pub(crate) fn user(&self, space: Space, user: &str) -> Key {
+        self.key(space, |key| key.put_slice(user.as_bytes()), user.len())
+    }
+
+    /// Rows of such a table after `after` by user id, all from the start if it is empty.
+    pub(crate) fn users(&self, space: Space, after: &str, limit: usize) -> Scan {
+        let from = match after {
+            "" => Bound::Included(self.base.clone()),
+            after => Bound::Excluded(self.user(space, after).bytes),
+        };
+        let to = Bound::Excluded(successor(&self.base));
+        Scan::range(space, self.shard, from, to).limit(limit)
+    }
+
     pub(crate) fn member(&self, user: &str) -> Key {
-        self.key(MEMBER, |key| key.put_slice(user.as_bytes()), user.len())
+        self.user(MEMBER, user)
     }
 
     /// Members after `after` by user id, all from the start if it is empty.
     pub(crate) fn members(&self, after: &str, limit: usize) -> Scan {
-        let from = match after {
-            "" => Bound::Included(self.base.clone()),
-            after => Bound::Excluded(self.member(after).bytes),
-        };
-        Scan::range(
-            MEMBER,
-            self.shard,
-            from,
-            Bound::Excluded(successor(&self.base)),
-        )
-        .limit(limit)
+        self.users(MEMBER, after, limit)
     }
 
-    /// The user of a member row's key.
+    pub(crate) fn group_info(&self) -> Key {
+        Key::new(GROUP_INFO, self.shard, self.base.clone())
+    }
+
+    /// The user of a key in a table of users.
     pub(crate) fn member_of_key<'a>(&self, key: &'a [u8]) -> Option<&'a str> {
         std::str::from_utf8(key.strip_prefix(&self.base[..])?).ok()
     }
 
     pub(crate) fn position(&self, user: &str) -> Key {
         self.key(POSITION, |key| key.put_slice(user.as_bytes()), user.len())
+    }
+
+    pub(crate) fn change(&self, rev: u64) -> Key {
+        self.key(CHANGE, |key| key.put_u64(rev), 8)
+    }
+
+    /// Changes after a `rev`, up to another, in their order.
+    pub(crate) fn changes(&self, after: u64, to: u64, limit: usize) -> Scan {
+        let (from, to) = (self.change(after).bytes, self.change(to).bytes);
+        let (from, to) = (Bound::Excluded(from), Bound::Included(to));
+        Scan::range(CHANGE, self.shard, from, to).limit(limit)
+    }
+
+    pub(crate) fn edit(&self, seq: u64, rev: u64) -> Key {
+        let rest = |key: &mut BytesMut| {
+            key.put_u64(seq);
+            key.put_u64(rev);
+        };
+        self.key(EDIT, rest, 16)
+    }
+
+    /// Former contents of a message after a `rev`, the oldest first.
+    pub(crate) fn edits(&self, seq: u64, after: u64, limit: usize) -> Scan {
+        let (from, to) = (self.edit(seq, after).bytes, self.edit(seq, u64::MAX).bytes);
+        let (from, to) = (Bound::Excluded(from), Bound::Included(to));
+        Scan::range(EDIT, self.shard, from, to).limit(limit)
+    }
+
+    pub(crate) fn recalled(&self, seq: u64) -> Key {
+        self.key(RECALLED, |key| key.put_u64(seq), 8)
+    }
+
+    /// Of a user; of an empty text: of all.
+    pub(crate) fn mention(&self, user: &str, seq: u64) -> Key {
+        let rest = |key: &mut BytesMut| {
+            put_text(key, user);
+            key.put_u64(seq);
+        };
+        self.key(MENTION, rest, user.len() + 9)
     }
 
     /// An outbox row beside the conversation, in the unit of its cause.

@@ -7,9 +7,13 @@
 )]
 
 mod apps;
+mod changes;
 mod chat;
 mod cluster;
+mod group_rules;
 mod groups;
 mod login;
+mod own_view;
+mod receipts;
 mod sync;
 mod world;

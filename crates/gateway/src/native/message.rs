@@ -2,11 +2,13 @@
 
 use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
 use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
-use anser_engine::message::{Message, MessagePage, PageRequest, SendMessage, SendResult};
+use anser_engine::message::{
+    Message, MessagePage, PageRequest, SendMessage, SendOptions, SendResult,
+};
 use anser_engine::session::SessionId;
 use anser_proto::client as wire;
 
-use super::{bad_id, page_limit};
+use super::{bad_id, change, page_limit};
 
 /// The name of a conversation, checked.
 pub(crate) fn conversation_id(text: &str) -> Result<ConversationId, Reject> {
@@ -33,6 +35,11 @@ pub(crate) fn send(
         first_try: Timestamp(send.first_try_time),
         read_up_to: send.read_up_to,
         session: Some(session),
+        options: SendOptions {
+            uncounted: send.uncounted,
+            mention: change::mention_from(send.mention)?,
+            ..SendOptions::default()
+        },
     })
 }
 
@@ -71,6 +78,15 @@ pub(crate) fn message(message: &Message) -> wire::Message {
             body: message.body.clone(),
         }),
         counted: message.counted,
+        mention: message.mention.as_deref().map(change::mention),
+        targets: message
+            .targets
+            .iter()
+            .map(|user| user.as_str().to_owned())
+            .collect(),
+        burn_after_seconds: message.burn_after_seconds,
+        receipt_wanted: message.receipt_wanted,
+        state: message.state.as_deref().map(change::state),
     }
 }
 

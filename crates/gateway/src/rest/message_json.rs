@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::change_json::{MentionJson, StateJson};
 use super::extract::present;
 use super::failure::{Failure, Result};
 
@@ -63,7 +64,7 @@ impl Content {
         Ok((self.content_type.into(), body))
     }
 
-    fn write(content_type: &str, body: &Bytes) -> Self {
+    pub(super) fn write(content_type: &str, body: &Bytes) -> Self {
         let text = std::str::from_utf8(body).ok().map(ToOwned::to_owned);
         let body_base64 = text.is_none().then(|| BASE64.encode(body));
         Self {
@@ -94,6 +95,22 @@ pub(super) struct MessageJson {
     content: Content,
     /// Does it count as unread for those who did not send it?
     counted: bool,
+    /// Whom it mentions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MentionJson)]
+    mention: Option<MentionJson>,
+    /// Only these users, and the sender, see it; absent: everybody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    targets: Vec<String>,
+    /// Deleted for both sides so many seconds after the receiver has read it; 0: it stays.
+    burn_after_seconds: u32,
+    /// The sender asked to be told who acknowledges it.
+    receipt_wanted: bool,
+    /// What happened to it since it was sent; absent if nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = StateJson)]
+    state: Option<StateJson>,
 }
 
 impl From<Message> for MessageJson {
@@ -107,6 +124,15 @@ impl From<Message> for MessageJson {
             client_message_id: message.client_message_id.into(),
             time: message.time.0,
             counted: message.counted,
+            mention: message.mention.as_deref().map(MentionJson::from),
+            targets: message
+                .targets
+                .iter()
+                .map(|user| user.as_str().to_owned())
+                .collect(),
+            burn_after_seconds: message.burn_after_seconds,
+            receipt_wanted: message.receipt_wanted,
+            state: message.state.as_deref().map(StateJson::from),
         }
     }
 }

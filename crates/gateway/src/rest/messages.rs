@@ -2,7 +2,7 @@
 
 use anser_domain::{ConversationId, Timestamp, UserId};
 use anser_engine::Reply;
-use anser_engine::message::{PageRequest, SendMessage as Send};
+use anser_engine::message::{PageRequest, SendMessage as Send, SendOptions};
 use axum::Json;
 use axum::extract::State;
 use futures::channel::oneshot;
@@ -14,6 +14,7 @@ use anser_domain::{Code, Reject};
 
 use super::Api;
 use super::auth::App;
+use super::change_json::MentionJson;
 use super::extract::{
     Body, Object, Path, Query, conversation_id, group_id, json_integer, page_limit, present,
     user_id,
@@ -49,6 +50,13 @@ pub(super) struct SendMessage {
     client_message_id: Option<String>,
     #[schema(value_type = Content)]
     content: Object<Content>,
+    /// Whom it mentions.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = MentionJson)]
+    mention: Option<MentionJson>,
+    /// Unread for nobody.
+    #[serde(default)]
+    uncounted: bool,
 }
 
 impl SendMessage {
@@ -96,6 +104,11 @@ pub(super) async fn send_message(
         ConversationId::Group(_) => Kind::Group,
     };
     let (content_type, body_bytes) = body.content.0.read()?;
+    let options = SendOptions {
+        uncounted: body.uncounted,
+        mention: body.mention.map(MentionJson::read).transpose()?.flatten(),
+        ..SendOptions::default()
+    };
     api.quota.take(app, kind, api.env.now())?;
     let client_message_id = body
         .client_message_id
@@ -112,6 +125,7 @@ pub(super) async fn send_message(
             first_try: Timestamp(0),
             read_up_to: 0,
             session: None,
+            options,
         },
         Reply::Call(reply),
     );
@@ -130,7 +144,7 @@ pub(super) struct ConversationPath {
         pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
         example = "p/alice/bob"
     )]
-    conversation: String,
+    pub(super) conversation: String,
 }
 
 #[derive(Deserialize, IntoParams)]

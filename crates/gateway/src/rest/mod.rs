@@ -17,16 +17,21 @@
 
 mod apps;
 mod auth;
+mod change_json;
+mod changes;
 mod conversations;
 mod envelope;
 mod extract;
 mod failure;
+mod group_admin;
 mod groups;
 mod message_json;
 mod messages;
 mod metrics;
 mod operations;
+mod own_view;
 mod quota;
+mod receipts;
 mod reference;
 mod spec;
 mod tokens;
@@ -37,7 +42,7 @@ use std::sync::Arc;
 use anser_engine::{Engine, Env};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 
 pub use failure::refusal;
 pub use spec::openapi;
@@ -158,7 +163,29 @@ fn routes() -> Router<Api> {
         )
         .route(
             "/v1/users/{user_id}/conversations/{conversation}",
-            get(conversations::get_conversation),
+            get(conversations::get_conversation)
+                .patch(own_view::update_conversation)
+                .delete(own_view::delete_conversation),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/clear",
+            post(own_view::clear_history),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/messages/delete",
+            post(own_view::delete_messages),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/mentions",
+            get(own_view::list_mentions),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/delivered",
+            post(receipts::mark_delivered),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/readers",
+            get(receipts::list_readers),
         )
         .route(
             "/v1/users/{user_id}/conversations/{conversation}/read",
@@ -169,10 +196,73 @@ fn routes() -> Router<Api> {
             "/v1/conversations/{conversation}/messages",
             get(messages::list_messages),
         )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}",
+            get(changes::get_message),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/recall",
+            post(changes::recall_message),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/content",
+            put(changes::edit_message),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/expansion",
+            patch(changes::update_expansion),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/reactions",
+            post(changes::react),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/edits",
+            get(changes::list_edits),
+        )
+        .route(
+            "/v1/conversations/{conversation}/changes",
+            get(changes::list_changes),
+        )
         .route("/v1/groups", post(groups::create_group))
         .route(
             "/v1/groups/{group_id}",
-            get(groups::get_group).delete(groups::dismiss_group),
+            get(groups::get_group)
+                .patch(group_admin::update_group)
+                .delete(groups::dismiss_group),
+        )
+        .route(
+            "/v1/groups/{group_id}/owner",
+            put(group_admin::transfer_group),
+        )
+        .route("/v1/groups/{group_id}/roles", post(group_admin::set_role))
+        .route(
+            "/v1/groups/{group_id}/roles/{role_name}",
+            put(group_admin::define_role).delete(group_admin::remove_role),
+        )
+        .route(
+            "/v1/groups/{group_id}/members/{user_id}",
+            patch(group_admin::update_member),
+        )
+        .route(
+            "/v1/groups/{group_id}/mutes",
+            post(group_admin::mute_members),
+        )
+        .route(
+            "/v1/groups/{group_id}/exemptions",
+            post(group_admin::exempt_members),
+        )
+        .route(
+            "/v1/groups/{group_id}/bans",
+            get(group_admin::list_bans).post(group_admin::ban_users),
+        )
+        .route(
+            "/v1/groups/{group_id}/join-requests",
+            get(group_admin::list_join_requests).post(group_admin::decide_join_requests),
+        )
+        .route(
+            "/v1/groups/{group_id}/invitations",
+            get(group_admin::list_invitations),
         )
         .route(
             "/v1/groups/{group_id}/members",

@@ -2,6 +2,7 @@
 
 use anser_domain::{AppId, Code, Reject, UserId};
 use anser_engine::group::By;
+use anser_engine::message::Change;
 use anser_engine::{Engine, Env};
 use anser_proto::client as wire;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -9,6 +10,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 
 use super::machine::Done;
+use super::{group, own_view, receipt};
 use crate::native;
 
 /// Who asks, and whom.
@@ -33,15 +35,45 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         | Command::QuitGroup(_)
         | Command::DismissGroup(_)
         | Command::GetGroup(_)
-        | Command::ListGroupMembers(_) => begin_group(caller, command),
+        | Command::ListGroupMembers(_)
+        | Command::UpdateGroup(_)
+        | Command::TransferGroup(_)
+        | Command::SetGroupRole(_)
+        | Command::DefineGroupRole(_)
+        | Command::UpdateGroupMember(_)
+        | Command::MuteGroupMembers(_)
+        | Command::ExemptGroupMembers(_)
+        | Command::BanGroupUsers(_)
+        | Command::ListGroupBans(_)
+        | Command::JoinGroup(_)
+        | Command::DecideJoinRequests(_)
+        | Command::ListJoinRequests(_)
+        | Command::AnswerGroupInvitation(_)
+        | Command::ListGroupInvitations(_) => group::begin(caller, command),
+        Command::UpdateConversation(_)
+        | Command::DeleteConversation(_)
+        | Command::ClearHistory(_)
+        | Command::DeleteMessages(_)
+        | Command::PullDeleted(_)
+        | Command::ListMentions(_) => own_view::begin(caller, command),
+        Command::AcknowledgeMessages(_)
+        | Command::MarkDelivered(_)
+        | Command::GetReceipts(_)
+        | Command::ListReaders(_) => receipt::begin(caller, command),
+        Command::RecallMessage(_)
+        | Command::EditMessage(_)
+        | Command::UpdateExpansion(_)
+        | Command::React(_) => begin_change(caller, command),
+        Command::PullChanges(_) | Command::GetMessages(_) => begin_reading_changes(caller, command),
         Command::Hello(_) | Command::SendMessage(_) | Command::Logout(_) => Err(Reject::new(
             Code::Internal,
             "a command of the session machine's own",
         )),
+        _ => Err(Reject::new(Code::InvalidRequest, "an unknown command")),
     }
 }
 
-fn run(
+pub(super) fn run(
     command: impl Future<Output = Result<Answer, Reject>> + Send + 'static,
 ) -> Result<BoxFuture<'static, Done>, Reject> {
     Ok(command.map(Done::Answer).boxed())
@@ -85,6 +117,7 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
                 Ok(Answer::MarkRead(wire::MarkReadResult {
                     read_seq: read.read_seq,
                     unread: read.unread,
+                    unread_mentions: read.unread_mentions,
                 }))
             })
         }
@@ -101,64 +134,52 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
     }
 }
 
-fn begin_group(caller: Caller, command: Command) -> Result<BoxFuture<'static, Done>, Reject> {
+fn begin_change(caller: Caller, command: Command) -> Result<BoxFuture<'static, Done>, Reject> {
+    let (conversation, seq, change) = match command {
+        Command::RecallMessage(recall) => {
+            let conversation = native::conversation_id(&recall.conversation)?;
+            (conversation, recall.seq, Change::Recall)
+        }
+        Command::EditMessage(edit) => native::edit(edit)?,
+        Command::UpdateExpansion(update) => native::expand(update)?,
+        Command::React(react) => native::react(react)?,
+        _ => return Err(Code::Internal.into()),
+    };
     let Caller {
         engine, app, user, ..
     } = caller;
-    let by = By::User(user.clone());
+    run(async move {
+        let changed = engine
+            .change_message(app, By::User(user), &conversation, seq, change)
+            .await?;
+        Ok(Answer::MessageChanged(native::message_changed(&changed)))
+    })
+}
+
+fn begin_reading_changes(
+    caller: Caller,
+    command: Command,
+) -> Result<BoxFuture<'static, Done>, Reject> {
+    let Caller {
+        engine, app, user, ..
+    } = caller;
     match command {
-        Command::CreateGroup(create) => {
-            let (id, members) = native::new_group(&create)?;
+        Command::PullChanges(pull) => {
+            let (conversation, from_rev, limit) = native::pull_changes(&pull)?;
             run(async move {
-                let group = engine
-                    .create_group(app, by, id, &create.name, &user, &members)
+                let page = engine
+                    .pull_changes(app, Some(&user), &conversation, from_rev, limit)
                     .await?;
-                Ok(Answer::Group(native::group(group)))
+                Ok(Answer::Changes(native::change_page(&page)))
             })
         }
-        Command::AddGroupMembers(add) => {
-            let id = native::group_id(&add.group_id)?;
-            let users = native::user_list(&add.members)?;
+        Command::GetMessages(get) => {
+            let conversation = native::conversation_id(&get.conversation)?;
             run(async move {
-                let group = engine.add_members(app, by, &id, &users).await?;
-                Ok(Answer::Group(native::group(group)))
-            })
-        }
-        Command::RemoveGroupMembers(remove) => {
-            let id = native::group_id(&remove.group_id)?;
-            let users = native::user_list(&remove.members)?;
-            run(async move {
-                let group = engine.remove_members(app, by, &id, &users).await?;
-                Ok(Answer::Group(native::group(group)))
-            })
-        }
-        Command::QuitGroup(quit) => {
-            let id = native::group_id(&quit.group_id)?;
-            run(async move {
-                engine.quit_group(app, &user, &id).await?;
-                Ok(Answer::Done(wire::Done {}))
-            })
-        }
-        Command::DismissGroup(dismiss) => {
-            let id = native::group_id(&dismiss.group_id)?;
-            run(async move {
-                engine.dismiss_group(app, by, &id).await?;
-                Ok(Answer::Done(wire::Done {}))
-            })
-        }
-        Command::GetGroup(get) => {
-            let id = native::group_id(&get.group_id)?;
-            run(async move {
-                let group = engine.group(app, by, &id).await?;
-                Ok(Answer::Group(native::group(group)))
-            })
-        }
-        Command::ListGroupMembers(list) => {
-            let id = native::group_id(&list.group_id)?;
-            let limit = native::member_page_limit(&list)?;
-            run(async move {
-                let page = engine.members(app, by, &id, &list.cursor, limit).await?;
-                Ok(Answer::GroupMembers(native::member_page(page)))
+                let messages = engine
+                    .messages(app, Some(&user), &conversation, &get.seqs)
+                    .await?;
+                Ok(Answer::MessageList(native::message_list(&messages)))
             })
         }
         _ => Err(Code::Internal.into()),

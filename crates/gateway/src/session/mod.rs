@@ -17,10 +17,13 @@
 
 mod command;
 mod enter;
+mod group;
 mod handler;
 mod machine;
 mod outbox;
+mod own_view;
 mod rate;
+mod receipt;
 
 pub use handler::{Frame, Handler};
 pub use machine::{Context, Session};

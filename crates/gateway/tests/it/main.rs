@@ -15,11 +15,14 @@
 )]
 
 mod broken_peers;
+mod changes;
 mod chat;
 mod conformance;
 mod fuzz;
+mod groups;
 mod library;
 mod outbox;
+mod own_view;
 mod pipe;
 mod random;
 mod server;

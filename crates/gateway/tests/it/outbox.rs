@@ -34,6 +34,7 @@ fn event(n: u64) -> Arc<Event> {
         conversation: "g/some-conversation".into(),
         read_seq: n,
         unread: 0,
+        unread_mentions: 0,
     })
 }
 
@@ -199,6 +200,7 @@ fn an_event_larger_than_the_queue_is_pulled() {
         conversation: "x".repeat(BYTES_MAX).into(),
         read_seq: 1,
         unread: 0,
+        unread_mentions: 0,
     }));
     outbox.flush();
     assert_eq!(all(&pipe), [Got::Check]);

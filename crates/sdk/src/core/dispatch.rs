@@ -70,6 +70,7 @@ impl ClientCore {
                 content: Some(entry.outgoing.content.clone().into()),
                 first_try_time: entry.outgoing.first_try.0,
                 read_up_to: entry.outgoing.read_up_to,
+                ..Default::default()
             };
             let until = self.now.plus_ms(SEND_TIMEOUT_MS);
             self.submit(What::Send(key), until, Command::SendMessage(send));
@@ -203,6 +204,7 @@ impl ClientCore {
             Item::Read(push) => self.read(push),
             Item::Conversation(push) => self.conversation(push),
             Item::Check(_) => self.sync.want(),
+            Item::Change(_) | Item::Receipt(_) | Item::Deleted(_) | Item::JoinRequest(_) => {}
         }
         Ok(())
     }

@@ -318,6 +318,7 @@ pub(crate) fn message(conversation: &str, seq: u64) -> wire::Message {
             body: Bytes::from(format!("text {seq}")),
         }),
         counted: true,
+        ..Default::default()
     }
 }
 
