@@ -36,7 +36,8 @@ impl Machine {
 fn broadcasters() -> Vec<Handle> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let start = |number: usize| {
-        let runtime = Builder::new_current_thread().build().ok()?;
+        // With timers, so that whatever runs there may sleep.
+        let runtime = Builder::new_current_thread().enable_time().build().ok()?;
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name(format!("anser-broad-{number}"));
         // It lives as long as the process, which ends without waiting for it.

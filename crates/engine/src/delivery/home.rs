@@ -3,7 +3,7 @@
 //! It is built from what the nodes of the sessions say and can be rebuilt from it at any time:
 //! the session nodes are the truth.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,7 +40,28 @@ pub(crate) struct Home {
     /// Of each stripe of users: moves whenever a session in it comes or goes.
     generations: [AtomicU64; STRIPES],
     /// What tells of an end may overtake what tells of the beginning.
-    gone: Mutex<VecDeque<SessionId>>,
+    gone: Mutex<Gone>,
+}
+
+/// Sessions reported gone, the oldest first, and the same to look one up at every login.
+#[derive(Default)]
+struct Gone {
+    order: VecDeque<SessionId>,
+    ids: BTreeSet<SessionId>,
+}
+
+impl Gone {
+    fn remember(&mut self, id: SessionId) {
+        if !self.ids.insert(id) {
+            return;
+        }
+        self.order.push_back(id);
+        if self.order.len() > GONE_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
 }
 
 fn facts(session: &SessionInfo) -> LoginFacts<'_> {
@@ -84,7 +105,7 @@ impl Home {
             *known = new;
             return Vec::new();
         }
-        if self.gone.lock().contains(&new.info.id) {
+        if self.gone.lock().ids.contains(&new.info.id) {
             return Vec::new();
         }
         if sessions
@@ -123,11 +144,7 @@ impl Home {
             }
         }
         if !known {
-            let mut gone = self.gone.lock();
-            if gone.len() >= GONE_MAX {
-                gone.pop_front();
-            }
-            gone.push_back(id);
+            self.gone.lock().remember(id);
         }
     }
 
