@@ -9,6 +9,7 @@
 //! system call and no task switch. Only when the wire is full does the connection's task take over:
 //! the outbox is then *blocked*, flushes do nothing, and the task goes on once the wire is
 //! writable. What gathers meanwhile leaves in one vectored write.
+//! `deliver`, for large audiences, writes past an empty queue and queues only what is left over.
 //!
 //! **Bounds.** Events are bounded in bytes. When the bound is passed, the client is too slow: all
 //! queued events are dropped, those that follow too, and once the queue has drained the client gets
