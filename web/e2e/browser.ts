@@ -80,6 +80,19 @@ export class Person {
       .click();
   }
 
+  /** Opens the menu of a message and picks an entry of it. */
+  async act(seq: number, entry: string): Promise<void> {
+    const message = this.page.locator(`[data-seq="${seq}"]`);
+    await message.getByRole("button", { name: "Message actions" }).click();
+    await message.getByRole("menuitem", { name: entry, exact: true }).click();
+  }
+
+  /** The same for the open conversation. */
+  async actOnConversation(entry: string): Promise<void> {
+    await this.page.getByRole("button", { name: "Conversation actions" }).click();
+    await this.page.getByRole("menuitem", { name: entry, exact: true }).click();
+  }
+
   async say(text: string): Promise<void> {
     await this.page.locator(".composer textarea").fill(text);
     await this.page.keyboard.press("Enter");

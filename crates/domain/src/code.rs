@@ -95,6 +95,8 @@ codes! {
     3014 AlreadyExists "ALREADY_EXISTS" "The id is taken." "Choose another id, or none."
     3015 GroupDismissed "GROUP_DISMISSED" "The group was dismissed." "Stop using it."
     3017 UserNotFound "USER_NOT_FOUND" "There is no such user in this app." "A user exists from the first token on."
+    3018 TooLate "TOO_LATE" "The time in which this was possible is over." "Tell the user."
+    3019 MessageRecalled "MESSAGE_RECALLED" "The message was taken back, or burned." "Drop its content."
     4000 Replaced "REPLACED" "Another device of the same platform signed in as this user." "Tell the user; connect again only when asked to."
     4001 SignedOut "SIGNED_OUT" "The server ended this user's session." "Tell the user; sign in anew."
     4002 LoggedOut "LOGGED_OUT" "The client logged out." "Nothing."

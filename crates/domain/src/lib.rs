@@ -6,6 +6,7 @@
 //! the engine the tables. Server and client SDK share this crate and nothing else, so what an id
 //! or a limit means cannot differ between them.
 
+pub mod change;
 pub mod code;
 pub mod conversation;
 pub mod group;
@@ -14,6 +15,7 @@ pub mod limits;
 pub mod login;
 pub mod message;
 pub mod position;
+pub mod settings;
 pub mod time;
 
 pub use code::{Code, Reject};

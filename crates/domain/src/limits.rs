@@ -16,6 +16,32 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 pub const FIRST_FRAME_BYTES_MAX: usize = 8 * 1024;
 /// Requests in one frame.
 pub const FRAME_REQUESTS_MAX: usize = 64;
+/// Users that a message mentions by name, or is for. (Each gets a row of their own.)
+pub const MENTIONS_MAX: usize = 100;
+/// See [`MENTIONS_MAX`].
+pub const TARGETS_MAX: usize = 100;
+/// How often a message is edited: each former content is kept.
+pub const EDITS_MAX: u32 = 1_000;
+/// Keys that one command puts into a message's expansion or removes.
+pub const EXPANSION_UPDATE_KEYS_MAX: usize = 20;
+/// Bytes of a key of an expansion.
+pub const EXPANSION_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a value of an expansion.
+pub const EXPANSION_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Keys of a message's expansion.
+pub const EXPANSION_KEYS_MAX: usize = 300;
+/// Bytes of all keys and values of a message's expansion: every change carries all of it.
+pub const EXPANSION_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a reaction.
+pub const REACTION_BYTES_MAX: usize = 64;
+/// Different reactions to a message.
+pub const REACTIONS_MAX: usize = 20;
+/// Reactions to a message, all users together: every change carries all of them, to everybody.
+pub const REACTION_USERS_MAX: usize = 500;
+/// How long the sender may take a message back, in seconds, unless the operator decides otherwise.
+pub const RECALL_SECONDS_DEFAULT: u64 = 120;
+/// How long the sender may edit a message, in seconds, unless the operator decides otherwise.
+pub const EDIT_SECONDS_DEFAULT: u64 = 86_400;
 /// Members of a group.
 pub const GROUP_MEMBERS_MAX: usize = 3_000;
 /// Bytes of a group's name.
@@ -37,6 +63,18 @@ pub const MEMBERS_PAGE_MAX: usize = 500;
 pub const MEMBERS_PAGE_DEFAULT: usize = 100;
 /// Conversations a client may have open in one sync.
 pub const SYNC_OPEN_MAX: usize = 20;
+/// Messages of a group, the newest of those just read, whose senders are told of it at once.
+pub const RECEIPT_SENDERS_MAX: usize = 100;
+/// Receipts, and readers, in a page.
+pub const RECEIPTS_PAGE_MAX: usize = 500;
+/// Receipts, and readers, in a page when the client does not say.
+pub const RECEIPTS_PAGE_DEFAULT: usize = 100;
+/// Marks of one user on one conversation.
+pub const MARKS_MAX: usize = 8;
+/// Bytes of a mark.
+pub const MARK_BYTES_MAX: usize = 32;
+/// Bytes of a draft: it is read with every page of the conversation list.
+pub const DRAFT_BYTES_MAX: usize = 4_096;
 /// Sessions of one user at a time, all devices and tabs.
 pub const SESSIONS_PER_USER_MAX: usize = 32;
 /// How long a retry of a send is recognised. Later it is refused with `STALE_SEND`.

@@ -1,10 +1,51 @@
 //! Appending: what a message gets when a conversation takes it, and what makes one acceptable.
 
 use crate::code::{Code, Reject};
+use crate::id::UserId;
 use crate::limits::{
-    CLIENT_MESSAGE_ID_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, IDEMPOTENCY_LIFE_MS, IDEMPOTENCY_MARGIN_MS,
+    CLIENT_MESSAGE_ID_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, IDEMPOTENCY_LIFE_MS,
+    IDEMPOTENCY_MARGIN_MS, MENTIONS_MAX, TARGETS_MAX,
 };
 use crate::time::Timestamp;
+
+/// Whom a message mentions.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+pub struct Mention {
+    /// Everybody who sees it.
+    pub all: bool,
+    /// These, if they see it.
+    pub users: Vec<UserId>,
+    /// The app may notify even those who do not want to be disturbed by this conversation.
+    pub overrides_mute: bool,
+}
+
+/// Is the mention acceptable by itself?
+pub fn check_mention(mention: Option<&Mention>) -> Result<(), Reject> {
+    match mention {
+        Some(mention) if mention.users.len() > MENTIONS_MAX => Err(Reject::new(
+            Code::InvalidRequest,
+            format!("a message mentions at most {MENTIONS_MAX} users"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Are these targets acceptable by themselves?
+pub fn check_targets(targets: &[UserId]) -> Result<(), Reject> {
+    if targets.len() > TARGETS_MAX {
+        return Err(Reject::new(
+            Code::InvalidRequest,
+            format!("a message has at most {TARGETS_MAX} targets"),
+        ));
+    }
+    Ok(())
+}
+
+/// May this user see a message with these targets? Without targets, everybody may.
+#[must_use]
+pub fn sees(user: &str, sender: &str, targets: &[UserId]) -> bool {
+    targets.is_empty() || user == sender || targets.iter().any(|target| target.as_str() == user)
+}
 
 /// The counters of a conversation, as far as appending moves them.
 #[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use anser_bus::{Bus, NodeId};
 use anser_domain::limits::{
     CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
-    TOKEN_LIFE_SECONDS_MAX,
+    RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX, TOKEN_LIFE_SECONDS_MAX,
 };
 use anser_domain::login::LoginPolicy;
+use anser_domain::settings::SettingsChange;
 use anser_domain::{
     AppId, Code, ConversationId, DeviceId, GroupId, Reject, UserId, message as rules,
 };
@@ -26,20 +27,21 @@ use crate::app::{AppInfo, Apps, Identity, NewApp, NewSecret, SecretKind, Token};
 use crate::cluster::{Cluster, wire};
 use crate::committer::Committer;
 use crate::conversation::{
-    Command, ConversationPage, ConversationView, ReadResult, Registry, view,
+    Command, ConversationPage, ConversationView, ReadResult, Registry, reading, view,
 };
 use crate::delivery::{FanOut, Home};
 use crate::env::Env;
 use crate::event::{Reply, SessionSink};
 use crate::forward::Forwards;
 use crate::group::{self, By, Group, GroupChange, GroupMemberPage};
-use crate::message::{MessagePage, PageRequest, SendMessage, history};
+use crate::message::{Deleted, Message, MessagePage, PageRequest, SendMessage, delete, history};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::receipt::{self, ReaderPage, ReadersOf, ReceiptPage};
 use crate::session::{Locals, NewSession, Opened, SessionId, SessionInfo};
 use crate::sync::{SyncRequest, SyncResult, device};
 use crate::tools::Tools;
-use crate::user::{self, Profile, User};
+use crate::user::{self, Profile, User, settings};
 use crate::{node, tables};
 
 /// What an operator decides.
@@ -52,6 +54,10 @@ pub struct Settings {
     pub login_policy: LoginPolicy,
     /// Seals secrets at rest. The same on all nodes, and kept outside of the store.
     pub installation_key: [u8; 32],
+    /// How long the sender may take a message back, in seconds.
+    pub recall_seconds: u64,
+    /// How long the sender may edit a message, in seconds; 0: never.
+    pub edit_seconds: u64,
 }
 
 /// What an engine is made of.
@@ -155,7 +161,7 @@ impl Engine {
         &self.core.tools.metrics
     }
 
-    fn check_running(&self) -> Result<(), Reject> {
+    pub(crate) fn check_running(&self) -> Result<(), Reject> {
         if self.core.stopping.load(Ordering::Relaxed) {
             Err(Code::ShuttingDown.into())
         } else {
@@ -322,15 +328,9 @@ impl Engine {
     /// calls; `reply` hears of each once it is durable, or refused. Never blocks.
     pub fn send(&self, message: SendMessage, reply: Reply) {
         let tools = &self.core.tools;
-        let checked = self.check_running().and_then(|()| {
-            rules::check_client_message_id(&message.client_message_id)?;
-            rules::check_content(
-                &message.content_type,
-                message.body.len(),
-                tools.settings.content_bytes_max,
-            )?;
-            rules::check_fresh(message.first_try, tools.env.now())
-        });
+        let checked = self
+            .check_running()
+            .and_then(|()| self.check_send(&message));
         if let Err(reject) = checked {
             return refuse(reply, reject);
         }
@@ -347,6 +347,20 @@ impl Engine {
             return actor.submit(Command::send(message, reply));
         }
         self.core.forwards.send(message, name, reply);
+    }
+
+    /// Is a message acceptable by itself?
+    pub fn check_send(&self, message: &SendMessage) -> Result<(), Reject> {
+        let (tools, options) = (&self.core.tools, &message.options);
+        rules::check_client_message_id(&message.client_message_id)?;
+        rules::check_content(
+            &message.content_type,
+            message.body.len(),
+            tools.settings.content_bytes_max,
+        )?;
+        rules::check_mention(options.mention.as_ref())?;
+        rules::check_targets(&options.targets)?;
+        rules::check_fresh(message.first_try, tools.env.now())
     }
 
     /// A page of messages. Without a `reader` it is the server API that asks, and sees all.
@@ -369,17 +383,179 @@ impl Engine {
         seq: u64,
     ) -> Result<ReadResult, Reject> {
         self.check_running()?;
-        let (tools, name) = (&self.core.tools, conversation.to_string());
-        let (result, moved) = view::mark_read(tools, app, user, conversation, &name, seq).await?;
+        let (outbox, name) = (&self.core.outbox, conversation.to_string());
+        let (result, moved) =
+            reading::mark_read(outbox, app, user, conversation, &name, seq).await?;
         if moved {
-            view::tell_read(tools, app, user, name.into(), result);
+            reading::tell_read(&self.core.tools, app, user, name.into(), result);
         }
         Ok(result)
     }
 
+    /// Everything up to `seq` has arrived on one of the user's devices. Reading implies it.
+    pub async fn mark_delivered(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        seq: u64,
+    ) -> Result<(), Reject> {
+        self.check_running()?;
+        receipt::mark_delivered(&self.core.tools, app, user, conversation, seq).await
+    }
+
+    /// Where the members of a conversation stand: those who moved since the version that an
+    /// earlier page gave, zero for all. `limit` 0 takes the default.
+    pub async fn receipts(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<ReceiptPage, Reject> {
+        let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
+        let tools = &self.core.tools;
+        receipt::list(tools, app, user, conversation, from_version, limit).await
+    }
+
+    /// Acknowledges messages, at most 100, to their senders. Those that did not ask for it, and
+    /// the user's own, are skipped.
+    pub async fn acknowledge(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<(), Reject> {
+        self.check_running()?;
+        receipt::acknowledge(&self.core.tools, app, user, conversation, seqs).await
+    }
+
+    /// Who has acknowledged a message whose sender asked for it; otherwise as
+    /// [`readers`](Self::readers).
+    pub async fn acknowledgers(
+        &self,
+        app: AppId,
+        by: Option<&UserId>,
+        conversation: &ConversationId,
+        seq: u64,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<ReaderPage, Reject> {
+        let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
+        let of = ReadersOf {
+            seq,
+            acknowledged: true,
+        };
+        receipt::readers(&self.core.tools, app, by, conversation, of, cursor, limit).await
+    }
+
+    /// Who has read a message, by user id. `by` must have sent it; the server API, `None`, sees
+    /// all. `limit` 0 takes the default.
+    pub async fn readers(
+        &self,
+        app: AppId,
+        by: Option<&UserId>,
+        conversation: &ConversationId,
+        seq: u64,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<ReaderPage, Reject> {
+        let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
+        let of = ReadersOf {
+            seq,
+            acknowledged: false,
+        };
+        receipt::readers(&self.core.tools, app, by, conversation, of, cursor, limit).await
+    }
+
+    /// Deletes messages, at most 100, for this user only, on all devices. What is not there for the
+    /// user is skipped.
+    pub async fn delete_messages(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<Deleted, Reject> {
+        self.check_running()?;
+        delete::delete(&self.core.outbox, app, user, conversation, seqs).await
+    }
+
+    /// What the user deleted in a conversation after a version, the oldest first. `limit` 0 takes
+    /// the default.
+    pub async fn deleted(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Deleted, Reject> {
+        let limit = page_limit(limit, PAGE_ITEMS_MAX, PAGE_ITEMS_MAX)?;
+        delete::pull(
+            &self.core.tools,
+            app,
+            user,
+            conversation,
+            from_version,
+            limit,
+        )
+        .await
+    }
+
+    /// Unread messages that mention the user, the oldest first, at most 100.
+    pub async fn mentions(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+    ) -> Result<Vec<Message>, Reject> {
+        view::mentions(&self.core.tools, app, user, conversation).await
+    }
+
+    /// Changes the user's own settings of a conversation, on all devices. `NOT_FOUND` if it is not
+    /// in the user's list.
+    pub async fn update_conversation(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        change: &SettingsChange,
+    ) -> Result<ConversationView, Reject> {
+        self.check_running()?;
+        settings::update(&self.core.tools, app, user, conversation, change).await
+    }
+
+    /// Takes a conversation out of the user's list until the next message; with its history, what
+    /// it has so far is deleted for the user.
+    pub async fn delete_conversation(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        with_history: bool,
+    ) -> Result<(), Reject> {
+        self.check_running()?;
+        settings::delete(&self.core.tools, app, user, conversation, with_history).await
+    }
+
+    /// Deletes everything up to a sequence for the user; zero, or above the head, is the head.
+    pub async fn clear_history(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+        up_to: u64,
+    ) -> Result<ConversationView, Reject> {
+        self.check_running()?;
+        settings::clear(&self.core.tools, app, user, conversation, up_to).await
+    }
+
     // ───────────── conversations and sync ─────────────
 
-    /// A page of the user's conversations, newest activity first. `limit` 0 takes the default.
+    /// A page of the user's conversations, pinned ones first, then newest activity. `limit` 0 takes the default.
     pub async fn conversations(
         &self,
         app: AppId,
@@ -546,7 +722,7 @@ impl Engine {
     }
 }
 
-fn page_limit(asked: usize, default: usize, max: usize) -> Result<usize, Reject> {
+pub(crate) fn page_limit(asked: usize, default: usize, max: usize) -> Result<usize, Reject> {
     match asked {
         0 => Ok(default),
         limit if limit <= max => Ok(limit),

@@ -11,7 +11,8 @@ use anser_domain::Reject;
 use bytes::Bytes;
 
 use crate::conversation::ConversationView;
-use crate::message::{Message, SendResult};
+use crate::message::{Deleted, Message, SendResult};
+use crate::receipt::ReceiptNews;
 
 /// Something a session is told without having asked.
 #[derive(Clone, Debug)]
@@ -23,6 +24,13 @@ pub enum EventBody {
         /// The last sequence before it that the receiver may see.
         prev: u64,
     },
+    /// A message was changed.
+    Change {
+        /// As it is now.
+        message: Arc<Message>,
+        /// The conversation's `rev` before this change.
+        previous_rev: u64,
+    },
     /// The user's read position moved, on whichever device.
     Read {
         /// The conversation's name.
@@ -31,6 +39,8 @@ pub enum EventBody {
         read_seq: u64,
         /// What is unread beyond.
         unread: u64,
+        /// How much of that mentions the user.
+        unread_mentions: u64,
     },
     /// The user's row of a conversation changed.
     Conversation {
@@ -41,8 +51,20 @@ pub enum EventBody {
         /// And before it.
         feed_previous: u64,
     },
+    /// The user deleted messages for themself, on whichever device.
+    Deleted(Deleted),
+    /// Others in the conversation moved.
+    Receipts(ReceiptNews),
     /// Pushes may have been lost: the device must sync.
     Check,
+}
+
+impl EventBody {
+    /// May it be dropped without anybody missing it?
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Message { message, .. } if message.seq == 0)
+    }
 }
 
 /// How many protocols can cache their encoding in an event.

@@ -25,10 +25,12 @@ pub mod message;
 mod metrics;
 mod node;
 mod outbox;
+pub mod receipt;
 pub mod session;
 pub mod sync;
 pub mod tables;
 mod tools;
+mod touch;
 pub mod user;
 
 pub use engine::{Engine, Parts, Settings};

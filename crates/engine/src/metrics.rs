@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub(crate) messages_appended: AtomicU64,
+    pub(crate) messages_changed: AtomicU64,
     pub(crate) sends_repeated: AtomicU64,
     pub(crate) sends_refused: AtomicU64,
     pub(crate) append_conflicts: AtomicU64,
@@ -29,6 +30,11 @@ impl Metrics {
                 "anser_messages_appended_total",
                 "Messages stored.",
                 &self.messages_appended,
+            ),
+            (
+                "anser_messages_changed_total",
+                "Changes of messages stored.",
+                &self.messages_changed,
             ),
             (
                 "anser_sends_repeated_total",

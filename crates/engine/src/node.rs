@@ -249,6 +249,11 @@ impl Engine {
                     .map_err(|_| Reject::from(Code::ShuttingDown))??;
                 Ok(Response::Group(wire::group(&group)))
             }
+            Request::ChangeMessage(change) => {
+                let (id, wanted) = wire::change_message_from(change)?;
+                let changed = self.change_here(&id, wanted).await?;
+                Ok(Response::MessageChanged(wire::message_changed(&changed)))
+            }
             Request::Register(it) => {
                 let info = wire::session_from(it.session.ok_or_else(wire::garbled)?)?;
                 self.register_here(AppId(it.app), &wire::user_from(&it.user)?, info, it.moving);

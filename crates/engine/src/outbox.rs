@@ -20,19 +20,17 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use stored::outbox_row::Effect;
 
-use crate::delivery::Burst;
 use crate::fault;
 use crate::metrics::count;
-use crate::tables::{self, UserKeys};
+use crate::tables;
 use crate::tools::Tools;
-use crate::user::inbox_changed;
+use crate::touch::{self, Touches};
+use crate::user::inbox;
 
 /// Effects carried out at a time; the rest waits in the store.
 const RUNNING_MAX: usize = 64;
 /// Users of one effect served at a time: enough to share a commit.
 const USERS_AT_ONCE: usize = 128;
-/// Times an inbox is tried again after somebody else changed it.
-const TRIES_MAX: u32 = 32;
 /// Rows read from a shard at a time.
 const ROWS_AT_ONCE: usize = 64;
 
@@ -41,6 +39,7 @@ struct Inner {
     running: AtomicUsize,
     /// Shards with rows that nobody works on.
     left: Mutex<BTreeSet<u16>>,
+    touches: Touches,
 }
 
 /// A handle on the outbox.
@@ -53,7 +52,16 @@ impl Outbox {
             tools,
             running: AtomicUsize::new(0),
             left: Mutex::default(),
+            touches: Touches::default(),
         }))
+    }
+
+    pub(crate) fn tools(&self) -> &Arc<Tools> {
+        &self.0.tools
+    }
+
+    pub(crate) fn touches(&self) -> &Touches {
+        &self.0.touches
     }
 
     /// A row was just committed: carry it out now, or remember where it is.
@@ -118,25 +126,14 @@ impl Outbox {
     }
 
     /// Carries out one effect and deletes its row. `false`: it is left for later.
-    async fn run(&self, key: &Key, row: stored::OutboxRow) -> bool {
-        let Some(Effect::Inbox(effect)) = row.effect else {
-            tracing::error!("an outbox row of a newer release is left alone");
-            return false;
-        };
-        let app = AppId(effect.app);
-        let result = match self.inboxes(app, &effect).await {
-            Ok(()) => match self
-                .0
-                .tools
-                .committer
-                .commit(app, Unit::new().delete(key.clone()))
-                .await
-            {
-                Ok(Outcome::Committed) => Ok(()),
-                Ok(_) => Err(Reject::from(Code::Unavailable)),
-                Err(reject) => Err(reject),
-            },
-            Err(reject) => Err(reject),
+    pub(crate) async fn run(&self, key: &Key, row: stored::OutboxRow) -> bool {
+        let result = match &row.effect {
+            Some(Effect::Inbox(effect)) => self.follow(key, effect).await,
+            Some(Effect::Touch(effect)) => touch::carry_out(&self.0.tools, key, &row, effect).await,
+            None => {
+                tracing::error!("an outbox row of a newer release is left alone");
+                return false;
+            }
         };
         match result {
             Ok(()) => {
@@ -144,11 +141,22 @@ impl Outbox {
                 true
             }
             Err(reject) => {
-                tracing::warn!(%reject, conversation = effect.conversation, "an effect is put off");
+                tracing::warn!(%reject, ?key, "an effect is put off");
                 count(&self.0.tools.metrics.outbox_retried);
                 self.0.left.lock().insert(key.shard.0);
                 false
             }
+        }
+    }
+
+    /// Inbox rows follow a membership, then the effect's row goes.
+    async fn follow(&self, key: &Key, effect: &stored::InboxEffect) -> Result<(), Reject> {
+        let app = AppId(effect.app);
+        self.inboxes(app, effect).await?;
+        let unit = Unit::new().delete(key.clone());
+        match self.0.tools.committer.commit(app, unit).await? {
+            Outcome::Committed => Ok(()),
+            _ => Err(Code::Unavailable.into()),
         }
     }
 
@@ -168,69 +176,22 @@ impl Outbox {
         user: &str,
         effect: &stored::InboxEffect,
     ) -> Result<(), Reject> {
-        let (tools, keys) = (&self.0.tools, UserKeys::new(app, user));
-        for _ in 0..TRIES_MAX {
-            let read = tools
-                .store
-                .get_many(&[keys.inbox_head(), keys.inbox(&effect.conversation)])
-                .await;
-            let read = read.map_err(|e| fault::reject(&e))?;
-            let head: stored::InboxHead =
-                tables::decode_some(read[0].as_ref())?.unwrap_or_default();
-            let old: Option<stored::InboxRow> = tables::decode_some(read[1].as_ref())?;
-            if old
-                .as_ref()
-                .is_some_and(|old| old.member_version >= effect.member_version)
-            {
-                return Ok(());
+        let conversation = Arc::from(effect.conversation.as_str());
+        inbox::change(&self.0.tools, app, user, &conversation, |old| {
+            if old.is_some_and(|old| old.member_version >= effect.member_version) {
+                return Ok(None);
             }
-            // A clock that always moves, and never falls behind the wall's.
-            let version = (head.feed_version + 1).max(tools.env.now().0);
-            let row = stored::InboxRow {
+            Ok(Some(stored::InboxRow {
                 member: effect.member,
                 member_version: effect.member_version,
-                feed_version: version,
                 joined_time: effect.joined_time,
                 first_seq: effect.first_seq,
                 joined_ordinal: effect.joined_ordinal,
-            };
-            let mut unit = Unit::new()
-                .expect_unchanged(keys.inbox_head(), read[0].clone())
-                .put(
-                    keys.inbox_head(),
-                    tables::encode(&stored::InboxHead {
-                        feed_version: version,
-                    }),
-                )
-                .put(keys.inbox(&effect.conversation), tables::encode(&row))
-                .put(
-                    keys.inbox_feed(version),
-                    effect.conversation.clone().into_bytes(),
-                );
-            if let Some(old) = old {
-                unit = unit.delete(keys.inbox_feed(old.feed_version));
-            }
-            match tools.committer.commit(app, unit).await? {
-                Outcome::Committed => {
-                    let mut burst = Burst::default();
-                    let conversation = Arc::from(effect.conversation.as_str());
-                    inbox_changed(
-                        tools,
-                        app,
-                        user,
-                        &conversation,
-                        version,
-                        head.feed_version,
-                        &mut burst,
-                    )
-                    .await;
-                    burst.flush();
-                    return Ok(());
-                }
-                Outcome::Conflict | Outcome::Unknown(_) => {}
-                Outcome::Refused(error) => return Err(fault::reject(&error)),
-            }
-        }
-        Err(Code::Unavailable.into())
+                hidden: false,
+                ..old.cloned().unwrap_or_default()
+            }))
+        })
+        .await
+        .map(|_| ())
     }
 }

@@ -78,6 +78,7 @@ fn a_conversations_rows() {
             counted: true,
             content_type: "text".into(),
             content_body: "hello 你好".into(),
+            ..Default::default()
         },
     );
     check(
@@ -86,6 +87,7 @@ fn a_conversations_rows() {
             seq: 9,
             message_id: id(),
             time: 1_800_000_000_000,
+            ..Default::default()
         },
     );
     check(
@@ -103,6 +105,17 @@ fn a_conversations_rows() {
         &stored::Position {
             read_seq: 8,
             read_ordinal: 6,
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/position_with_receipts",
+        &stored::Position {
+            read_seq: 8,
+            read_ordinal: 6,
+            delivered_seq: 9,
+            receipt_version: 3_686_400_000_000_001,
+            deleted_version: 4,
         },
     );
     check(
@@ -112,6 +125,101 @@ fn a_conversations_rows() {
             operator: "alice".into(),
             users: vec!["bob".into(), "carol".into()],
             user_count: 2,
+        },
+    );
+}
+
+#[test]
+fn a_changed_message_and_its_rows() {
+    let mention = stored::Mention {
+        all: true,
+        users: vec!["bob".into()],
+        overrides_mute: true,
+    };
+    let state = stored::MessageState {
+        rev: 5,
+        time: 1_800_000_000_001,
+        recall: Some(stored::Recall {
+            operator: "alice".into(),
+            time: 1_800_000_000_001,
+            burned: true,
+        }),
+        edit: Some(stored::Edit {
+            operator: "alice".into(),
+            time: 1_800_000_000_000,
+            count: 2,
+        }),
+        expansion: vec![stored::Expansion {
+            key: "k".into(),
+            value: "v".into(),
+            user: "bob".into(),
+        }],
+        reactions: vec![stored::Reaction {
+            reaction: "雁".into(),
+            users: vec!["bob".into(), "carol".into()],
+        }],
+    };
+    check(
+        "stored/v1/message_changed",
+        &stored::Message {
+            message_id: id(),
+            sender: "alice".into(),
+            client_message_id: "c-1".into(),
+            time: 1_800_000_000_000,
+            ordinal: 7,
+            counted: true,
+            content_type: "text".into(),
+            content_body: "hello".into(),
+            mention: Some(mention.clone()),
+            targets: vec!["bob".into()],
+            burn_after_seconds: 30,
+            receipt_wanted: true,
+            state: Some(state),
+        },
+    );
+    check(
+        "stored/v1/head_changed",
+        &stored::Head {
+            seq: 9,
+            rev: 5,
+            rev_floor: 2,
+            targeted_tail: 1,
+            changed_time: 1_800_000_000_001,
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/sent_prev",
+        &stored::Sent {
+            seq: 9,
+            message_id: id(),
+            time: 1_800_000_000_000,
+            prev: 7,
+        },
+    );
+    check(
+        "stored/v1/edit_row",
+        &stored::EditRow {
+            content_body: "helo".into(),
+            mention: Some(mention),
+            operator: "alice".into(),
+            time: 1_800_000_000_000,
+            content_type: "text".into(),
+        },
+    );
+    check(
+        "stored/v1/recalled_row",
+        &stored::RecalledRow {
+            sender: "alice".into(),
+            counted: true,
+            targets: vec!["bob".into()],
+            ordinal: 7,
+        },
+    );
+    check(
+        "stored/v1/mention_row",
+        &stored::MentionRow {
+            sender: "alice".into(),
         },
     );
 }
@@ -133,6 +241,39 @@ fn a_users_rows() {
             joined_time: 1_700_000_000_000,
             first_seq: 5,
             joined_ordinal: 3,
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/inbox_row_with_settings",
+        &stored::InboxRow {
+            member: true,
+            member_version: 3,
+            feed_version: 1_800_000_000_001,
+            joined_time: 1_700_000_000_000,
+            first_seq: 5,
+            joined_ordinal: 3,
+            pinned: true,
+            muted: 1,
+            hidden: true,
+            hidden_seq: 9,
+            marks: vec!["work".into(), "家".into()],
+            draft: "dear".into(),
+            cleared_seq: 7,
+            cleared_ordinal: 6,
+        },
+    );
+    check(
+        "stored/v1/outbox_row_of_a_touch",
+        &stored::OutboxRow {
+            attempts: 1,
+            created_time: 1_700_000_000_000,
+            effect: Some(stored::outbox_row::Effect::Touch(stored::TouchEffect {
+                app: 7,
+                user: "bob".into(),
+                conversation: "g/geese".into(),
+                nonce: 5,
+            })),
         },
     );
     check(
@@ -229,6 +370,7 @@ fn frames_of_clients_and_servers() {
                         }),
                         first_try_time: 1_800_000_000_000,
                         read_up_to: 8,
+                        ..Default::default()
                     }),
                 ),
             ],
@@ -246,6 +388,7 @@ fn frames_of_clients_and_servers() {
             body: "hello".into(),
         }),
         counted: true,
+        ..Default::default()
     };
     let error = client::Error {
         code: 3011,
@@ -262,6 +405,7 @@ fn frames_of_clients_and_servers() {
             conversation: "p/alice/bob".into(),
             read_seq: 9,
             unread: 0,
+            ..Default::default()
         }),
         Item::Check(client::CheckPush {}),
         Item::Response(client::Response {

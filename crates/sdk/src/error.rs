@@ -17,6 +17,9 @@ pub const MESSAGE_WEBSOCKET_DISCONNECTED: u32 = 510;
 /// Too much is waiting on this device; nothing was done.
 pub const CLIENT_QUEUE_FULL: u32 = 520;
 
+/// The local database failed: the disk is full or gone, or the file is damaged. The client stops.
+pub const STORAGE_FAILED: u32 = 530;
+
 /// A request, a connection or a conversation that failed.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Error {
@@ -40,7 +43,7 @@ impl Error {
         }
     }
 
-    fn local(code: u32, name: &'static str, message: &'static str) -> Self {
+    fn local(code: u32, name: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             name: name.into(),
@@ -68,6 +71,10 @@ impl Error {
         Self::local(CLIENT_QUEUE_FULL, "CLIENT_QUEUE_FULL", message)
     }
 
+    pub(crate) fn storage(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::local(STORAGE_FAILED, "STORAGE_FAILED", why)
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn action(&self) -> Action {
@@ -83,6 +90,12 @@ impl From<wire::Error> for Error {
             message: error.message.into(),
             retry_after_ms: error.retry_after_ms,
         }
+    }
+}
+
+impl From<crate::database::StorageError> for Error {
+    fn from(error: crate::database::StorageError) -> Self {
+        Self::storage(error.0)
     }
 }
 

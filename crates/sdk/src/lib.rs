@@ -7,10 +7,14 @@
 //!
 //! [`terminal`] (feature `terminal`) is a chat in a terminal, and an example of an application.
 //!
+//! [`database`] is what a device keeps: messages, the conversation list, drafts, sends that wait.
+//! In SQLite (feature `sqlite`, on by default) or in memory.
+//!
 //! The types an application meets are in [`model`], what can go wrong in [`error`], every number
 //! in [`limits`].
 
 pub mod core;
+pub mod database;
 #[cfg(feature = "tokio")]
 pub mod driver;
 pub mod error;
@@ -24,3 +28,8 @@ pub mod terminal;
 pub use driver::{Client, Events};
 pub use error::Error;
 pub use saved::SavedState;
+
+/// The examples of the guide.
+#[cfg(all(doctest, feature = "sqlite", feature = "tokio"))]
+#[doc = include_str!("../../../docs/guide/sdk-rust.md")]
+struct Guide;

@@ -21,6 +21,11 @@ pub struct SavedState {
     pub synced_time: u64,
     /// The conversations that are followed, each with the last sequence delivered.
     pub followed: BTreeMap<String, u64>,
+    /// Of followed conversations, up to where changes of messages were told. A conversation that
+    /// is missing has not said yet how many there were.
+    pub revs: BTreeMap<String, u64>,
+    /// Of followed conversations, up to where the user's own deletions were told.
+    pub deleted: BTreeMap<String, u64>,
 }
 
 impl SavedState {
@@ -29,9 +34,27 @@ impl SavedState {
         match event {
             Event::Followed { conversation, seq } => {
                 self.followed.insert(conversation.clone(), *seq);
+                self.revs.remove(conversation);
+                self.deleted.remove(conversation);
             }
             Event::Unfollowed { conversation, .. } => {
                 self.followed.remove(conversation);
+                self.revs.remove(conversation);
+                self.deleted.remove(conversation);
+            }
+            Event::Changes { conversation, rev } => {
+                if self.followed.contains_key(conversation) {
+                    self.revs.insert(conversation.clone(), *rev);
+                }
+            }
+            Event::Deleted {
+                conversation,
+                version,
+                ..
+            } => {
+                if self.followed.contains_key(conversation) {
+                    self.deleted.insert(conversation.clone(), *version);
+                }
             }
             Event::Message(message) => {
                 if let Some(seq) = self.followed.get_mut(&message.conversation) {
@@ -59,6 +82,8 @@ impl SavedState {
                     self.user_id.clear();
                     self.epoch = 0;
                     self.followed.clear();
+                    self.revs.clear();
+                    self.deleted.clear();
                 }
             }
             Event::Synced {
@@ -72,7 +97,12 @@ impl SavedState {
                 self.feed_version = *feed_version;
                 self.synced_time = *synced_time;
             }
-            Event::State(_) | Event::Read { .. } => {}
+            Event::State(_)
+            | Event::Read { .. }
+            | Event::Changed(_)
+            | Event::Transient(_)
+            | Event::Receipts { .. }
+            | Event::Queue(_) => {}
         }
     }
 }

@@ -10,7 +10,9 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anser_domain::limits::{CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX};
+use anser_domain::limits::{
+    CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX, EDIT_SECONDS_DEFAULT, RECALL_SECONDS_DEFAULT,
+};
 use anser_domain::login::LoginPolicy;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +111,10 @@ settings! {
     messages: MessagesConfig {
         /// Bytes of a message's content, type and body together; at most 131072.
         content_bytes_max: usize = CONTENT_BYTES_DEFAULT;
+        /// How long the sender may take a message back, in seconds.
+        recall_seconds: u64 = RECALL_SECONDS_DEFAULT;
+        /// How long the sender may edit a message, in seconds. 0: never.
+        edit_seconds: u64 = EDIT_SECONDS_DEFAULT;
         /// Which sessions of a user may live side by side: `one_per_platform` (one phone, one
         /// desktop, one mini program, any number of tabs), `one`, or `many`.
         login_policy: String = "one_per_platform".to_owned();

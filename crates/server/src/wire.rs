@@ -82,6 +82,8 @@ pub(crate) async fn wire(
         bus,
         settings: anser_engine::Settings {
             content_bytes_max: config.messages.content_bytes_max,
+            recall_seconds: config.messages.recall_seconds,
+            edit_seconds: config.messages.edit_seconds,
             login_policy: LoginPolicy::from_name(&config.messages.login_policy).unwrap_or_default(),
             installation_key,
         },

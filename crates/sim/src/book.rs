@@ -124,6 +124,7 @@ impl Book {
                 let chat = self.chat(&row.id);
                 chat.member = Some(row.member);
                 chat.head = chat.head.max(row.head_seq);
+                chat.read_seq = chat.read_seq.max(row.read_seq);
             }
             Event::Read {
                 conversation,
@@ -141,7 +142,14 @@ impl Book {
                     }
                 }
             }
-            Event::State(_) | Event::Synced { .. } => {}
+            Event::State(_)
+            | Event::Synced { .. }
+            | Event::Changed(_)
+            | Event::Changes { .. }
+            | Event::Transient(_)
+            | Event::Deleted { .. }
+            | Event::Receipts { .. }
+            | Event::Queue(_) => {}
         }
         Ok(())
     }

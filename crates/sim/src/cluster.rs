@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use anser_bus::{Hub, NodeId};
 use anser_domain::Code;
 use anser_domain::Reject;
+use anser_domain::limits::{EDIT_SECONDS_DEFAULT, RECALL_SECONDS_DEFAULT};
 use anser_domain::login::LoginPolicy;
 use anser_engine::{Engine, Env, Parts, Settings};
 use anser_gateway::limits::SessionSettings;
@@ -149,6 +150,8 @@ impl Cluster {
                 content_bytes_max: self.settings.content_bytes_max,
                 login_policy: LoginPolicy::OnePerPlatform,
                 installation_key: [7; 32],
+                recall_seconds: RECALL_SECONDS_DEFAULT,
+                edit_seconds: EDIT_SECONDS_DEFAULT,
             };
             let bus = self.hub.join(id);
             let parts = Parts {

@@ -358,6 +358,7 @@ impl Inner {
                     line.end.send(bytes.freeze());
                 }
             }
+            Output::Store(_) | Output::Confirm(_) => self.wrong("there is no database"),
             Output::Event(event) => self.event(this, event),
             Output::Done(ticket, result) => self.done(this, ticket, result),
         }

@@ -8,7 +8,7 @@ use anser_domain::code::Action;
 use anser_domain::{AppId, Code, ConversationId, DeviceId, GroupId, Reject, Timestamp, UserId};
 use anser_engine::Reply;
 use anser_engine::group::By;
-use anser_engine::message::{PageRequest, SendMessage, SendResult};
+use anser_engine::message::{PageRequest, SendMessage, SendOptions, SendResult};
 use anser_gateway::limits::{SendRate, SessionSettings};
 use futures::channel::oneshot;
 use parking_lot::Mutex;
@@ -594,6 +594,7 @@ impl Backend {
                     first_try: Timestamp(0),
                     read_up_to: 0,
                     session: None,
+                    options: SendOptions::default(),
                 }
             };
             let call = self.cluster.call(move |engine| {

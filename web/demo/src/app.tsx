@@ -58,6 +58,7 @@ function useClient(user: string | undefined): AnserClient | undefined {
     if (user === undefined) return;
     const fresh = new AnserClient({
       url: new URL("../v1/connect", document.baseURI).href,
+      user,
       token: () => demoToken(user),
       // A device per tab, as an identity is.
       storage: sessionStorage,
@@ -65,7 +66,7 @@ function useClient(user: string | undefined): AnserClient | undefined {
     setClient(fresh);
     void fresh.connect();
     return () => {
-      fresh.disconnect();
+      fresh.close();
       setClient(undefined);
     };
   }, [user]);

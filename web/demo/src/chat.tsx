@@ -6,6 +6,7 @@ import { ConnectionBanner } from "./connection-banner.js";
 import { useStore } from "./hooks.js";
 import { useWords } from "./i18n.js";
 import { introduce } from "./identity.js";
+import { useDelivering } from "./live.js";
 import { Goose } from "./logo.js";
 import { NewConversation } from "./new-conversation.js";
 import { Sidebar } from "./sidebar.js";
@@ -25,6 +26,8 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
   const rows = useStore(client.list);
   const [open, setOpen] = useState(() => openWith && privateWith(me, openWith));
   const [composing, setComposing] = useState(false);
+
+  useDelivering(client);
 
   const unread = rows.reduce((sum, row) => sum + row.unread, 0);
   useEffect(() => {

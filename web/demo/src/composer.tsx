@@ -8,13 +8,19 @@ const TEXT_BYTES_MAX = 3 * 1024 - "text".length;
 
 interface Props {
   label: string;
+  /** What was begun before. */
+  draft: string;
+  /** The text of a message that is being edited. */
+  editing: string | undefined;
   onSend(text: string): void;
+  onChange(text: string): void;
+  onCancel(): void;
 }
 
 /** Enter sends, Shift+Enter breaks the line; not while an input method is composing. */
-export function Composer({ label, onSend }: Props) {
+export function Composer({ label, draft, editing, onSend, onChange, onCancel }: Props) {
   const words = useWords();
-  const [text, setText] = useState("");
+  const [text, setText] = useState(editing ?? draft);
   const area = useRef<HTMLTextAreaElement>(null);
   const tooLarge = new TextEncoder().encode(text.trim()).length > TEXT_BYTES_MAX;
 
@@ -31,9 +37,11 @@ export function Composer({ label, onSend }: Props) {
     if (said === "" || tooLarge) return;
     onSend(said);
     setText("");
+    onChange("");
     area.current?.focus();
   };
   const key = (event: KeyboardEvent) => {
+    if (event.key === "Escape" && editing !== undefined) onCancel();
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
     send();
@@ -41,6 +49,14 @@ export function Composer({ label, onSend }: Props) {
 
   return (
     <form className="composer" onSubmit={send}>
+      {editing !== undefined && (
+        <p className="composer-editing">
+          {words.editing}
+          <button className="quiet" type="button" onClick={onCancel}>
+            {words.cancel}
+          </button>
+        </p>
+      )}
       {tooLarge && (
         <p className="problem" role="alert">
           {words.tooLarge}
@@ -54,13 +70,16 @@ export function Composer({ label, onSend }: Props) {
         placeholder={label}
         autoFocus={matchMedia("(hover: hover)").matches}
         enterKeyHint="send"
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => {
+          setText(event.target.value);
+          onChange(event.target.value);
+        }}
         onKeyDown={key}
       />
       <button
         className="composer-send"
         type="submit"
-        aria-label={words.send}
+        aria-label={editing === undefined ? words.send : words.save}
         disabled={text.trim() === "" || tooLarge}
       >
         <Icon name="send" />

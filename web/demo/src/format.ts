@@ -17,6 +17,7 @@ export function titleOf(id: string, name: string, me: string, words: Words): str
 /** One line for what a message says. */
 export function previewOf(message: Message, words: Words, me: string): string {
   if (message.notice) return noticeText(message, words, me);
+  if (message.state?.recall) return recallText(message, words, me);
   return message.text ?? words.unknownMessage(message.content.type);
 }
 
@@ -24,9 +25,25 @@ export function previewOfRow(row: Conversation, words: Words, me: string): strin
   const { newest } = row;
   if (!newest) return "";
   const said = previewOf(newest, words, me);
-  if (newest.notice) return said;
+  if (newest.notice || newest.state?.recall) return said;
   if (newest.sender === me) return `${words.you}: ${said}`;
   return row.id.startsWith("g/") ? `${newest.sender}: ${said}` : said;
+}
+
+export function recallText(message: Message, words: Words, me: string): string {
+  const operator = message.state?.recall?.operator ?? "";
+  return words.recalled(operator === me ? words.you : operator || words.somebody);
+}
+
+/** The members whom a text mentions: @name, and @all for everybody. */
+export function mentionIn(
+  text: string,
+  members: readonly string[],
+): { all: boolean; users: string[] } | undefined {
+  const names = [...text.matchAll(/@([^\s@,，.。!！?？:：]+)/gu)].map(([, name]) => name ?? "");
+  const all = names.includes("all") || names.includes("所有人");
+  const users = members.filter((member) => names.includes(member)).slice(0, 100);
+  return all || users.length > 0 ? { all, users } : undefined;
 }
 
 export function noticeText(message: Message, words: Words, me: string): string {

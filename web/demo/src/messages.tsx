@@ -1,12 +1,20 @@
 /** The messages of a conversation: newest at the bottom, older ones loaded on the way up. */
-import type { Message, Outgoing, Timeline, TimelineSnapshot } from "@anser-im/sdk";
+import type {
+  AnserClient,
+  Message,
+  Outgoing,
+  Receipt,
+  Timeline,
+  TimelineSnapshot,
+} from "@anser-im/sdk";
 import { Fragment, useContext, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import { Avatar } from "./avatar.js";
-import { clockTime, dayName, dayOf, noticeText } from "./format.js";
+import { clockTime, dayName, dayOf, noticeText, recallText } from "./format.js";
 import { useNow } from "./hooks.js";
 import { LanguageContext, useWords } from "./i18n.js";
 import { Icon } from "./icons.js";
+import { MessageMenu, Reactions } from "./message-menu.js";
 
 /** Messages of one sender within this time stand together, in milliseconds. */
 const TOGETHER_MS = 5 * 60_000;
@@ -21,9 +29,15 @@ interface Props {
   /** Messages above this were new when the conversation was opened. */
   readBefore: number | undefined;
   online: boolean;
+  client: AnserClient;
+  /** How far the others are. */
+  receipts: ReadonlyMap<string, Receipt>;
+  onEdit(message: Message): void;
+  onProblem(problem: string): void;
 }
 
-export function Messages({ me, title, timeline, shown, readBefore, online }: Props) {
+export function Messages(props: Props) {
+  const { me, title, timeline, shown, readBefore, online, client } = props;
   const words = useWords();
   const language = useContext(LanguageContext);
   const now = useNow(60_000);
@@ -71,6 +85,10 @@ export function Messages({ me, title, timeline, shown, readBefore, online }: Pro
                 <Entry
                   message={message}
                   me={me}
+                  client={client}
+                  receipts={props.receipts}
+                  onEdit={props.onEdit}
+                  onProblem={props.onProblem}
                   continues={!newDay && message.seq !== firstNew && together(before, message)}
                 />
               </Fragment>
@@ -103,39 +121,80 @@ export function Messages({ me, title, timeline, shown, readBefore, online }: Pro
 
 function together(before: Message | undefined, message: Message): boolean {
   if (!before || before.notice || message.notice) return false;
+  if (before.state?.recall || message.state?.recall) return false;
   return before.sender === message.sender && message.time - before.time < TOGETHER_MS;
 }
 
 interface EntryProps {
   message: Message;
   me: string;
+  client: AnserClient;
+  receipts: ReadonlyMap<string, Receipt>;
+  onEdit(message: Message): void;
+  onProblem(problem: string): void;
   continues: boolean;
 }
 
-function Entry({ message, me, continues }: EntryProps) {
+function Entry({ message, me, continues, client, receipts, onEdit, onProblem }: EntryProps) {
   const words = useWords();
   const language = useContext(LanguageContext);
   if (message.notice)
     return <li className="divider divider-notice">{noticeText(message, words, me)}</li>;
+  if (message.state?.recall) {
+    return (
+      <li className="divider divider-notice" data-recalled={message.seq}>
+        {recallText(message, words, me)}
+      </li>
+    );
+  }
   const mine = message.sender === me;
+  const menu = { me, client, message, onProblem };
   const classes = `message ${mine ? "message-mine" : "message-theirs"} ${continues ? "message-continues" : ""}`;
   return (
     <li className={classes} data-seq={message.seq}>
       {!mine && !continues && <Avatar name={message.sender} />}
       {!mine && !continues && <span className="message-sender">{message.sender}</span>}
       {mine && <span className="visually-hidden">{words.you}</span>}
-      <p className="bubble">{message.text ?? words.unknownMessage(message.content.type)}</p>
+      <span className="bubble-line">
+        <p className="bubble">{message.text ?? words.unknownMessage(message.content.type)}</p>
+        <MessageMenu {...menu} onEdit={onEdit} />
+      </span>
+      <Reactions {...menu} />
       <span className="message-foot">
+        {message.state?.edit && <span>{words.edited}</span>}
         <time dateTime={new Date(message.time).toISOString()}>
           {clockTime(message.time, language)}
         </time>
-        {mine && (
-          <span className="state" role="img" aria-label={words.sent} title={words.sent}>
-            <Icon name="check" />
-          </span>
-        )}
+        {mine && <Ticks message={message} me={me} receipts={receipts} />}
       </span>
     </li>
+  );
+}
+
+interface TicksProps {
+  message: Message;
+  me: string;
+  receipts: ReadonlyMap<string, Receipt>;
+}
+
+/** One tick: the server has it. Two: it arrived; two coloured ones: somebody has read it. */
+function Ticks({ message: { seq, conversation }, me, receipts }: TicksProps) {
+  const words = useWords();
+  const others = [...receipts.values()].filter(({ user }) => user !== me);
+  const readers = others.filter(({ readSeq }) => readSeq >= seq).length;
+  const arrived = others.some(({ deliveredSeq, readSeq }) => deliveredSeq >= seq || readSeq >= seq);
+  const group = conversation.startsWith("g/");
+  const readWord = group ? words.readBy(readers, others.length) : words.read;
+  const label = readers > 0 ? readWord : arrived ? words.delivered : words.sent;
+  return (
+    <span
+      className={readers > 0 ? "state state-read" : "state"}
+      role="img"
+      aria-label={label}
+      title={label}
+    >
+      <Icon name={arrived ? "checks" : "check"} />
+    </span>
   );
 }
 

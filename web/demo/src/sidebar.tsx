@@ -132,13 +132,38 @@ function Row({ row, me, now, current, onOpen }: RowProps) {
       onClick={onOpen}
     >
       <Avatar name={title} group={isGroup} />
-      <span className="row-title">{title}</span>
+      <span className="row-title">
+        {title}
+        {row.pinned && (
+          <span className="row-sign" role="img" aria-label={words.pinned}>
+            <Icon name="pin" />
+          </span>
+        )}
+        {row.muted !== "none" && (
+          <span className="row-sign" role="img" aria-label={words.muted}>
+            <Icon name="mute" />
+          </span>
+        )}
+      </span>
       <time className="row-time">{row.lastTime > 0 && shortTime(row.lastTime, now, language)}</time>
       <span className="row-preview">{previewOfRow(row, words, me)}</span>
-      {row.unread > 0 && (
-        <span className="badge" data-unread={row.unread}>
-          <span aria-hidden="true">{row.unread > 99 ? "99+" : row.unread}</span>
-          <span className="visually-hidden">{words.unread(row.unread)}</span>
+      {(row.unread > 0 || row.unreadMentions > 0) && (
+        <span className="badges">
+          {row.unreadMentions > 0 && (
+            <span className="badge badge-mention" data-mentions={row.unreadMentions}>
+              <span aria-hidden="true">@</span>
+              <span className="visually-hidden">{words.mentionsYou(row.unreadMentions)}</span>
+            </span>
+          )}
+          {row.unread > 0 && (
+            <span
+              className={row.muted === "none" ? "badge" : "badge badge-muted"}
+              data-unread={row.unread}
+            >
+              <span aria-hidden="true">{row.unread > 99 ? "99+" : row.unread}</span>
+              <span className="visually-hidden">{words.unread(row.unread)}</span>
+            </span>
+          )}
         </span>
       )}
     </button>

@@ -1,14 +1,16 @@
 /** One conversation: its head, its messages, and a place to write. */
-import { type AnserClient, type Timeline, parseConversation } from "@anser-im/sdk";
-import { useEffect, useState } from "react";
+import { type AnserClient, type Message, type Timeline, parseConversation } from "@anser-im/sdk";
+import { useEffect, useRef, useState } from "react";
 
 import { Avatar } from "./avatar.js";
 import { Composer } from "./composer.js";
-import { titleOf } from "./format.js";
+import { ConversationMenu } from "./conversation-menu.js";
+import { mentionIn, titleOf } from "./format.js";
 import { GroupDetails } from "./group-details.js";
 import { useConnection, useLooking, useStore } from "./hooks.js";
 import { useWords } from "./i18n.js";
 import { Icon } from "./icons.js";
+import { useReceipts, useTyping } from "./live.js";
 import { Messages } from "./messages.js";
 
 interface Props {
@@ -41,6 +43,10 @@ function OpenThread({
   const shown = useStore(timeline);
   const { state } = useConnection(client);
   const [details, setDetails] = useState(false);
+  const [editing, setEditing] = useState<Message>();
+  const [problem, setProblem] = useState<string>();
+  const { typing, tell } = useTyping(client, conversation);
+  const receipts = useReceipts(client, conversation, row !== undefined);
   // Where reading had stopped when the conversation was opened: the mark stays while it is open.
   const [readBefore] = useState(() => (row && row.unread > 0 ? row.readSeq : undefined));
 
@@ -53,6 +59,31 @@ function OpenThread({
   }, [client, conversation, looking, newest, unread]);
 
   const parsed = parseConversation(conversation);
+  const failed = (error: Error): void => setProblem(error.message);
+  const mention = async (text: string) => {
+    if (parsed.kind !== "group" || !text.includes("@")) return undefined;
+    const { members } = await client.groupMembers(parsed.group, { limit: 500 });
+    return mentionIn(
+      text,
+      members.map(({ userId }) => userId),
+    );
+  };
+  // One after the other, so that none overtakes another whose members are being looked up.
+  const sending = useRef(Promise.resolve());
+  const send = (text: string): void => {
+    sending.current = sending.current.then(() => sendNow(text)).catch(failed);
+  };
+  const sendNow = async (text: string): Promise<void> => {
+    setProblem(undefined);
+    if (editing) {
+      setEditing(undefined);
+      await client.edit(conversation, editing.seq, text, await mention(text));
+      return;
+    }
+    // Without a connection nobody is looked up; the message goes all the same.
+    const whom = await mention(text).catch(() => undefined);
+    timeline.send(text, whom ? { mention: whom } : {});
+  };
   const title = titleOf(conversation, row?.name ?? "", me, words);
   const member = row?.member ?? true;
   return (
@@ -68,6 +99,9 @@ function OpenThread({
         </button>
         <Avatar name={title} group={parsed.kind === "group"} />
         <h2>{title}</h2>
+        {row && (
+          <ConversationMenu client={client} row={row} onProblem={setProblem} onGone={onBack} />
+        )}
         {parsed.kind === "group" && member && (
           <button
             className="round"
@@ -87,9 +121,32 @@ function OpenThread({
         shown={shown}
         readBefore={readBefore}
         online={state === "connected"}
+        client={client}
+        receipts={receipts}
+        onEdit={setEditing}
+        onProblem={setProblem}
       />
+      <p className="typing" role="status">
+        {typing.length > 0 && words.typing(typing.join(words.listSeparator))}
+      </p>
+      {problem && (
+        <p className="problem" role="alert">
+          {problem}
+        </p>
+      )}
       {member ? (
-        <Composer label={words.writeTo(title)} onSend={(text) => timeline.send(text)} />
+        <Composer
+          key={editing?.seq}
+          label={words.writeTo(title)}
+          draft={client.local.draft(conversation)}
+          editing={editing?.text}
+          onSend={send}
+          onChange={(text) => {
+            if (!editing) client.local.setDraft(conversation, text);
+            if (text !== "") tell();
+          }}
+          onCancel={() => setEditing(undefined)}
+        />
       ) : (
         <p className="thread-left">{words.noLonger}</p>
       )}

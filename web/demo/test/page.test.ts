@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { Message } from "@anser-im/sdk";
+import type { Conversation, Message } from "@anser-im/sdk";
 
-import { noticeText, previewOfRow, titleOf } from "../src/format.js";
+import { mentionIn, noticeText, previewOf, previewOfRow, titleOf } from "../src/format.js";
 import { WORDS } from "../src/i18n.js";
 import { invitationLink, readInvitation, someoneElse, splitNames } from "../src/identity.js";
 
@@ -21,6 +21,11 @@ function message(change: Partial<Message>): Message {
     text: undefined,
     notice: undefined,
     counted: true,
+    mention: undefined,
+    targets: [],
+    burnAfterSeconds: 0,
+    receiptWanted: false,
+    state: undefined,
     ...change,
   };
 }
@@ -67,16 +72,24 @@ test("notices read as sentences, and long ones are cut", () => {
 });
 
 test("the preview says who, where it is not plain", () => {
-  const row = {
+  const row: Conversation = {
     id: "g/team",
     name: "Team",
     headSeq: 1,
     newest: message({ text: "hi" }),
     lastTime: 0,
     unread: 0,
+    unreadMentions: 0,
     readSeq: 0,
     firstSeq: 1,
+    rev: 0,
+    deletedVersion: 0,
     member: true,
+    pinned: false,
+    muted: "none",
+    hidden: false,
+    marks: [],
+    draft: "",
   };
   assert.equal(previewOfRow(row, en, "alice"), "bob: hi");
   assert.equal(previewOfRow(row, en, "bob"), "You: hi");
@@ -93,4 +106,21 @@ test("the preview says who, where it is not plain", () => {
 
 test("both languages say everything", () => {
   assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
+});
+
+test("mentions as people type them", () => {
+  const members = ["bob", "小林", "alice"];
+  assert.deepEqual(mentionIn("@bob, look", members), { all: false, users: ["bob"] });
+  assert.deepEqual(mentionIn("你好@小林，@所有人", members), { all: true, users: ["小林"] });
+  assert.deepEqual(mentionIn("@all!", members), { all: true, users: [] });
+  assert.equal(mentionIn("mail bob@example.org", members), undefined);
+  assert.equal(mentionIn("hello bob", members), undefined);
+});
+
+test("a message that was taken back says who did it, not what it said", () => {
+  const recall = { operator: "bob", time: 1, burned: false };
+  const none = { edit: undefined, expansion: [], reactions: [] };
+  const gone = message({ text: "secret", state: { rev: 1, time: 1, recall, ...none } });
+  assert.equal(previewOf(gone, en, "alice"), "bob took back a message");
+  assert.equal(previewOf(gone, zh, "bob"), "我撤回了一条消息");
 });

@@ -89,7 +89,7 @@ test("own devices: sends and reads reach the other one", async () => {
   assert.deepEqual(desk.texts(), ["hello", "from the phone"]);
   await until("unread", () => desk.client.list.get(talk)?.unread === 1);
   const read = await phone.client.markRead(talk, 2);
-  assert.deepEqual(read, { conversation: talk, readSeq: 2, unread: 0 });
+  assert.deepEqual(read, { conversation: talk, readSeq: 2, unread: 0, unreadMentions: 0 });
   await until("read elsewhere", () => desk.client.list.get(talk)?.unread === 0);
   for (const { client } of [phone, desk, gil]) client.disconnect();
 });

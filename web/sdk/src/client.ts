@@ -8,42 +8,33 @@
  */
 import { create } from "@bufbuild/protobuf";
 
+import { type Answer, type HistoryOptions, type Kind, Commands } from "./commands.js";
+import type { ConversationList } from "./conversation-list.js";
 import { Core, type CoreEffect } from "./core.js";
-import { AnserError, brokenProtocol, invalid, notReachable } from "./errors.js";
+import { AnserError, brokenProtocol, invalid, notReachable, overloaded } from "./errors.js";
 import { Emitter, type Listener } from "./emitter.js";
 import { type Environment, type Socket, type Transport, systemEnvironment } from "./environment.js";
-import {
-  AddGroupMembersSchema,
-  CreateGroupSchema,
-  DismissGroupSchema,
-  GetGroupSchema,
-  ListConversationsSchema,
-  ListGroupMembersSchema,
-  LogoutSchema,
-  MarkReadSchema,
-  PullMessagesSchema,
-  QuitGroupSchema,
-  RemoveGroupMembersSchema,
-  SendMessageSchema,
-} from "./gen/anser/client/v1/client_pb.js";
-import type { ConversationList } from "./conversation-list.js";
-import type { Job } from "./outbox.js";
+import { LogoutSchema, SendMessageSchema } from "./gen/anser/client/v1/client_pb.js";
+import { Local } from "./local.js";
+import { JOBS_MAX, type Job } from "./outbox.js";
+import { OutgoingMessages } from "./outgoing.js";
+import type { Database, Loaded, SavedOutgoing } from "./store/database.js";
+import { IndexedDatabase } from "./store/indexed.js";
+import { MemoryDatabase } from "./store/memory.js";
+import { type Locks, processLocks, webLocks } from "./store/tabs.js";
 import { Timeline } from "./timeline.js";
 import { webSocket } from "./transport.js";
 import type {
   ConnectionState,
-  Content,
-  ConversationPage,
   Events,
-  Group,
-  GroupMemberPage,
-  HistoryPage,
+  MentionOptions,
   Message,
   Platform,
-  ReadPosition,
   Sendable,
 } from "./types.js";
 import * as wire from "./wire.js";
+
+export type { HistoryOptions };
 
 /** Goes into Hello, for the operator's logs. */
 const CLIENT = "anser-web/0.1.0";
@@ -67,6 +58,15 @@ export interface ClientOptions {
   platform?: Platform;
   /** `localStorage` in browsers unless told. */
   storage?: Storage;
+  /**
+   * Who will sign in. In browsers it names the local database, which is opened at once and outlives
+   * the page; without it, messages are kept in memory only. A token of somebody else empties it.
+   */
+  user?: string;
+  /** Instead of the one that `user` names. */
+  database?: Database;
+  /** Among the clients that share `database`: Web Locks in browsers unless told. */
+  locks?: Locks;
   transport?: Transport;
   environment?: Environment;
 }
@@ -76,20 +76,23 @@ export interface SendOptions {
   clientMessageId?: string;
   /** The user has read up to here. */
   readUpTo?: number;
+  /** Whom it mentions: the user ids, or all. */
+  mention?: MentionOptions;
+  /** Only these members of the conversation, at most 100, and the sender see it. */
+  targets?: readonly string[];
+  /** Stored, but never unread for anybody. */
+  uncounted?: boolean;
+  /** Ask to be told who acknowledges it. */
+  receiptWanted?: boolean;
 }
 
-export interface HistoryOptions {
-  /** Messages below this sequence; without it and `after`: the newest. */
-  before?: number;
-  /** Messages above this sequence. */
-  after?: number;
-  /** 1–100; 50 unless told. */
-  limit?: number;
-}
-
-export class AnserClient {
+export class AnserClient extends Commands {
   /** The conversation list, kept up to date; with `subscribe` and `getSnapshot` for any framework. */
   readonly list: ConversationList;
+  /** What is kept on this device: messages, search, drafts. */
+  readonly local: Local;
+  /** Messages on their way, of all conversations. */
+  readonly outgoing = new OutgoingMessages();
   readonly #core: Core;
   readonly #environment: Environment;
   readonly #transport: Transport;
@@ -103,8 +106,10 @@ export class AnserClient {
   #cancelTimer: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
   #driving = false;
+  #lastOrder = 0;
 
   constructor(options: ClientOptions) {
+    super();
     const { token } = options;
     this.#environment = options.environment ?? systemEnvironment;
     this.#transport = options.transport ?? webSocket;
@@ -119,6 +124,7 @@ export class AnserClient {
     const { now, wallClock, random } = this.#environment;
     this.#core = new Core(identity, random, (time) => wallClock() + time - now(), wallClock());
     this.list = this.#core.list;
+    this.local = this.#openLocal(options);
   }
 
   /** The signed-in user; empty before the first connection. */
@@ -156,22 +162,35 @@ export class AnserClient {
     this.#unwatch ??= this.#environment.watchNetwork?.((hint) =>
       this.#input((now) => (hint === "up" ? this.#core.retryNow(now) : this.#core.probe(now))),
     );
-    this.#input((now) => this.#core.start(now));
+    this.#whenOpen(() => {
+      this.#input((now) => this.#core.start(now));
+      // What an earlier page left unsent, and what this one took over.
+      for (const saved of this.outgoing.waiting()) this.#transmit(saved);
+    });
     return connected;
   }
 
-  /** Ends the connection; whatever was not sent yet fails. `connect()` begins anew. */
+  /**
+   * Ends the connection; whatever was not sent yet fails. `connect()` begins anew. To let go of the
+   * local database as well, so that another client takes over, call `close()`.
+   */
   disconnect(): void {
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#input((now) => this.#core.stop(now));
   }
 
+  /** Ends the connection and lets go of the local database. This client is of no more use. */
+  close(): void {
+    this.disconnect();
+    this.local.close();
+  }
+
   /** Ends the session on the server, too: it is signed out at once, not after a silence. */
   async logout(): Promise<void> {
     try {
       if (this.state.state === "connected") {
-        await this.#ask("action", { case: "logout", value: create(LogoutSchema) }, "done");
+        await this.ask("action", { case: "logout", value: create(LogoutSchema) }, "done");
       }
     } catch {
       // Signed out or out of reach: either way there is nothing left to end.
@@ -194,41 +213,51 @@ export class AnserClient {
    * with the server's error when it refused.
    */
   send(conversation: string, sendable: Sendable, options: SendOptions = {}): Promise<Message> {
-    const content = wire.contentFrom(sendable);
-    const clientMessageId = options.clientMessageId ?? this.newMessageId();
-    const readUpTo = BigInt(options.readUpTo ?? 0);
-    return new Promise((resolve, reject) => {
-      const job: Job = {
-        kind: "message",
-        lane: conversation,
-        bytes: content.body.length,
-        command: (firstTry) => ({
-          case: "sendMessage",
-          value: create(SendMessageSchema, {
-            conversation,
-            clientMessageId,
-            content: { type: content.type, body: content.body },
-            firstTryTime: BigInt(firstTry),
-            readUpTo,
-          }),
-        }),
-        done: (result) => {
-          if (result.case !== "sendMessage") throw brokenProtocol("send was answered otherwise");
-          const { seq, messageId, time, prev } = result.value;
-          const message = this.#ownMessage(content, {
-            conversation,
-            clientMessageId,
-            seq: wire.safeNumber(seq),
-            id: messageId,
-            time: wire.safeNumber(time),
-          });
-          this.#core.stored(message, wire.safeNumber(prev));
-          resolve(message);
-        },
-        failed: reject,
-      };
-      this.#input((now) => this.#core.addMessage(job, now));
+    const { mention } = options;
+    const saved: SavedOutgoing = {
+      conversation,
+      clientMessageId: options.clientMessageId ?? this.newMessageId(),
+      content: wire.contentFrom(sendable),
+      readUpTo: options.readUpTo ?? 0,
+      mention: mention && wire.wholeMention(mention),
+      targets: [...(options.targets ?? [])],
+      uncounted: options.uncounted ?? false,
+      receiptWanted: options.receiptWanted ?? false,
+      order: this.#nextOrder(),
+      holder: this.local.holder,
+      createdTime: Math.round(this.#environment.wallClock()),
+      firstTry: undefined,
+      failed: undefined,
+    };
+    return this.#dispatch(saved);
+  }
+
+  /** Sends a message that failed again, with the same id: it can't be stored twice. */
+  resend(conversation: string, clientMessageId: string): Promise<Message> {
+    const saved = this.outgoing.saved(conversation, clientMessageId);
+    if (!saved?.failed) return Promise.reject(invalid(`${clientMessageId} did not fail`));
+    return this.#dispatch({ ...saved, order: this.#nextOrder(), failed: undefined });
+  }
+
+  /** Forgets a message that failed. */
+  discard(conversation: string, clientMessageId: string): void {
+    if (!this.outgoing.saved(conversation, clientMessageId)?.failed) return;
+    this.outgoing.remove(conversation, clientMessageId);
+    void this.local.write([{ remove: "outgoing", conversation, clientMessageId }]);
+  }
+
+  /**
+   * Sends what is worth something only now, such as that somebody is typing: to those who are
+   * connected, once or never. It is not stored, here or there, and never unread.
+   */
+  async sendTransient(conversation: string, sendable: Sendable): Promise<void> {
+    const value = create(SendMessageSchema, {
+      conversation,
+      clientMessageId: this.newMessageId(),
+      content: wire.contentTo(sendable),
+      transient: true,
     });
+    await this.ask("action", { case: "sendMessage", value }, "sendMessage", () => {});
   }
 
   /** An id for `clientMessageId`, for an application that stores a message before it sends it. */
@@ -236,113 +265,22 @@ export class AnserClient {
     return this.#environment.uniqueId();
   }
 
-  /** A page of a conversation: the newest, or those before or after a sequence. */
-  async history(conversation: string, options: HistoryOptions = {}): Promise<HistoryPage> {
-    const { before, after, limit = 50 } = options;
-    const value = create(PullMessagesSchema, {
-      conversation,
-      fromSeq: BigInt(after ?? before ?? 0),
-      descending: after === undefined,
-      limit,
-    });
-    // Nothing is below the first one; 0 would mean the newest.
-    if (after === undefined && before !== undefined && before <= 1) {
-      return { messages: [], more: false, headSeq: 0, firstSeq: 1 };
-    }
-    return this.#ask("question", { case: "pullMessages", value }, "messages", (result) => {
-      const page = wire.historyFrom(result);
-      if (before === undefined && after === undefined) {
-        this.#core.looked(conversation, page.headSeq);
-      }
-      return page;
-    });
-  }
-
-  /** Everything up to `seq` is read. Never moves back; other devices of the user hear of it. */
-  async markRead(conversation: string, seq: number): Promise<ReadPosition> {
-    const value = create(MarkReadSchema, { conversation, seq: BigInt(seq) });
-    return this.#ask("question", { case: "markRead", value }, "markRead", (result) => {
-      const readSeq = wire.safeNumber(result.readSeq);
-      const position = { conversation, readSeq, unread: wire.safeNumber(result.unread) };
-      this.#core.readUpTo(position);
-      return position;
-    });
-  }
-
-  /** A page of the conversation list as the server has it; `list` has it without asking. */
-  async conversations(
-    options: { cursor?: string; limit?: number } = {},
-  ): Promise<ConversationPage> {
-    const value = create(ListConversationsSchema, options);
-    const command = { case: "listConversations", value } as const;
-    return this.#ask("question", command, "conversations", (page) => ({
-      conversations: page.conversations.map(wire.conversationFrom),
-      cursor: page.cursor,
-    }));
-  }
-
   /** What a screen of one conversation needs: history, live messages and those being sent. */
   timeline(conversation: string): Timeline {
     return new Timeline(this, conversation);
   }
 
-  /** Creates a group with this user as its owner; without an id the server chooses one. */
-  async createGroup(options: {
-    name: string;
-    members?: readonly string[];
-    id?: string;
-  }): Promise<Group> {
-    const { name, members = [], id = "" } = options;
-    const value = create(CreateGroupSchema, { groupId: id, name, members: [...members] });
-    return this.#ask("action", { case: "createGroup", value }, "group", wire.groupFrom);
+  /** @internal */
+  protected override core(): Core {
+    return this.#core;
   }
 
-  async addGroupMembers(groupId: string, members: readonly string[]): Promise<Group> {
-    const value = create(AddGroupMembersSchema, { groupId, members: [...members] });
-    const command = { case: "addGroupMembers", value } as const;
-    return this.#ask("question", command, "group", wire.groupFrom);
-  }
-
-  async removeGroupMembers(groupId: string, members: readonly string[]): Promise<Group> {
-    const value = create(RemoveGroupMembersSchema, { groupId, members: [...members] });
-    const command = { case: "removeGroupMembers", value } as const;
-    return this.#ask("question", command, "group", wire.groupFrom);
-  }
-
-  async quitGroup(groupId: string): Promise<void> {
-    const value = create(QuitGroupSchema, { groupId });
-    await this.#ask("action", { case: "quitGroup", value }, "done");
-  }
-
-  /** The owner ends the group for everybody. */
-  async dismissGroup(groupId: string): Promise<void> {
-    const value = create(DismissGroupSchema, { groupId });
-    await this.#ask("action", { case: "dismissGroup", value }, "done");
-  }
-
-  async getGroup(groupId: string): Promise<Group> {
-    const value = create(GetGroupSchema, { groupId });
-    return this.#ask("question", { case: "getGroup", value }, "group", wire.groupFrom);
-  }
-
-  async groupMembers(
-    groupId: string,
-    options: { cursor?: string; limit?: number } = {},
-  ): Promise<GroupMemberPage> {
-    const value = create(ListGroupMembersSchema, { groupId, ...options });
-    const command = { case: "listGroupMembers", value } as const;
-    return this.#ask("question", command, "groupMembers", wire.membersFrom);
-  }
-
-  /**
-   * One request, one answer. Waits for a connection that is being made, up to 20 s. A `question`
-   * may be sent twice; an `action` is sent once, and fails when its answer was lost.
-   */
-  #ask<C extends wire.Result["case"], T = void>(
-    kind: "question" | "action",
+  /** @internal */
+  protected override ask<C extends wire.Result["case"], T = void>(
+    kind: Kind,
     command: wire.Command,
     expected: C,
-    convert?: (value: Extract<wire.Result, { case: C }>["value"] & object) => T,
+    convert?: (value: Answer<C>) => T,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       const done = (result: wire.Result): void => {
@@ -350,15 +288,126 @@ export class AnserClient {
         resolve(convert?.(result.value as never) as T);
       };
       const job: Job = { kind, command: () => command, done, failed: reject };
-      this.#input((now) => this.#core.add(job, now));
+      this.#whenOpen(() => this.#input((now) => this.#core.add(job, now)));
     });
   }
 
-  #ownMessage(
-    content: Content,
-    fields: Pick<Message, "conversation" | "clientMessageId" | "seq" | "id" | "time">,
-  ): Message {
-    return wire.makeMessage({ ...fields, sender: this.userId, counted: true }, content);
+  #nextOrder(): number {
+    this.#lastOrder = Math.max(this.#lastOrder + 1, this.#environment.wallClock() * 1000);
+    return this.#lastOrder;
+  }
+
+  /** Keeps a message, then sends it. */
+  #dispatch(saved: SavedOutgoing): Promise<Message> {
+    if (this.outgoing.pending >= JOBS_MAX) {
+      return Promise.reject(overloaded("too much is waiting to be sent"));
+    }
+    this.outgoing.put(saved, "storing");
+    const stored = this.local.write([{ put: "outgoing", outgoing: saved }]);
+    return new Promise((resolve, reject) => {
+      const go = (): void => {
+        this.outgoing.put(saved, "sending");
+        this.#transmit(saved, resolve, reject);
+      };
+      if (stored) void stored.then(go);
+      else go();
+    });
+  }
+
+  #transmit(
+    saved: SavedOutgoing,
+    resolve: (message: Message) => void = () => {},
+    reject: (error: AnserError) => void = () => {},
+  ): void {
+    const { conversation, clientMessageId } = saved;
+    this.outgoing.transmitting(saved);
+    let { firstTry } = saved;
+    const job: Job = {
+      kind: "message",
+      lane: conversation,
+      bytes: saved.content.body.length,
+      command: (now) => {
+        if (firstTry === undefined) {
+          firstTry = now;
+          void this.local.write([{ put: "outgoing", outgoing: { ...saved, firstTry } }]);
+        }
+        return { case: "sendMessage", value: wire.sendTo(saved, firstTry) };
+      },
+      done: (result) => {
+        if (result.case !== "sendMessage") throw brokenProtocol("send was answered otherwise");
+        const { seq, messageId, time, prev } = result.value;
+        const place = { seq: wire.safeNumber(seq), id: messageId, time: wire.safeNumber(time) };
+        const message = wire.ownMessage(saved, this.userId, place);
+        // It may have been pulled before this answer came.
+        if (this.#core.isPast(conversation, message.seq)) {
+          this.outgoing.remove(conversation, clientMessageId);
+        } else {
+          this.outgoing.sent(saved, message.seq);
+        }
+        void this.local.write([{ remove: "outgoing", conversation, clientMessageId }]);
+        this.#core.stored(message, wire.safeNumber(prev));
+        resolve(message);
+      },
+      failed: (error) => {
+        this.#failed({ ...saved, firstTry }, error);
+        reject(error);
+      },
+    };
+    this.#input((now) => this.#core.addMessage(job, now));
+  }
+
+  #failed(saved: SavedOutgoing, error: AnserError): void {
+    const forgotten = this.outgoing.failed(saved, error);
+    const failed = { code: error.code, name: error.codeName };
+    void this.local.write([
+      { put: "outgoing", outgoing: { ...saved, failed } },
+      ...forgotten.map(
+        ({ conversation, clientMessageId }) =>
+          ({ remove: "outgoing", conversation, clientMessageId }) as const,
+      ),
+    ]);
+  }
+
+  #openLocal(options: ClientOptions): Local {
+    const { host } = new URL(this.#url);
+    const name = `anser ${host} ${options.user ?? ""}`;
+    const locks = options.locks ?? webLocks();
+    const lost = (error: unknown): void => this.local.lost(error);
+    // Without locks, two tabs could not tell who of them writes.
+    const indexed = options.user !== undefined && locks && typeof indexedDB !== "undefined";
+    const database =
+      options.database ?? (indexed ? new IndexedDatabase(name, lost) : new MemoryDatabase());
+    const shared = options.database !== undefined || indexed;
+    const among = shared && locks ? locks : processLocks();
+    return new Local(database, name, this.#environment.uniqueId(), among, {
+      loaded: (loaded) => this.#loaded(loaded),
+      adopted: (outgoing) => this.#adopted(outgoing),
+      owned: () => this.#core.everything(),
+      failed: (error) => this.#emitter.emit("storage", error),
+    });
+  }
+
+  #loaded(loaded: Loaded): void {
+    this.#core.restore(loaded);
+    this.list.notify();
+  }
+
+  /** What a client that is gone was to send. */
+  #adopted(left: readonly SavedOutgoing[]): void {
+    for (const saved of left) {
+      const { failed } = saved;
+      this.#lastOrder = Math.max(this.#lastOrder, saved.order);
+      if (failed) this.outgoing.put(saved, "failed", new AnserError(failed.code, failed.name, ""));
+      else this.outgoing.put(saved, "sending");
+    }
+    if (this.state.state === "closed") return;
+    for (const saved of this.outgoing.waiting()) this.#transmit(saved);
+  }
+
+  /** At once, or when the local database is there. */
+  #whenOpen(run: () => void): void {
+    if (this.local.isOpen) run();
+    else void this.local.ready.then(run);
   }
 
   /** Tells the core what happened, and carries out what follows. */
@@ -381,7 +430,15 @@ export class AnserClient {
   #perform(effect: CoreEffect): void {
     switch (effect.do) {
       case "event":
+        this.#observe(effect);
         this.#emitter.emit(effect.name, effect.event);
+        break;
+      case "store":
+        void this.local.write(effect.changes);
+        break;
+      case "forget":
+        this.outgoing.clear();
+        this.local.clear();
         break;
       case "send":
         this.#socket?.send(effect.frame);
@@ -396,6 +453,12 @@ export class AnserClient {
         this.#open();
         break;
     }
+  }
+
+  /** What follows from an event for messages on their way. */
+  #observe(effect: CoreEffect & { do: "event" }): void {
+    if (effect.name === "message") this.outgoing.delivered(effect.event);
+    else if (effect.name === "skipped") this.outgoing.forgetSent(effect.event.conversation);
   }
 
   #closeSocket(): void {

@@ -7,6 +7,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 
+import { Ahead } from "./ahead.js";
 import { Connection, type Identity, type Phase } from "./connection.js";
 import { ConversationList } from "./conversation-list.js";
 import { AnserError, brokenProtocol, disconnected } from "./errors.js";
@@ -14,19 +15,41 @@ import {
   type Conversation as WireConversation,
   type ServerItem,
   type Sync,
+  ListMentionsSchema,
+  PullChangesSchema,
+  PullDeletedSchema,
   PullMessagesSchema,
 } from "./gen/anser/client/v1/client_pb.js";
 import { type Job, Outbox } from "./outbox.js";
+import { Repairs } from "./repairs.js";
+import type { Change, Loaded, SavedPosition } from "./store/database.js";
 import { Streams } from "./streams.js";
 import { Feed } from "./sync.js";
-import type { ConnectionState, Events, Message, ReadPosition } from "./types.js";
-import { conversationFrom, decodeFrame, messageFrom, safeNumber } from "./wire.js";
+import type {
+  ConnectionState,
+  Conversation,
+  Events,
+  HistoryPage,
+  Message,
+  ReadPosition,
+} from "./types.js";
+import { Versions } from "./versions.js";
+import {
+  conversationFrom,
+  decodeFrame,
+  messageFrom,
+  positionFrom,
+  receiptsFrom,
+  safeNumber,
+} from "./wire.js";
 
 /** Messages in one page of a pull: the most that a server gives. */
 const PULL_LIMIT = 100;
 /** Conversations that are caught up with after one sync; of the others, messages are skipped. */
 const CATCH_UPS_MAX = 100;
 
+/** Messages of a conversation that appears which are delivered; those before them are skipped. */
+export const NEW_WINDOW = 100;
 /** Messages held until the sync is complete; beyond, another sync brings them. */
 const EARLY_MAX = 200;
 
@@ -35,6 +58,10 @@ export type CoreEffect =
   | { readonly do: "open" }
   | { readonly do: "send"; readonly frame: Uint8Array }
   | { readonly do: "close" }
+  /** To be kept on this device. */
+  | { readonly do: "store"; readonly changes: readonly Change[] }
+  /** Another user signed in: nothing of the one before may stay. */
+  | { readonly do: "forget" }
   | {
       [K in keyof Events]: { readonly do: "event"; readonly name: K; readonly event: Events[K] };
     }[keyof Events];
@@ -44,14 +71,20 @@ export class Core {
   readonly #connection: Connection;
   readonly #outbox: Outbox;
   readonly #streams: Streams;
+  readonly #revs: Versions;
+  readonly #deletions: Versions;
+  readonly #repairs: Repairs;
+  readonly #ahead = new Ahead();
+  #changes: Change[] = [];
+  #savedFeed = "";
+  /** Conversations whose mentions are being counted. */
+  readonly #mentions = new Set<string>();
   #feed: Feed;
   #effects: CoreEffect[] = [];
   #userId = "";
   #sessionId = "";
-  /** Counts connections: an answer that belongs to an earlier one changes nothing. */
-  #generation = 0;
-  /** Rows of the running sync: newest message of each. */
-  readonly #newest = new Map<string, number>();
+  /** Rows of the running sync. */
+  readonly #rows = new Map<string, Conversation>();
   /** Messages of unknown conversations that came while a sync was running. */
   readonly #early: { readonly message: Message; readonly prev: number }[] = [];
   #state: ConnectionState = { state: "closed", error: undefined };
@@ -78,10 +111,23 @@ export class Core {
       },
       random,
     );
+    this.#repairs = new Repairs({
+      add: (job) => this.#outbox.add(job, this.#now),
+      restart: (error) => this.#connection.restart(error, this.#now),
+    });
     this.#streams = new Streams({
-      deliver: (message) => this.#deliver(message),
+      deliver: (message, from) => this.#deliver(message, from),
+      empty: (conversation, from, to) => this.#store({ put: "range", conversation, from, to }),
       skipped: (skipped) => this.#emit("skipped", skipped),
       pull: (conversation, from) => this.#pull(conversation, from),
+    });
+    this.#revs = new Versions({
+      pull: (conversation, from) => this.#pullChanges(conversation, from),
+      tooMany: (conversation) => this.#outdated(conversation),
+    });
+    this.#deletions = new Versions({
+      pull: (conversation, from) => this.#pullDeleted(conversation, from),
+      tooMany: (conversation) => this.#outdated(conversation),
     });
     this.#feed = this.#newFeed();
   }
@@ -105,9 +151,42 @@ export class Core {
 
   /** What is to be done, in order; forgets it. */
   take(): CoreEffect[] {
+    this.#saveState();
     const effects = this.#effects;
     this.#effects = [];
+    if (this.#changes.length > 0) effects.push({ do: "store", changes: this.#changes });
+    this.#changes = [];
     return effects;
+  }
+
+  /** What was kept on this device, before anything else happens. */
+  restore({ feed, conversations, positions }: Loaded): void {
+    if (!feed) return;
+    this.#userId = feed.userId;
+    this.#feed.restore(feed);
+    for (const row of conversations) this.list.restore(row);
+    for (const { conversation, position, rev, deletedVersion } of positions) {
+      this.#streams.seed(conversation, position);
+      this.#revs.seed(conversation, rev);
+      this.#deletions.seed(conversation, deletedVersion);
+    }
+    this.#streams.takeUnsaved();
+    this.#revs.takeUnsaved();
+    this.#deletions.takeUnsaved();
+    this.#savedFeed = JSON.stringify(this.#feed.saved);
+  }
+
+  /** All that only one client of a database writes. */
+  everything(): readonly Change[] {
+    const { saved } = this.#feed;
+    const rows = this.list.all().map((row): Change => ({ put: "conversation", row }));
+    const positions = this.#streams.known().map((conversation) => this.#position(conversation));
+    return [
+      { remove: "list" },
+      ...rows,
+      ...positions.map((position): Change => ({ put: "position", position })),
+      ...(saved ? [{ put: "feed", feed: { userId: this.#userId, ...saved } } as const] : []),
+    ];
   }
 
   start(now: number): void {
@@ -170,21 +249,45 @@ export class Core {
     else this.add(job, now);
   }
 
+  /** Was this message delivered, or passed over? */
+  isPast(conversation: string, seq: number): boolean {
+    return (this.#streams.position(conversation) ?? 0) >= seq;
+  }
+
   /** An own message was stored: it takes its place in the order. */
   stored(message: Message, prev: number): void {
     this.#streams.offerOwn(message, prev);
   }
 
-  /** A page from the newest message downwards was read. */
-  looked(conversation: string, head: number): void {
-    this.#streams.seed(conversation, head);
+  /** A page was read: every message between that the user may see is in it. */
+  looked(conversation: string, page: HistoryPage, from: number, to: number): void {
+    const { headSeq, rev, messages } = page;
+    if (to >= headSeq) this.#seed(conversation, headSeq, rev);
     this.#streams.use(conversation);
+    this.#revs.told(conversation, rev);
+    for (const message of messages) this.#store({ put: "message", message });
+    if (from <= to) this.#store({ put: "range", conversation, from, to });
   }
 
   /** The user's read position is here. */
   readUpTo(position: ReadPosition): void {
-    this.list.read(position);
-    this.#emit("read", position);
+    // What is older than what is known, as a push that was overtaken, tells nothing.
+    if (this.list.read(position)) this.#emit("read", position);
+  }
+
+  /** An own command changed a message; the change is pulled if its push does not come. */
+  changedOwn(conversation: string, rev: number): void {
+    this.#revs.told(conversation, rev);
+  }
+
+  /** A row that an own command changed. */
+  changedRow(wire: WireConversation): Conversation {
+    return this.#put(wire);
+  }
+
+  /** The user deleted messages on this device; they are pulled if their push does not come. */
+  deletedOwn(conversation: string, version: number): void {
+    this.#deletions.told(conversation, version);
   }
 
   #run(now: number, input: () => void): void {
@@ -217,7 +320,10 @@ export class Core {
 
   #entered(phase: Phase): void {
     if (phase.is === "waiting" || phase.is === "closed") {
-      this.#generation += 1;
+      this.#repairs.connectionLost();
+      this.#revs.connectionLost();
+      this.#deletions.connectionLost();
+      this.#mentions.clear();
       this.#streams.connectionLost();
       this.#feed.abandoned();
       this.#early.length = 0;
@@ -238,9 +344,12 @@ export class Core {
 
   #welcomed(userId: string, sessionId: string): void {
     if (this.#userId !== "" && this.#userId !== userId) {
+      this.#outbox.close(disconnected("another user signed in"));
       this.#feed = this.#newFeed();
-      this.#streams.forgetAll();
+      this.#forgetPositions();
       this.list.clear();
+      this.#changes = [];
+      this.#effects.push({ do: "forget" });
       this.#emit("reset", { epochChanged: true });
     }
     this.#userId = userId;
@@ -270,23 +379,37 @@ export class Core {
 
   #receivedItem(item: ServerItem["item"]): void {
     switch (item.case) {
-      case "message": {
-        this.#offer(messageFrom(item.value.message), safeNumber(item.value.prev));
+      case "message":
+        this.#receivedMessage(messageFrom(item.value.message), safeNumber(item.value.prev));
+        break;
+      case "change": {
+        const message = messageFrom(item.value.message);
+        const previous = safeNumber(item.value.previousRev);
+        const rev = message.state?.rev ?? 0;
+        if (this.#revs.follows(message.conversation, rev, previous)) this.#changed(message);
         break;
       }
-      case "read": {
-        const { conversation, readSeq, unread } = item.value;
-        this.readUpTo({ conversation, readSeq: safeNumber(readSeq), unread: safeNumber(unread) });
+      case "deleted": {
+        const { conversation } = item.value;
+        const version = safeNumber(item.value.deletedVersion);
+        const previous = safeNumber(item.value.deletedPrevious);
+        if (this.#deletions.follows(conversation, version, previous)) {
+          this.#deleted(conversation, item.value.seqs.map(safeNumber));
+        }
         break;
       }
+      case "read":
+        this.readUpTo(positionFrom(item.value.conversation, item.value));
+        break;
+      case "receipt":
+        this.#emit("receipts", receiptsFrom(item.value));
+        break;
       case "conversation": {
         const row = this.#put(item.value.conversation);
-        if (row.member) {
-          // A conversation that appears is news from its beginning. Before there was a sync it may
-          // be an old one; its newest message comes as a push.
-          const newest = row.newest ? row.newest.seq - 1 : row.headSeq;
-          this.#streams.seed(row.id, this.#feed.hasSynced ? row.firstSeq - 1 : newest);
-        }
+        if (row.member && this.#feed.hasSynced) this.#seedNew(row);
+        // Before there was a sync it may be an old one; its newest message comes as a push.
+        else if (row.member) this.#seed(row.id, (row.newest?.seq ?? row.headSeq + 1) - 1, row.rev);
+        this.#follow(row);
         this.#feed.pushed(item.value);
         break;
       }
@@ -296,6 +419,12 @@ export class Core {
       default:
       // An item younger than this client: whatever it says, old clients live without it.
     }
+  }
+
+  #receivedMessage(message: Message, prev: number): void {
+    // Without a sequence it was not stored: it has no place in the order, and comes once or never.
+    if (message.seq === 0) this.#emit("transient", message);
+    else this.#offer(message, prev);
   }
 
   #offer(message: Message, prev: number): void {
@@ -318,101 +447,235 @@ export class Core {
   #newFeed(): Feed {
     return new Feed({
       ask: (sync) => this.#sync(sync),
-      open: () => this.#streams.open(),
+      open: () =>
+        this.#streams.open().map(({ conversation, position }) => ({
+          conversation,
+          seq: BigInt(position),
+          rev: BigInt(this.#revs.version(conversation) ?? 0),
+        })),
       reset: (epochChanged) => {
         this.list.clear();
-        if (epochChanged) this.#streams.forgetAll();
+        if (epochChanged) this.#forgetPositions();
+        this.#store({ remove: epochChanged ? "synced" : "list" });
         this.#emit("reset", { epochChanged });
       },
       row: (row, first) => this.#syncedRow(row, first),
-      page: (page) => this.#streams.page(page, false),
+      page: (page) => {
+        this.#streams.page(page, false);
+        this.#revs.told(page.conversation, safeNumber(page.rev));
+      },
       complete: () => this.#synced(),
     });
+  }
+
+  #forgetPositions(): void {
+    this.#streams.forgetAll();
+    this.#revs.forgetAll();
+    this.#deletions.forgetAll();
+    this.#ahead.clear();
   }
 
   #syncedRow(wire: WireConversation, first: boolean): void {
     const row = this.#put(wire);
     if (!row.member) return;
-    // A conversation that appeared since the last sync is news from its beginning.
-    this.#streams.seed(row.id, first ? row.headSeq : row.firstSeq - 1, wire.rev);
-    if (row.newest) this.#newest.set(row.id, row.newest.seq);
+    if (first) this.#seed(row.id, row.headSeq, row.rev);
+    else this.#seedNew(row);
+    this.#rows.set(row.id, row);
   }
 
-  #put(wire: WireConversation | undefined): ReturnType<typeof conversationFrom> {
+  /** Follows a conversation from here on, unless it is followed. */
+  #seed(conversation: string, position: number, rev: number): void {
+    this.#streams.seed(conversation, position);
+    this.#revs.seed(conversation, rev);
+    this.#deletions.seed(conversation, this.list.get(conversation)?.deletedVersion ?? 0);
+  }
+
+  /** A conversation that appeared since the last sync: its newest messages are news. */
+  #seedNew({ id, firstSeq, headSeq, rev }: Conversation): void {
+    if (this.#streams.position(id) !== undefined) {
+      // Its first message came before its row, which tells where changes stand.
+      this.#seed(id, headSeq, rev);
+      return;
+    }
+    const from = Math.max(firstSeq - 1, headSeq - NEW_WINDOW, 0);
+    this.#seed(id, from, rev);
+    if (from < firstSeq) return;
+    const skipped = { conversation: id, fromSeq: firstSeq, toSeq: from };
+    this.#emit("skipped", { ...skipped, reason: "limit" });
+  }
+
+  /** A row tells how far changes and deletions go. */
+  #follow({ id, rev, deletedVersion }: Conversation): void {
+    this.#revs.told(id, rev);
+    this.#deletions.told(id, deletedVersion);
+  }
+
+  #put(wire: WireConversation | undefined): Conversation {
     const row = conversationFrom(wire);
+    const known = this.list.get(row.id);
     this.list.put(row);
-    if (!row.member) this.#streams.forget(row.id);
+    if (known && row.firstSeq > known.firstSeq) {
+      this.#store({ remove: "older", conversation: row.id, below: row.firstSeq });
+    }
+    if (!row.member) {
+      this.#streams.forget(row.id);
+      this.#revs.forget(row.id);
+      this.#deletions.forget(row.id);
+    }
     this.#emit("conversation", this.list.get(row.id) ?? row);
     return row;
   }
 
   #synced(): void {
     let left = CATCH_UPS_MAX;
-    for (const [conversation, newest] of this.#newest) {
-      const position = this.#streams.position(conversation);
-      if (position === undefined || position >= newest) continue;
-      if (left > 0) this.#streams.catchUp(conversation, newest);
-      else this.#streams.skipTo(conversation, newest);
+    for (const row of this.#rows.values()) {
+      const newest = row.newest?.seq ?? 0;
+      const behind = (this.#streams.position(row.id) ?? newest) < newest;
+      const changed = (this.#revs.version(row.id) ?? row.rev) < row.rev;
+      const deleted = (this.#deletions.version(row.id) ?? row.deletedVersion) < row.deletedVersion;
+      if (!behind && !changed && !deleted) continue;
       left -= 1;
+      if (left >= 0) {
+        this.#streams.catchUp(row.id, newest);
+        this.#follow(row);
+      } else {
+        this.#streams.skipTo(row.id, newest);
+        this.#revs.skipTo(row.id, row.rev);
+        this.#deletions.skipTo(row.id, row.deletedVersion);
+      }
     }
-    this.#newest.clear();
+    this.#rows.clear();
     for (const { message, prev } of this.#early.splice(0)) this.#streams.offer(message, prev);
     this.#emit("synced", undefined);
   }
 
   #sync(sync: Sync): void {
-    if (sync.cursor === "") this.#newest.clear();
-    const generation = this.#generation;
-    const job: Job = {
-      kind: "connection",
-      command: () => ({ case: "sync", value: sync }),
-      done: (result) => {
-        if (generation !== this.#generation) return;
-        if (result.case !== "sync") throw brokenProtocol(`sync was answered with ${result.case}`);
-        this.#feed.answered(result.value);
-      },
-      failed: (error) => {
-        if (generation !== this.#generation) return;
-        this.#feed.abandoned();
-        this.#unlessFinal(error);
-      },
-    };
-    this.#outbox.add(job, this.#now);
+    if (sync.cursor === "") this.#rows.clear();
+    this.#repairs.ask(
+      { case: "sync", value: sync },
+      "sync",
+      (result) => this.#feed.answered(result),
+      () => this.#feed.abandoned(),
+    );
   }
 
   #pull(conversation: string, from: number): void {
-    const generation = this.#generation;
-    const pull = create(PullMessagesSchema, {
+    const value = create(PullMessagesSchema, {
       conversation,
       fromSeq: BigInt(from),
       limit: PULL_LIMIT,
     });
-    const job: Job = {
-      kind: "connection",
-      command: () => ({ case: "pullMessages", value: pull }),
-      done: (result) => {
-        if (generation !== this.#generation) return;
-        if (result.case !== "messages") throw brokenProtocol(`a pull brought ${result.case}`);
-        this.#streams.page(result.value, true);
+    this.#repairs.ask(
+      { case: "pullMessages", value },
+      "messages",
+      (page) => {
+        this.#streams.page(page, true);
+        this.#revs.told(conversation, safeNumber(page.rev));
       },
-      failed: (error) => {
-        if (generation !== this.#generation) return;
-        const final = error.action === "give-up" && error.code >= 1000;
-        this.#streams.pullFailed(conversation, final);
-        this.#unlessFinal(error);
-      },
-    };
-    this.#outbox.add(job, this.#now);
+      (gone) => this.#streams.pullFailed(conversation, gone),
+    );
   }
 
-  /** What keeps this client complete failed though it was retried: begin anew. */
-  #unlessFinal(error: AnserError): void {
-    if (error.action !== "give-up" || error.code < 1000) this.#connection.restart(error, this.#now);
+  #pullChanges(conversation: string, from: number): void {
+    const fields = { conversation, fromRev: BigInt(from), limit: PULL_LIMIT };
+    this.#repairs.ask(
+      { case: "pullChanges", value: create(PullChangesSchema, fields) },
+      "changes",
+      (page) => {
+        // The server does not keep changes since then any more.
+        if (page.reset) this.#outdated(conversation);
+        for (const message of page.messages.map(messageFrom)) {
+          if ((message.state?.rev ?? 0) > from) this.#changed(message);
+        }
+        this.#revs.answered(conversation, safeNumber(page.rev), page.more);
+      },
+      (gone) => this.#revs.failed(conversation, gone),
+    );
   }
 
-  #deliver(message: Message): void {
+  #pullDeleted(conversation: string, from: number): void {
+    const fields = { conversation, fromVersion: BigInt(from), limit: PULL_LIMIT };
+    this.#repairs.ask(
+      { case: "pullDeleted", value: create(PullDeletedSchema, fields) },
+      "deleted",
+      (page) => {
+        if (page.seqs.length > 0) this.#deleted(conversation, page.seqs.map(safeNumber));
+        this.#deletions.answered(conversation, safeNumber(page.deletedVersion), page.more);
+      },
+      (gone) => this.#deletions.failed(conversation, gone),
+    );
+  }
+
+  /** Too much changed while nobody looked: what is kept of it is not to be trusted any more. */
+  #outdated(conversation: string): void {
+    this.#store({ remove: "history", conversation });
+    this.#emit("outdated", { conversation });
+  }
+
+  #deliver(pushed: Message, from: number): void {
+    const message = this.#ahead.latest(pushed);
+    const { conversation, seq } = message;
     this.list.message(message, this.#userId);
+    this.#store({ put: "message", message });
+    this.#store({ put: "range", conversation, from, to: seq });
     this.#emit("message", message);
+  }
+
+  #changed(message: Message): void {
+    const position = this.#streams.position(message.conversation);
+    // Its first state may still come, held back by a gap.
+    if (position !== undefined && message.seq > position) this.#ahead.keep(message);
+    if (this.list.changed(message, this.#userId)) this.#countMentions(message.conversation);
+    this.#store({ put: "message", message });
+    this.#emit("changed", message);
+  }
+
+  #deleted(conversation: string, seqs: readonly number[]): void {
+    this.#store({ remove: "messages", conversation, seqs });
+    this.#emit("deleted", { conversation, seqs });
+  }
+
+  /** Which of the unread messages mention the user can't be told from here. */
+  #countMentions(conversation: string): void {
+    if (this.#mentions.has(conversation)) return;
+    this.#mentions.add(conversation);
+    this.#repairs.ask(
+      { case: "listMentions", value: create(ListMentionsSchema, { conversation }) },
+      "messageList",
+      ({ messages }) => {
+        this.#mentions.delete(conversation);
+        this.list.mentioned(conversation, messages.length);
+      },
+      () => this.#mentions.delete(conversation),
+    );
+  }
+
+  #position(conversation: string): SavedPosition {
+    return {
+      conversation,
+      position: this.#streams.position(conversation) ?? 0,
+      rev: this.#revs.version(conversation) ?? 0,
+      deletedVersion: this.#deletions.version(conversation) ?? 0,
+    };
+  }
+
+  /** Rows, positions and feed as they are now, if they changed. */
+  #saveState(): void {
+    for (const row of this.list.takeUnsaved()) this.#store({ put: "conversation", row });
+    const moved = [this.#streams, this.#revs, this.#deletions].flatMap((one) => one.takeUnsaved());
+    for (const conversation of new Set(moved)) {
+      if (this.#streams.position(conversation) === undefined) continue;
+      this.#store({ put: "position", position: this.#position(conversation) });
+    }
+    const { saved } = this.#feed;
+    const state = JSON.stringify(saved);
+    if (!saved || state === this.#savedFeed) return;
+    this.#savedFeed = state;
+    this.#store({ put: "feed", feed: { userId: this.#userId, ...saved } });
+  }
+
+  #store(change: Change): void {
+    this.#changes.push(change);
   }
 
   #emit<K extends keyof Events>(name: K, event: Events[K]): void {

@@ -1,11 +1,6 @@
 /** Client of the Anser messaging server. Start with `AnserClient`. */
-export {
-  AnserClient,
-  type ClientOptions,
-  type HistoryOptions,
-  type SendOptions,
-  type Storage,
-} from "./client.js";
+export { AnserClient, type ClientOptions, type SendOptions, type Storage } from "./client.js";
+export type { HistoryOptions, PageOptions } from "./commands.js";
 export {
   group,
   parseConversation,
@@ -22,6 +17,12 @@ export {
   actionOf,
   type Action,
 } from "./errors.js";
-export type { Outgoing, Timeline, TimelineSnapshot } from "./timeline.js";
+export { LOCAL_DATABASE_FAILED, type Local } from "./local.js";
+export type { Outgoing, OutgoingMessages } from "./outgoing.js";
+export type * from "./store/database.js";
+export { IndexedDatabase } from "./store/indexed.js";
+export { MemoryDatabase } from "./store/memory.js";
+export { type Locks, processLocks, webLocks } from "./store/tabs.js";
+export type { Timeline, TimelineSnapshot } from "./timeline.js";
 export { webSocket } from "./transport.js";
 export type * from "./types.js";

@@ -3,8 +3,11 @@
  *
  * Rules, the same in every SDK of this server:
  *
- * - Jobs of one lane (a conversation) go out in the order in which they were added, each when the
- *   one before it is done, so that a retry never overtakes. Lanes don't wait for one another.
+ * - Jobs of one lane (a conversation) go out in the order in which they were added, several at a
+ *   time, and again in that order after a loss. One that is refused for now holds back what has
+ *   not gone out yet; until a job of the lane was answered well, there is one at a time, so that
+ *   a server in trouble is not asked to take things in the wrong order. Lanes don't wait for one
+ *   another.
  * - An answer is awaited for 10 s. Then the connection is taken for dead, and on the next one the
  *   job is sent once more, with the same ids. After another 10 s it fails with
  *   `SERVER_NOT_REACHABLE`. So does a job whose second connection was lost, too.
@@ -24,6 +27,10 @@ export const ANSWER_TIMEOUT_MS = 10_000;
 export const JOBS_MAX = 512;
 /** Jobs of one connection that may be unanswered. */
 const IN_FLIGHT_MAX = 64;
+/** Jobs of one lane that may be unanswered. */
+export const LANE_IN_FLIGHT_MAX = 16;
+/** Lanes remembered as going well; one that is forgotten begins with one job at a time. */
+const LANES_MAX = 256;
 /** Bytes of content waiting, all jobs together. */
 export const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -72,6 +79,8 @@ export class Outbox {
   readonly #random: () => number;
   #entries: Entry[] = [];
   readonly #inFlight = new Map<number, Entry>();
+  /** Lanes whose last answer on this connection was a good one; the oldest first. */
+  readonly #steady = new Set<string>();
   #bytes = 0;
 
   constructor(carrier: Carrier, random: () => number) {
@@ -109,12 +118,16 @@ export class Outbox {
 
   /** Sends what may be sent now. */
   pump(now: number): void {
-    const busy = new Set<string>();
+    /** What is ahead in each lane, unanswered. */
+    const ahead = new Map<string, number>();
     for (const entry of this.#entries) {
       const { lane } = entry.job;
-      const first = lane === undefined || !busy.has(lane);
-      if (lane !== undefined) busy.add(lane);
-      if (!first || entry.id !== undefined || entry.notBefore > now) continue;
+      const before = lane === undefined ? 0 : (ahead.get(lane) ?? 0);
+      const window = lane === undefined || this.#steady.has(lane) ? LANE_IN_FLIGHT_MAX : 1;
+      const waits = entry.id === undefined && (before >= window || entry.notBefore > now);
+      // What waits holds back what stands behind it.
+      if (lane !== undefined) ahead.set(lane, waits ? LANE_IN_FLIGHT_MAX : before + 1);
+      if (waits || entry.id !== undefined) continue;
       if (this.#inFlight.size >= IN_FLIGHT_MAX || !this.#transmit(entry, now)) return;
     }
   }
@@ -127,6 +140,7 @@ export class Outbox {
       this.#refused(entry, error, now);
     } else if (entry) {
       this.#remove(entry);
+      this.#wentWell(entry.job.lane);
       try {
         entry.job.done(result);
       } catch (error) {
@@ -140,6 +154,7 @@ export class Outbox {
 
   /** The connection is gone, and with it every answer that was awaited. */
   connectionLost(): void {
+    this.#steady.clear();
     for (const entry of [...this.#entries]) {
       const { kind } = entry.job;
       if (kind === "connection") {
@@ -202,8 +217,18 @@ export class Outbox {
     return true;
   }
 
+  #wentWell(lane: string | undefined): void {
+    if (lane === undefined || this.#steady.has(lane)) return;
+    this.#steady.add(lane);
+    const [oldest] = this.#steady;
+    if (this.#steady.size > LANES_MAX && oldest !== undefined) this.#steady.delete(oldest);
+  }
+
   #refused(entry: Entry, error: AnserError, now: number): void {
     this.#withdraw(entry);
+    if (entry.job.lane !== undefined && error.action !== "give-up") {
+      this.#steady.delete(entry.job.lane);
+    }
     entry.refusals += 1;
     const wait = backoff(entry.refusals, this.#random(), error.retryAfterMs);
     const end = entry.last ? entry.until : entry.until + ANSWER_TIMEOUT_MS;

@@ -27,7 +27,10 @@ const PULLS_MAX = 8;
 const OPEN_MAX = 20;
 
 export interface StreamsOut {
-  deliver(message: Message): void;
+  /** `from`: what the user may see from there up to the message is known. */
+  deliver(message: Message, from: number): void;
+  /** There is nothing between these two, both included, that the user may see. */
+  empty(conversation: string, from: number, to: number): void;
   skipped(skipped: Skipped): void;
   /** Ask for what comes after `from`; the answer comes back by `page` or `pullFailed`. */
   pull(conversation: string, from: number): void;
@@ -37,7 +40,6 @@ interface Stream {
   position: number;
   /** Where the position began: nothing up to here was delivered. */
   readonly seeded: number;
-  rev: bigint;
   /** Something was delivered or read here: worth naming in a sync. */
   used: boolean;
   gap: "none" | "queued" | "pulling";
@@ -51,6 +53,8 @@ export class Streams {
   readonly #out: StreamsOut;
   /** In the order of use. */
   readonly #streams = new Map<string, Stream>();
+  /** Positions that changed since they were taken for storing. */
+  readonly #unsaved = new Set<string>();
   readonly #queue: string[] = [];
   #pulling = 0;
 
@@ -67,7 +71,7 @@ export class Streams {
     const stream = this.#streams.get(message.conversation);
     // The row already had it when the position began, which therefore passed it over.
     const passedOver = stream && stream.position === stream.seeded && message.seq <= stream.seeded;
-    if (passedOver) this.#out.deliver(message);
+    if (passedOver) this.#out.deliver(message, message.seq);
     else this.offer(message, prev);
   }
 
@@ -91,12 +95,12 @@ export class Streams {
   }
 
   /** Gives a conversation a position unless it has one. */
-  seed(conversation: string, position: number, rev = 0n): void {
+  seed(conversation: string, position: number): void {
     if (this.#streams.has(conversation)) return;
+    this.#unsaved.add(conversation);
     this.#streams.set(conversation, {
       position,
       seeded: position,
-      rev,
       used: false,
       gap: "none",
       pulled: 0,
@@ -107,6 +111,19 @@ export class Streams {
       if (this.#streams.size <= POSITIONS_MAX) break;
       if (gap === "none") this.#streams.delete(oldest);
     }
+  }
+
+  /** Conversations whose position changed since the last call. */
+  takeUnsaved(): readonly string[] {
+    if (this.#unsaved.size === 0) return [];
+    const changed = [...this.#unsaved].filter((conversation) => this.#streams.has(conversation));
+    this.#unsaved.clear();
+    return changed;
+  }
+
+  /** All conversations that have a position. */
+  known(): readonly string[] {
+    return [...this.#streams.keys()];
   }
 
   /** The application looks at it: prefer it in the next sync. */
@@ -166,15 +183,15 @@ export class Streams {
   }
 
   /** What a sync names: the conversations used last. */
-  open(): { conversation: string; seq: bigint; rev: bigint }[] {
+  open(): { conversation: string; position: number }[] {
     return [...this.#streams]
       .filter(([, { used }]) => used)
       .slice(-OPEN_MAX)
-      .map(([conversation, { position, rev }]) => ({ conversation, seq: BigInt(position), rev }));
+      .map(([conversation, { position }]) => ({ conversation, position }));
   }
 
   #apply(stream: Stream, page: MessagePage): void {
-    const { messages, headSeq, firstSeq } = historyFrom(page);
+    const { messages, headSeq, firstSeq, nextSeq: next } = historyFrom(page);
     const before = stream.position;
     if (firstSeq - 1 > before && headSeq > before) {
       this.#skip(page.conversation, stream, firstSeq - 1, "retention");
@@ -186,11 +203,19 @@ export class Streams {
     }
     if (!page.more) {
       // Everything visible up to the head was in it, whatever the head itself is.
-      stream.position = Math.max(stream.position, headSeq);
-      stream.rev = page.rev;
-    } else if (messages.length === 0) {
-      // A server that promises more and gives nothing must not be asked for ever.
-      this.#skip(page.conversation, stream, headSeq, "limit");
+      if (headSeq > stream.position) {
+        this.#out.empty(page.conversation, stream.position + 1, headSeq);
+        this.#move(page.conversation, stream, headSeq);
+      }
+    } else {
+      // Up to where the next page starts, only others may see what is not here.
+      if (next > stream.position) {
+        this.#out.empty(page.conversation, stream.position + 1, next);
+        this.#move(page.conversation, stream, next);
+      } else if (messages.length === 0) {
+        // A server that promises more and gives nothing must not be asked for ever.
+        this.#skip(page.conversation, stream, headSeq, "limit");
+      }
     }
   }
 
@@ -220,14 +245,20 @@ export class Streams {
   }
 
   #deliver(stream: Stream, message: Message): void {
-    stream.position = message.seq;
-    this.#out.deliver(message);
+    const from = stream.position + 1;
+    this.#move(message.conversation, stream, message.seq);
+    this.#out.deliver(message, from);
+  }
+
+  #move(conversation: string, stream: Stream, position: number): void {
+    stream.position = position;
+    this.#unsaved.add(conversation);
   }
 
   #skip(conversation: string, stream: Stream, to: number, reason: Skipped["reason"]): void {
     if (to <= stream.position) return;
     this.#out.skipped({ conversation, fromSeq: stream.position + 1, toSeq: to, reason });
-    stream.position = to;
+    this.#move(conversation, stream, to);
   }
 
   #touch(conversation: string, stream: Stream): void {

@@ -62,6 +62,20 @@ export class Feed {
     return this.#syncedTime !== 0n || this.#version !== 0n;
   }
 
+  /** What a later client goes on from; `undefined` before the first complete sync. */
+  get saved(): { epoch: string; feedVersion: string; syncedTime: string } | undefined {
+    if (!this.hasSynced) return undefined;
+    const [epoch, feedVersion] = [String(this.#epoch), String(this.#version)];
+    return { epoch, feedVersion, syncedTime: String(this.#syncedTime) };
+  }
+
+  /** Goes on from there. */
+  restore(saved: { epoch: string; feedVersion: string; syncedTime: string }): void {
+    this.#epoch = BigInt(saved.epoch);
+    this.#version = BigInt(saved.feedVersion);
+    this.#syncedTime = BigInt(saved.syncedTime);
+  }
+
   get running(): boolean {
     return this.#running !== undefined;
   }

@@ -27,6 +27,73 @@ export interface Message {
   readonly notice: GroupNotice | undefined;
   /** Does it count as unread for those who did not send it? */
   readonly counted: boolean;
+  /** Whom it mentions. */
+  readonly mention: Mention | undefined;
+  /** Not empty: only these users, and the sender, can see it. */
+  readonly targets: readonly string[];
+  /** Deleted for both sides so many seconds after it was read; 0: it stays. */
+  readonly burnAfterSeconds: number;
+  /** The sender asked to be told who acknowledges it. */
+  readonly receiptWanted: boolean;
+  /** What happened to it since it was sent. */
+  readonly state: MessageState | undefined;
+}
+
+export interface Mention {
+  readonly all: boolean;
+  /** At most 100. */
+  readonly users: readonly string[];
+  /** The app may notify even those who don't want to be disturbed by this conversation. */
+  readonly overridesMute: boolean;
+}
+
+/** What `send` and `edit` take. */
+export interface MentionOptions {
+  all?: boolean;
+  users?: readonly string[];
+  overridesMute?: boolean;
+}
+
+/** What happened to a message since it was sent. A change replaces all of it. */
+export interface MessageState {
+  /** The conversation's `rev` of the last change. */
+  readonly rev: number;
+  /** Unix milliseconds of the last change. */
+  readonly time: number;
+  /** It was taken back: content and mention are gone, and it is unread for nobody. */
+  readonly recall: Recall | undefined;
+  /** Its content is a later one than was sent. */
+  readonly edit: Edit | undefined;
+  /** By key, with who set it last. */
+  readonly expansion: readonly Expansion[];
+  readonly reactions: readonly Reaction[];
+}
+
+export interface Recall {
+  /** Empty: the server's API, or it burned. */
+  readonly operator: string;
+  readonly time: number;
+  /** It was read, and its time was over. */
+  readonly burned: boolean;
+}
+
+export interface Edit {
+  readonly operator: string;
+  readonly time: number;
+  /** How often it was edited. */
+  readonly count: number;
+}
+
+export interface Expansion {
+  readonly key: string;
+  readonly value: string;
+  readonly user: string;
+}
+
+export interface Reaction {
+  readonly reaction: string;
+  /** In the order of their reacting. */
+  readonly users: readonly string[];
 }
 
 export interface GroupNotice {
@@ -50,16 +117,44 @@ export interface Conversation {
   /** Unix milliseconds of the newest message, or of joining. */
   readonly lastTime: number;
   readonly unread: number;
+  /** How many unread messages mention the user, those to all included. */
+  readonly unreadMentions: number;
   /** Up to where this user has read. */
   readonly readSeq: number;
   /** Lowest sequence this user may read. */
   readonly firstSeq: number;
+  /** Counts the changes of its messages. */
+  readonly rev: number;
+  /** Counts the messages that the user deleted for themself. */
+  readonly deletedVersion: number;
   /** False once the user is no longer in it. */
   readonly member: boolean;
+  /** The user's own settings, the same on all devices; see `updateConversation`. */
+  readonly pinned: boolean;
+  readonly muted: Mute;
+  /** Left out of the list until the next message. */
+  readonly hidden: boolean;
+  readonly marks: readonly string[];
+  /** What the user began to write, on whichever device. */
+  readonly draft: string;
+}
+
+/** Of what the user does not want to be notified: nothing, all but mentions, all. */
+export type Mute = "none" | "except-mentions" | "all";
+
+/** What is absent stays. */
+export interface ConversationSettings {
+  pinned?: boolean;
+  muted?: Mute;
+  hidden?: boolean;
+  /** Replaces all: at most 8 of 1–32 bytes. */
+  marks?: readonly string[];
+  /** At most 4,096 bytes. */
+  draft?: string;
 }
 
 export interface ConversationPage {
-  /** By last activity, newest first. */
+  /** Pinned ones first, then by last activity, newest first. */
   readonly conversations: readonly Conversation[];
   /** Continues the list; empty on the last page. */
   readonly cursor: string;
@@ -70,14 +165,58 @@ export interface HistoryPage {
   readonly messages: readonly Message[];
   /** There is more in the direction asked for. */
   readonly more: boolean;
+  /**
+   * While there is more: `before` or `after` of the next call. Not always the last message here,
+   * since messages that only others may see are left out.
+   */
+  readonly nextSeq: number;
   readonly headSeq: number;
   readonly firstSeq: number;
+  /** Counts the changes of messages: the page has those up to here. */
+  readonly rev: number;
+}
+
+/** Where a member of a conversation stands. */
+export interface Receipt {
+  readonly user: string;
+  readonly deliveredSeq: number;
+  readonly readSeq: number;
+}
+
+/** Somebody took note of a message that asked for it. */
+export interface Acknowledgement {
+  readonly seq: number;
+  readonly user: string;
+  readonly time: number;
+}
+
+export interface Receipts {
+  readonly conversation: string;
+  readonly receipts: readonly Receipt[];
+  readonly acknowledgements: readonly Acknowledgement[];
+}
+
+export interface ReceiptPage {
+  readonly receipts: readonly Receipt[];
+  /** Ask from here the next time. */
+  readonly version: number;
+  readonly more: boolean;
+}
+
+export interface ReaderPage {
+  readonly users: readonly string[];
+  /** Continues the list; empty on the last page. */
+  readonly cursor: string;
+  /** How many of how many who could, on all pages. */
+  readonly count: number;
+  readonly of: number;
 }
 
 export interface ReadPosition {
   readonly conversation: string;
   readonly readSeq: number;
   readonly unread: number;
+  readonly unreadMentions: number;
 }
 
 export interface Group {
@@ -134,8 +273,20 @@ export interface Events {
    * gap but those told by `skipped`.
    */
   message: Message;
+  /** A message changed: recalled, edited, expanded, reacted to. It comes as it is now. */
+  changed: Message;
+  /** The user deleted messages for themself, on whichever device. */
+  deleted: { readonly conversation: string; readonly seqs: readonly number[] };
+  /** A message that was never stored, such as that somebody is typing; it has no sequence. */
+  transient: Message;
   /** The user's read position moved, on whichever device. */
   read: ReadPosition;
+  /** Others received, read or acknowledged messages. */
+  receipts: Receipts;
+  /** More changed in a conversation than is fetched: what is shown of it is to be loaded anew. */
+  outdated: { readonly conversation: string };
+  /** The local database failed: what happens from now on is not kept on this device. */
+  storage: AnserError;
   /** A row of the conversation list is new or changed otherwise than by a message. */
   conversation: Conversation;
   /** Messages that `message` won't bring. */

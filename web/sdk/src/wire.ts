@@ -10,20 +10,31 @@ import {
   type Error as WireError,
   type Group as WireGroup,
   type GroupMemberPage as WireGroupMemberPage,
+  type Mention as WireMention,
   type Message as WireMessage,
   type MessagePage as WireMessagePage,
+  type MessageState as WireMessageState,
+  type Receipt as WireReceipt,
+  type ReceiptPush,
   type Request,
   type Response,
   type ServerItem,
   ClientFrameSchema,
+  type Content as WireContent,
+  ContentSchema,
   GroupNotice_Kind,
   GroupNoticeSchema,
   GroupRole,
+  MentionSchema,
+  Mute as WireMute,
   Platform as WirePlatform,
   RequestSchema,
+  type SendMessage as WireSendMessage,
+  SendMessageSchema,
   ServerFrameSchema,
 } from "./gen/anser/client/v1/client_pb.js";
 import { group } from "./conversation.js";
+import type { SavedOutgoing } from "./store/database.js";
 import type {
   Content,
   Conversation,
@@ -31,8 +42,15 @@ import type {
   GroupMemberPage,
   GroupNotice,
   HistoryPage,
+  Mention,
+  MentionOptions,
   Message,
+  MessageState,
+  Mute,
   Platform,
+  ReadPosition,
+  Receipt,
+  Receipts,
   Sendable,
 } from "./types.js";
 
@@ -73,6 +91,16 @@ export function contentFrom(sendable: Sendable): Content {
   return { type, body: typeof body === "string" ? utf8Encoder.encode(body) : body };
 }
 
+export function contentTo(sendable: Sendable): WireContent {
+  const { type, body } = contentFrom(sendable);
+  return create(ContentSchema, { type, body });
+}
+
+/** The body of a text. */
+export function textOf({ type, body }: Content): string | undefined {
+  return type === "text" ? utf8Decoder.decode(body) : undefined;
+}
+
 export function makeMessage(
   fields: Omit<Message, "text" | "notice" | "content">,
   content: Content,
@@ -80,7 +108,7 @@ export function makeMessage(
   return {
     ...fields,
     content,
-    text: content.type === "text" ? utf8Decoder.decode(content.body) : undefined,
+    text: textOf(content),
     notice: content.type === "anser.group" ? noticeFrom(content.body) : undefined,
   };
 }
@@ -96,9 +124,76 @@ export function messageFrom(wire: WireMessage | undefined): Message {
       clientMessageId: wire.clientMessageId,
       time: safeNumber(wire.time),
       counted: wire.counted,
+      mention: wire.mention && mentionFrom(wire.mention),
+      targets: wire.targets,
+      burnAfterSeconds: wire.burnAfterSeconds,
+      receiptWanted: wire.receiptWanted,
+      state: wire.state && stateFrom(wire.state),
     },
     { type: wire.content?.type ?? "", body: wire.content?.body ?? new Uint8Array() },
   );
+}
+
+function mentionFrom({ all, users, overridesMute }: WireMention): Mention {
+  return { all, users, overridesMute };
+}
+
+export function wholeMention(options: MentionOptions): Mention {
+  const { all = false, users = [], overridesMute = false } = options;
+  return { all, users: [...users], overridesMute };
+}
+
+export function mentionTo(options: MentionOptions): WireMention {
+  const { all, users, overridesMute } = wholeMention(options);
+  return create(MentionSchema, { all, users: [...users], overridesMute });
+}
+
+export function stateFrom(wire: WireMessageState | undefined): MessageState {
+  if (!wire) throw brokenProtocol("the state of a message is missing");
+  const { recall, edit } = wire;
+  return {
+    rev: safeNumber(wire.rev),
+    time: safeNumber(wire.time),
+    recall: recall && {
+      operator: recall.operator,
+      time: safeNumber(recall.time),
+      burned: recall.burned,
+    },
+    edit: edit && { operator: edit.operator, time: safeNumber(edit.time), count: edit.count },
+    expansion: wire.expansion.map(({ key, value, user }) => ({ key, value, user })),
+    reactions: wire.reactions.map(({ reaction, users }) => ({ reaction, users })),
+  };
+}
+
+/** A message on its way, as it travels. */
+export function sendTo(saved: SavedOutgoing, firstTry: number): WireSendMessage {
+  const { conversation, clientMessageId, content, mention, targets } = saved;
+  const { uncounted, receiptWanted } = saved;
+  return create(SendMessageSchema, {
+    conversation,
+    clientMessageId,
+    content: { type: content.type, body: content.body },
+    firstTryTime: BigInt(firstTry),
+    readUpTo: BigInt(saved.readUpTo),
+    ...(mention && { mention: mentionTo(mention) }),
+    targets: [...targets],
+    uncounted,
+    receiptWanted,
+  });
+}
+
+/** One's own message as everybody has it, from what the server answered. */
+export function ownMessage(
+  saved: SavedOutgoing,
+  sender: string,
+  place: Pick<Message, "seq" | "id" | "time">,
+): Message {
+  const { conversation, clientMessageId, content, mention, targets } = saved;
+  const { receiptWanted } = saved;
+  const counts = { counted: !saved.uncounted, burnAfterSeconds: 0 };
+  const options = { mention, targets, receiptWanted, ...counts };
+  const fields = { conversation, clientMessageId, sender, state: undefined, ...place };
+  return makeMessage({ ...fields, ...options }, content);
 }
 
 const NOTICE_KINDS: Record<GroupNotice_Kind, GroupNotice["kind"]> = {
@@ -120,6 +215,17 @@ function noticeFrom(body: Uint8Array): GroupNotice | undefined {
   }
 }
 
+const MUTES: Record<WireMute, Mute> = {
+  [WireMute.NONE]: "none",
+  [WireMute.EXCEPT_MENTIONS]: "except-mentions",
+  [WireMute.ALL]: "all",
+};
+
+export function muteTo(muted: Mute): WireMute {
+  if (muted === "all") return WireMute.ALL;
+  return muted === "none" ? WireMute.NONE : WireMute.EXCEPT_MENTIONS;
+}
+
 export function conversationFrom(wire: WireConversation | undefined): Conversation {
   if (!wire) throw brokenProtocol("a conversation is missing");
   return {
@@ -129,9 +235,29 @@ export function conversationFrom(wire: WireConversation | undefined): Conversati
     newest: wire.newest && messageFrom(wire.newest),
     lastTime: safeNumber(wire.lastTime),
     unread: safeNumber(wire.unread),
+    unreadMentions: safeNumber(wire.unreadMentions),
     readSeq: safeNumber(wire.readSeq),
     firstSeq: safeNumber(wire.firstSeq),
+    rev: safeNumber(wire.rev),
+    deletedVersion: safeNumber(wire.deletedVersion),
     member: wire.member,
+    pinned: wire.pinned,
+    muted: MUTES[wire.muted] ?? "none",
+    hidden: wire.hidden,
+    marks: wire.marks,
+    draft: wire.draft,
+  };
+}
+
+export function positionFrom(
+  conversation: string,
+  wire: { readSeq: bigint; unread: bigint; unreadMentions: bigint },
+): ReadPosition {
+  return {
+    conversation,
+    readSeq: safeNumber(wire.readSeq),
+    unread: safeNumber(wire.unread),
+    unreadMentions: safeNumber(wire.unreadMentions),
   };
 }
 
@@ -140,8 +266,26 @@ export function historyFrom(wire: WireMessagePage): HistoryPage {
   return {
     messages,
     more: wire.more,
+    nextSeq: safeNumber(wire.nextSeq) || safeNumber(wire.messages.at(-1)?.seq ?? 0n),
     headSeq: safeNumber(wire.headSeq),
     firstSeq: safeNumber(wire.firstSeq),
+    rev: safeNumber(wire.rev),
+  };
+}
+
+export function receiptFrom({ user, deliveredSeq, readSeq }: WireReceipt): Receipt {
+  return { user, deliveredSeq: safeNumber(deliveredSeq), readSeq: safeNumber(readSeq) };
+}
+
+export function receiptsFrom(wire: ReceiptPush): Receipts {
+  return {
+    conversation: wire.conversation,
+    receipts: wire.receipts.map(receiptFrom),
+    acknowledgements: wire.acknowledgements.map(({ seq, user, time }) => ({
+      seq: safeNumber(seq),
+      user,
+      time: safeNumber(time),
+    })),
   };
 }
 

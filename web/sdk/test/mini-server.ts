@@ -29,8 +29,11 @@ import {
   ResponseSchema,
   ServerFrameSchema,
   ServerItemSchema,
+  type SendMessage,
+  SendMessageResultSchema,
   SyncResultSchema,
 } from "../src/gen/anser/client/v1/client_pb.js";
+import { handleChange, sees, tellReceipt } from "./mini-changes.js";
 
 type Result = Response["result"];
 type Item = ServerItem["item"];
@@ -39,13 +42,19 @@ interface Member {
   first: number;
   readSeq: number;
   present: boolean;
+  delivered: number;
+  /** Deleted by this user, in the order of deleting. */
+  deleted: number[];
+  settings: Partial<Pick<Conversation, "pinned" | "muted" | "hidden" | "marks" | "draft">>;
   /** Feed version at which this row changed last. */
   version: bigint;
   previousName?: string;
 }
 
-interface Talk {
+export interface Talk {
   readonly id: string;
+  /** Counts changes of messages. */
+  rev: number;
   name: string;
   owner: string;
   readonly created: number;
@@ -74,6 +83,8 @@ export class MiniServer {
   pushing = true;
   pageMax = 100;
   syncPageMax = 50;
+  /** A page ends after so many messages looked at, be they the reader's to see or not. */
+  scanned = false;
   opened = 0;
   judge: (request: Request, session: Session) => Verdict = () => undefined;
   #feeds = new Map<string, bigint>();
@@ -122,7 +133,7 @@ export class MiniServer {
   talk(id: string): Talk {
     let talk = this.talks.get(id);
     if (!talk) {
-      const fresh = { name: "", owner: "", dismissed: false, created: this.clock() };
+      const fresh = { rev: 0, name: "", owner: "", dismissed: false, created: this.clock() };
       talk = { ...fresh, id, messages: [], members: new Map() };
       this.talks.set(id, talk);
       if (id.startsWith("p/")) for (const user of id.slice(2).split("/")) this.join(talk, user);
@@ -132,7 +143,8 @@ export class MiniServer {
 
   join(talk: Talk, user: string): void {
     const first = talk.messages.length + 1;
-    talk.members.set(user, { first, readSeq: first - 1, present: true, version: 0n });
+    const member = { first, readSeq: first - 1, present: true, version: 0n };
+    talk.members.set(user, { ...member, delivered: 0, deleted: [], settings: {} });
   }
 
   /** Tells a user that a row changed. */
@@ -171,6 +183,7 @@ export class MiniServer {
     });
     Object.assign(message, more);
     talk.messages.push(message);
+    for (const { settings } of talk.members.values()) settings.hidden = false;
     if (fresh) for (const user of talk.members.keys()) this.touch(talk, user);
     if (this.pushing) this.pushMessage(message);
     return message;
@@ -180,19 +193,45 @@ export class MiniServer {
     const talk = this.talk(message.conversation);
     for (const session of this.sessions) {
       const member = session.user === undefined ? undefined : talk.members.get(session.user);
-      if (!member?.present || session === except) continue;
-      const value = create(MessagePushSchema, { message, prev: message.seq - 1n });
+      if (!member?.present || session === except || !sees(message, session.user ?? "")) continue;
+      const prev = BigInt(this.before(talk, session.user ?? "", Number(message.seq)));
+      const value = create(MessagePushSchema, { message, prev });
       session.send([{ case: "message", value }]);
     }
   }
 
+  /** What a user may see of a conversation. */
+  visible(talk: Talk, user: string): Message[] {
+    const { first = 1, deleted = [] } = talk.members.get(user) ?? {};
+    return talk.messages.filter(
+      (one) => Number(one.seq) >= first && !deleted.includes(Number(one.seq)) && sees(one, user),
+    );
+  }
+
+  /** The last sequence before this one that a user may see. */
+  before(talk: Talk, user: string, seq: number): number {
+    const before = talk.messages.filter((one) => Number(one.seq) < seq && sees(one, user)).at(-1);
+    return Number(before?.seq ?? 0n);
+  }
+
+  unread(talk: Talk, user: string): Message[] {
+    const read = talk.members.get(user)?.readSeq ?? 0;
+    return this.visible(talk, user).filter(
+      ({ counted, sender, seq, state }) =>
+        counted && sender !== user && Number(seq) > read && !state?.recall,
+    );
+  }
+
+  mentions(talk: Talk, user: string): Message[] {
+    return this.unread(talk, user).filter(
+      ({ mention }) => mention?.all || mention?.users.includes(user),
+    );
+  }
+
   row(talk: Talk, user: string): Conversation {
     const member = talk.members.get(user);
-    const visible = talk.messages.filter((m) => Number(m.seq) >= (member?.first ?? 1));
-    const newest = visible.at(-1);
-    const unread = visible.filter(
-      (m) => m.counted && m.sender !== user && Number(m.seq) > (member?.readSeq ?? 0),
-    );
+    const newest = this.visible(talk, user).at(-1);
+    const unread = this.unread(talk, user);
     return create(ConversationSchema, {
       id: talk.id,
       name: talk.name,
@@ -200,6 +239,10 @@ export class MiniServer {
       lastTime: newest?.time ?? BigInt(talk.created),
       newest,
       unread: BigInt(unread.length),
+      unreadMentions: BigInt(this.mentions(talk, user).length),
+      rev: BigInt(talk.rev),
+      deletedVersion: BigInt(member?.deleted.length ?? 0),
+      ...member?.settings,
       readSeq: BigInt(member?.readSeq ?? 0),
       firstSeq: BigInt(member?.first ?? 1),
       member: (member?.present ?? false) && !talk.dismissed,
@@ -215,15 +258,17 @@ export class MiniServer {
   page(talk: Talk, user: string, from: number, descending: boolean, limit: number): MessagePage {
     const first = talk.members.get(user)?.first ?? 1;
     const max = Math.min(limit || 50, this.pageMax);
-    const wanted = talk.messages.filter(({ seq }) => {
-      if (Number(seq) < first) return false;
+    const readable = this.visible(talk, user);
+    const wanted = (this.scanned ? talk.messages : readable).filter(({ seq }) => {
       return descending ? from === 0 || Number(seq) < from : Number(seq) > from;
     });
     if (descending) wanted.reverse();
     return create(MessagePageSchema, {
       conversation: talk.id,
-      messages: wanted.slice(0, max),
+      messages: wanted.slice(0, max).filter((one) => readable.includes(one)),
       more: wanted.length > max,
+      nextSeq: wanted.slice(0, max).at(-1)?.seq ?? 0n,
+      rev: BigInt(talk.rev),
       headSeq: BigInt(talk.messages.length),
       firstSeq: BigInt(first),
     });
@@ -236,7 +281,8 @@ export class MiniServer {
       const row = this.row(talk, user);
       if (from.feedVersion === 0n) return row.member;
       const version = talk.members.get(user)?.version ?? 0n;
-      return version > from.feedVersion || row.lastTime >= from.syncedTime;
+      const changed = talk.messages.some(({ state }) => (state?.time ?? 0n) >= from.syncedTime);
+      return version > from.feedVersion || row.lastTime >= from.syncedTime || changed;
     });
     const start = Number(sync.cursor || 0);
     const rows = changed.slice(start, start + this.syncPageMax);
@@ -376,9 +422,11 @@ function handle(
     case "sync":
       return server.sync(me, command.value);
     case "sendMessage": {
-      const { conversation, clientMessageId, content } = command.value;
+      const { conversation, clientMessageId, content, mention } = command.value;
+      const { targets, uncounted, receiptWanted, burnAfterSeconds } = command.value;
       const talk = server.talk(conversation);
       if (!talk.members.get(me)?.present) return failure(3011);
+      if (command.value.transient) return transient(server, session, me, command.value);
       let message = talk.messages.find(
         (m) => m.sender === me && m.clientMessageId === clientMessageId,
       );
@@ -388,6 +436,11 @@ function handle(
         server.pushing = false;
         message = server.append(conversation, me, "", {
           clientMessageId,
+          counted: !uncounted,
+          targets,
+          receiptWanted,
+          burnAfterSeconds,
+          ...(mention && { mention }),
           ...(content && { content }),
         });
         server.pushing = pushing;
@@ -395,7 +448,8 @@ function handle(
         if (pushing) server.pushMessage(message, session);
       }
       const { seq, messageId, time } = message;
-      const value = { conversation, seq, messageId, time, prev: seq - 1n };
+      const prev = BigInt(server.before(talk, me, Number(seq)));
+      const value = { conversation, seq, messageId, time, prev };
       return {
         case: "sendMessage",
         value: { $typeName: "anser.client.v1.SendMessageResult", ...value },
@@ -414,13 +468,14 @@ function handle(
       if (!member) return failure(3011);
       const to = Math.min(Number(command.value.seq), talk.messages.length);
       member.readSeq = Math.max(member.readSeq, to);
-      const { unread, readSeq, id } = server.row(talk, me);
+      const { unread, unreadMentions, readSeq, id } = server.row(talk, me);
+      tellReceipt(server, talk, me);
       for (const other of server.sessions) {
         if (other.user !== me || other === session) continue;
-        const read = { conversation: id, readSeq, unread };
+        const read = { conversation: id, readSeq, unread, unreadMentions };
         other.send([{ case: "read", value: { $typeName: "anser.client.v1.ReadPush", ...read } }]);
       }
-      const value = { readSeq, unread };
+      const value = { readSeq, unread, unreadMentions };
       return { case: "markRead", value: { $typeName: "anser.client.v1.MarkReadResult", ...value } };
     }
     case "listConversations": {
@@ -437,9 +492,26 @@ function handle(
     case "logout":
       queueMicrotask(() => session.close(4002));
       return done();
-    default:
-      return handleGroup(server, me, command);
+    default: {
+      const result = handleChange(server, me, command);
+      if (typeof result === "number") return failure(result);
+      return result ?? handleGroup(server, me, command);
+    }
   }
+}
+
+/** To everybody else who is here now, and then it never was. */
+function transient(server: MiniServer, session: Session, me: string, send: SendMessage): Result {
+  const { conversation, content } = send;
+  const time = BigInt(server.clock());
+  const message = create(MessageSchema, { conversation, sender: me, time });
+  if (content) message.content = content;
+  for (const other of server.sessions) {
+    const member = other.user !== undefined && server.talk(conversation).members.get(other.user);
+    if (!member || other === session) continue;
+    other.send([{ case: "message", value: create(MessagePushSchema, { message }) }]);
+  }
+  return { case: "sendMessage", value: create(SendMessageResultSchema, { conversation }) };
 }
 
 function handleGroup(server: MiniServer, me: string, command: Request["command"]): Result {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { JOBS_MAX } from "../src/outbox.js";
+import { JOBS_MAX, LANE_IN_FLIGHT_MAX } from "../src/outbox.js";
 import { connected, outcome, setup } from "./setup.js";
 
 const TALK = "p/alice/bob";
@@ -219,4 +219,41 @@ test("a question without a connection fails in time", async () => {
   const page = outcome(client.history(TALK));
   await world.pass(20_100);
   assert.equal(page.code, 300);
+});
+
+test("a conversation that goes well has several messages in flight, in order", async () => {
+  const { server, client, world, texts } = await connected();
+  void client.send(TALK, "0");
+  await world.settle();
+  server.judge = ({ command }) => (command.case === "sendMessage" ? { drop: true } : undefined);
+  for (let i = 1; i <= 40; i++) void client.send(TALK, String(i));
+  await world.settle();
+  assert.equal(server.commands("sendMessage").length, 1 + LANE_IN_FLIGHT_MAX);
+  server.judge = () => undefined;
+  server.cut();
+  await world.pass(1_000);
+  assert.deepEqual(
+    texts(TALK),
+    Array.from({ length: 41 }, (_, i) => String(i)),
+    "lost in flight, and sent again in order",
+  );
+  assert.equal(server.talk(TALK).messages.length, 41);
+});
+
+test("a refusal for now narrows its conversation to one message at a time", async () => {
+  const { server, client, world, texts } = await connected();
+  void client.send(TALK, "0");
+  await world.settle();
+  server.judge = ({ command }) => (command.case === "sendMessage" ? { error: 1003 } : undefined);
+  for (let i = 1; i <= 5; i++) void client.send(TALK, String(i));
+  await world.settle();
+  const before = server.commands("sendMessage").length;
+  await world.pass(1_500);
+  const again = server.commands("sendMessage").slice(before);
+  assert.ok(again.length > 0);
+  const [first] = server.commands("sendMessage").slice(1);
+  assert.ok(again.every((one) => one.clientMessageId === first?.clientMessageId));
+  server.judge = () => undefined;
+  await world.pass(10_000);
+  assert.deepEqual(texts(TALK), ["0", "1", "2", "3", "4", "5"]);
 });

@@ -17,6 +17,12 @@ export interface Setup {
 const NAMES: (keyof Events)[] = [
   "connection",
   "message",
+  "changed",
+  "deleted",
+  "transient",
+  "receipts",
+  "outdated",
+  "storage",
   "read",
   "conversation",
   "skipped",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { NEW_WINDOW } from "../src/core.js";
 import { CATCH_UP_MAX } from "../src/streams.js";
 import { connected, outcome, setup } from "./setup.js";
 
@@ -223,4 +224,41 @@ test("a new conversation goes on while the sync is on its way: nothing before it
   assert.deepEqual(texts(TALK), ["1", "2", "3"]);
   assert.deepEqual(texts("p/alice/carol"), ["from my other device"]);
   assert.equal(client.list.get(TALK)?.unread, 3);
+});
+
+test("a conversation that appears by a push begins at its newest window", async () => {
+  const { server, client, world, texts, events } = await connected();
+  server.pushing = false;
+  const talk = server.talk("g/old");
+  server.join(talk, "carol");
+  for (let i = 1; i <= 300; i++) server.append("g/old", "carol", String(i));
+  server.join(talk, "alice");
+  Object.assign(talk.members.get("alice") ?? {}, { first: 1, readSeq: 0 });
+  server.pushing = true;
+  server.touch(talk, "alice");
+  server.append("g/old", "carol", "live");
+  await world.settle();
+  assert.equal(client.list.get("g/old")?.unread, 301);
+  assert.equal(texts("g/old").length, NEW_WINDOW + 1);
+  assert.equal(texts("g/old").at(-1), "live");
+  assert.deepEqual(events("skipped"), [
+    { conversation: "g/old", fromSeq: 1, toSeq: 300 - NEW_WINDOW, reason: "limit" },
+  ]);
+});
+
+test("pages that are all for others are passed over, not skipped", async () => {
+  const { server, world, texts, events } = await connected();
+  server.append(TALK, "bob", "1");
+  await world.settle();
+  server.pushing = false;
+  for (let i = 2; i <= 9; i++) server.append(TALK, "bob", "not for alice", { targets: ["bob"] });
+  server.pushing = true;
+  server.pageMax = 2;
+  server.scanned = true;
+  server.append(TALK, "bob", "10");
+  // What is told of is further on than what is known, so the client pulls.
+  server.cut();
+  await world.pass(1_000);
+  assert.deepEqual(texts(), ["1", "10"]);
+  assert.deepEqual(events("skipped"), []);
 });

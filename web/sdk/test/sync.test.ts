@@ -139,7 +139,7 @@ test("unread follows messages, reads here and reads elsewhere", async () => {
   assert.equal(unread(), 2);
   const read = outcome(client.markRead(TALK, 1));
   await world.settle();
-  assert.deepEqual(read.value, { conversation: TALK, readSeq: 1, unread: 1 });
+  assert.deepEqual(read.value, { conversation: TALK, readSeq: 1, unread: 1, unreadMentions: 0 });
   assert.equal(unread(), 1);
   assert.equal(other.client.list.get(TALK)?.unread, 1);
   void other.client.markRead(TALK, 2);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use anser_bus::NodeId;
+use anser_domain::message::Mention;
+use anser_domain::settings::{ConversationSettings, Mute};
 use anser_domain::{
     AppId, Code, ConversationId, DeviceId, GroupId, MessageId, Platform, Reject, Timestamp, UserId,
 };
@@ -13,7 +15,11 @@ use crate::conversation::ConversationView;
 use crate::delivery::Outgoing;
 use crate::event::{Event, EventBody};
 use crate::group::{By, Group, GroupChange};
-use crate::message::{Message, SendMessage, SendResult};
+use crate::message::codec::cluster as codec;
+use crate::message::{
+    Change, ChangeMessage, Deleted, Message, MessageChanged, SendMessage, SendOptions, SendResult,
+};
+use crate::receipt::{Acknowledgement, Receipt, ReceiptNews};
 use crate::session::{SessionId, SessionInfo};
 
 /// What another release, or a damaged packet, may say that this one does not understand.
@@ -54,16 +60,52 @@ fn event(outgoing: &Outgoing) -> pb::Event {
             conversation,
             read_seq,
             unread,
+            unread_mentions,
         } => Body::Read(pb::ReadEvent {
             conversation: conversation.to_string(),
             read_seq: *read_seq,
             unread: *unread,
+            unread_mentions: *unread_mentions,
         }),
         EventBody::Conversation {
             view,
             feed_version,
             feed_previous,
         } => Body::Conversation(conversation(view, *feed_version, *feed_previous)),
+        EventBody::Change {
+            message: it,
+            previous_rev,
+        } => Body::Change(pb::ChangeEvent {
+            message: Some(message(it)),
+            previous_rev: *previous_rev,
+        }),
+        EventBody::Deleted(it) => Body::Deleted(pb::DeletedEvent {
+            conversation: it.conversation.to_string(),
+            seqs: it.seqs.clone(),
+            version: it.version,
+            previous: it.previous,
+        }),
+        EventBody::Receipts(news) => Body::Receipts(pb::ReceiptEvent {
+            conversation: news.conversation.to_string(),
+            receipts: news
+                .receipts
+                .iter()
+                .map(|it| pb::Receipt {
+                    user: it.user.to_string(),
+                    delivered_seq: it.delivered_seq,
+                    read_seq: it.read_seq,
+                })
+                .collect(),
+            acknowledgements: news
+                .acknowledgements
+                .iter()
+                .map(|it| pb::Acknowledgement {
+                    seq: it.seq,
+                    user: it.user.to_string(),
+                    time: it.time.0,
+                })
+                .collect(),
+        }),
         EventBody::Check => Body::Check(pb::Check {}),
     };
     pb::Event {
@@ -93,6 +135,7 @@ fn event_from(event: pb::Event) -> Outgoing {
             conversation: it.conversation.into(),
             read_seq: it.read_seq,
             unread: it.unread,
+            unread_mentions: it.unread_mentions,
         }),
         Some(Body::Conversation(it)) => {
             let (feed_version, feed_previous) = (it.feed_version, it.feed_previous);
@@ -102,11 +145,45 @@ fn event_from(event: pb::Event) -> Outgoing {
                 feed_previous,
             })
         }
+        Some(Body::Change(it)) => {
+            it.message
+                .and_then(message_from)
+                .map(|message| EventBody::Change {
+                    message: Arc::new(message),
+                    previous_rev: it.previous_rev,
+                })
+        }
+        Some(Body::Deleted(it)) => Some(EventBody::Deleted(Deleted {
+            conversation: it.conversation.into(),
+            seqs: it.seqs,
+            version: it.version,
+            previous: it.previous,
+            more: false,
+        })),
+        Some(Body::Receipts(it)) => Some(EventBody::Receipts(receipts_from(it))),
         Some(Body::Check(_)) | None => None,
     };
     Outgoing {
         event: Event::new(body.unwrap_or(EventBody::Check)),
         skip,
+    }
+}
+
+fn receipts_from(it: pb::ReceiptEvent) -> ReceiptNews {
+    let receipts = it.receipts.into_iter().map(|it| Receipt {
+        user: it.user.into(),
+        delivered_seq: it.delivered_seq,
+        read_seq: it.read_seq,
+    });
+    let acknowledgements = it.acknowledgements.into_iter().map(|it| Acknowledgement {
+        seq: it.seq,
+        user: it.user.into(),
+        time: Timestamp(it.time),
+    });
+    ReceiptNews {
+        conversation: it.conversation.into(),
+        receipts: receipts.collect(),
+        acknowledgements: acknowledgements.collect(),
     }
 }
 
@@ -122,6 +199,11 @@ fn message(it: &Message) -> pb::Message {
         counted: it.counted,
         content_type: it.content_type.to_string(),
         content_body: it.body.clone(),
+        mention: it.mention.as_deref().map(codec::mention),
+        targets: codec::users(&it.targets),
+        burn_after_seconds: it.burn_after_seconds,
+        receipt_wanted: it.receipt_wanted,
+        state: it.state.as_deref().map(codec::state),
     }
 }
 
@@ -137,6 +219,14 @@ fn message_from(it: pb::Message) -> Option<Message> {
         counted: it.counted,
         content_type: it.content_type.into(),
         body: it.content_body,
+        mention: match it.mention {
+            Some(mention) => Some(Box::new(codec::mention_from(mention)?)),
+            None => None,
+        },
+        targets: codec::users_from(it.targets)?,
+        burn_after_seconds: it.burn_after_seconds,
+        receipt_wanted: it.receipt_wanted,
+        state: it.state.map(codec::state_from).map(Box::new),
     })
 }
 
@@ -158,6 +248,13 @@ fn conversation(
         member: view.member,
         feed_version,
         feed_previous,
+        pinned: view.settings.pinned,
+        muted: view.settings.muted.number(),
+        hidden: view.is_hidden(),
+        marks: view.settings.marks.clone(),
+        draft: view.settings.draft.clone(),
+        unread_mentions: view.unread_mentions,
+        deleted_version: view.deleted_version,
     }
 }
 
@@ -173,6 +270,15 @@ fn conversation_from(it: pb::ConversationEvent) -> ConversationView {
         first_seq: it.first_seq,
         name: it.name,
         member: it.member,
+        unread_mentions: it.unread_mentions,
+        deleted_version: it.deleted_version,
+        settings: ConversationSettings {
+            pinned: it.pinned,
+            muted: Mute::from_number(it.muted).unwrap_or(Mute::All),
+            hidden_at: it.hidden.then_some(it.head_seq),
+            marks: it.marks,
+            draft: it.draft,
+        },
     }
 }
 
@@ -202,7 +308,33 @@ pub(crate) fn send(it: &SendMessage, conversation: &str) -> pb::Send {
         first_try: it.first_try.0,
         session: it.session.map_or(0, |session| session.0),
         read_up_to: it.read_up_to,
+        options: Some(send_options(&it.options)),
     }
+}
+
+fn send_options(it: &SendOptions) -> pb::SendOptions {
+    pb::SendOptions {
+        transient: it.transient,
+        uncounted: it.uncounted,
+        mention: it.mention.as_ref().map(codec::mention),
+        targets: codec::users(&it.targets),
+        receipt_wanted: it.receipt_wanted,
+    }
+}
+
+fn send_options_from(it: pb::SendOptions) -> Result<SendOptions, Reject> {
+    Ok(SendOptions {
+        transient: it.transient,
+        uncounted: it.uncounted,
+        mention: mention_from(it.mention)?,
+        targets: codec::users_from(it.targets).ok_or_else(garbled)?,
+        receipt_wanted: it.receipt_wanted,
+    })
+}
+
+fn mention_from(it: Option<pb::Mention>) -> Result<Option<Mention>, Reject> {
+    it.map(|it| codec::mention_from(it).ok_or_else(garbled))
+        .transpose()
 }
 
 pub(crate) fn send_from(it: pb::Send) -> Result<SendMessage, Reject> {
@@ -216,6 +348,91 @@ pub(crate) fn send_from(it: pb::Send) -> Result<SendMessage, Reject> {
         first_try: Timestamp(it.first_try),
         read_up_to: it.read_up_to,
         session: (it.session != 0).then_some(SessionId(it.session)),
+        options: send_options_from(it.options.unwrap_or_default())?,
+    })
+}
+
+pub(crate) fn change_message(it: &ChangeMessage, conversation: &str) -> pb::ChangeMessage {
+    use pb::change_message::Change as Body;
+    pb::ChangeMessage {
+        app: it.app.0,
+        conversation: conversation.to_owned(),
+        operator: match &it.by {
+            By::Server => String::new(),
+            By::User(user) => user.as_str().to_owned(),
+        },
+        seq: it.seq,
+        change: Some(match &it.change {
+            Change::Recall => Body::Recall(pb::RecallIt {}),
+            Change::Edit {
+                content_type,
+                body,
+                mention,
+            } => Body::Edit(pb::NewContent {
+                content_type: content_type.to_string(),
+                content_body: body.clone(),
+                mention: mention.as_ref().map(codec::mention),
+            }),
+            Change::Expand { put, remove } => Body::Expansion(pb::UpdateExpansion {
+                put: put.clone().into_iter().collect(),
+                remove: remove.clone(),
+            }),
+            Change::React { reaction, remove } => Body::Reaction(pb::React {
+                reaction: reaction.clone(),
+                remove: *remove,
+            }),
+        }),
+    }
+}
+
+pub(crate) fn change_message_from(
+    it: pb::ChangeMessage,
+) -> Result<(ConversationId, ChangeMessage), Reject> {
+    use pb::change_message::Change as Body;
+    let by = if it.operator.is_empty() {
+        By::Server
+    } else {
+        By::User(user_from(&it.operator)?)
+    };
+    let change = match it.change.ok_or_else(garbled)? {
+        Body::Recall(_) => Change::Recall,
+        Body::Edit(it) => Change::Edit {
+            content_type: it.content_type.into(),
+            body: it.content_body,
+            mention: mention_from(it.mention)?,
+        },
+        Body::Expansion(it) => Change::Expand {
+            put: it.put.into_iter().collect(),
+            remove: it.remove,
+        },
+        Body::Reaction(it) => Change::React {
+            reaction: it.reaction,
+            remove: it.remove,
+        },
+    };
+    let conversation = ConversationId::parse(&it.conversation).map_err(|_| garbled())?;
+    let change = ChangeMessage {
+        app: AppId(it.app),
+        by,
+        seq: it.seq,
+        change,
+    };
+    Ok((conversation, change))
+}
+
+pub(crate) fn message_changed(it: &MessageChanged) -> pb::MessageChanged {
+    pb::MessageChanged {
+        conversation: it.conversation.to_string(),
+        seq: it.seq,
+        state: Some(codec::state(&it.state)),
+    }
+}
+
+pub(crate) fn message_changed_from(it: pb::MessageChanged) -> Result<MessageChanged, Reject> {
+    Ok(MessageChanged {
+        conversation: it.conversation.into(),
+        seq: it.seq,
+        state: codec::state_from(it.state.ok_or_else(garbled)?),
     })
 }
 

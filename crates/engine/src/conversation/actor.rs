@@ -19,7 +19,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp};
+use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
+use anser_proto::stored;
 use anser_store::{Outcome, Unit};
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -33,7 +34,7 @@ use crate::delivery::Burst;
 use crate::event::Reply;
 use crate::fault;
 use crate::group::{By, Group, GroupChange};
-use crate::message::SendMessage;
+use crate::message::{ChangeMessage, MessageChanged, SendMessage};
 use crate::metrics::count;
 use crate::outbox::Outbox;
 use crate::tables::ConversationKeys;
@@ -66,9 +67,18 @@ pub(crate) struct GroupCommand {
     doubt: bool,
 }
 
+pub(crate) struct ChangeCommand {
+    pub(crate) wanted: ChangeMessage,
+    /// More than one when a retry came while the first was in flight.
+    pub(crate) replies: Vec<oneshot::Sender<Result<MessageChanged, Reject>>>,
+    tries: u32,
+    doubt: bool,
+}
+
 pub(crate) enum Command {
     Send(Box<SendCommand>),
     Group(Box<GroupCommand>),
+    Change(Box<ChangeCommand>),
 }
 
 impl Command {
@@ -95,9 +105,22 @@ impl Command {
         }))
     }
 
+    pub(crate) fn change(
+        wanted: ChangeMessage,
+        reply: oneshot::Sender<Result<MessageChanged, Reject>>,
+    ) -> Self {
+        Self::Change(Box::new(ChangeCommand {
+            wanted,
+            replies: vec![reply],
+            tries: 0,
+            doubt: false,
+        }))
+    }
+
     /// Did a try of it end unknown?
     fn doubt(&mut self) -> &mut bool {
         match self {
+            Self::Change(change) => &mut change.doubt,
             Self::Send(send) => &mut send.doubt,
             Self::Group(group) => &mut group.doubt,
         }
@@ -105,6 +128,7 @@ impl Command {
 
     fn is_in_doubt(&self) -> bool {
         match self {
+            Self::Change(change) => change.doubt,
             Self::Send(send) => send.doubt,
             Self::Group(group) => group.doubt,
         }
@@ -112,6 +136,7 @@ impl Command {
 
     fn tries(&mut self) -> &mut u32 {
         match self {
+            Self::Change(change) => &mut change.tries,
             Self::Send(send) => &mut send.tries,
             Self::Group(group) => &mut group.tries,
         }
@@ -141,12 +166,40 @@ struct State {
     unheard: bool,
     /// Looks again for what was given up in doubt.
     doubting: bool,
-    /// Up to where this actor has handed messages to the lane.
-    told_seq: Option<u64>,
+    /// Up to where this actor has handed messages and changes to the lane.
+    told: Option<Told>,
     last_used: Timestamp,
 }
 
+/// Counters of the conversation up to which its members were told everything.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(super) struct Told {
+    pub(super) seq: u64,
+    pub(super) rev: u64,
+}
+
+impl Told {
+    fn of(head: &stored::Head) -> Self {
+        Self {
+            seq: head.seq,
+            rev: head.rev,
+        }
+    }
+}
+
 impl State {
+    /// The last change of this message in flight.
+    fn changing(&mut self, seq: u64) -> Option<&mut ChangeCommand> {
+        self.in_flight
+            .iter_mut()
+            .rev()
+            .find(|one| one.append.message.seq == seq)
+            .and_then(|one| match &mut one.command {
+                Command::Change(change) => Some(&mut **change),
+                Command::Send(_) | Command::Group(_) => None,
+            })
+    }
+
     /// A command that was being taken goes behind those put back before it came.
     fn put_behind(&mut self, command: Command) {
         let at = self.put_back.min(self.queue.len());
@@ -213,6 +266,16 @@ impl Conversation {
             .unwrap_or_default()
     }
 
+    /// How many countable messages this user is sent, if one is in flight.
+    pub(super) fn targeted_in_flight(&self, user: &UserId) -> Option<u64> {
+        let state = self.state.lock();
+        let mut latest = state.in_flight.iter().rev().map(|one| &one.append.targeted);
+        latest.find_map(|totals| {
+            let total = totals.iter().find(|(known, _)| known == user);
+            total.map(|(_, total)| *total)
+        })
+    }
+
     /// Takes a command. Commands of one caller are taken in the order of the calls.
     pub(crate) fn submit(self: &Arc<Self>, command: Command) {
         {
@@ -275,21 +338,22 @@ impl Conversation {
                 }
                 Some(Command::Send(send)) => self.take_send(send).await,
                 Some(Command::Group(group)) => self.take_group(group),
+                Some(Command::Change(change)) => self.take_change(change).await,
             }
         }
     }
 
     async fn load(self: &Arc<Self>) -> Result<(), Reject> {
-        let loaded = Loaded::load(&self.tools.store, &self.id, &self.keys).await?;
-        let told = self.state.lock().told_seq;
-        let missed = match told {
-            Some(told) if told < loaded.head.seq => self.missed(told, &loaded).await?,
+        let loaded = Loaded::load(&self.tools.store, &self.id, &self.name, &self.keys).await?;
+        let before = self.state.lock().told;
+        let told = Told::of(&loaded.head);
+        let missed = match before {
+            Some(before) if before != told => self.missed(before, &loaded).await?,
             _ => Vec::new(),
         };
-        let told_seq = Some(loaded.head.seq);
         {
             let mut state = self.state.lock();
-            state.told_seq = told_seq;
+            state.told = Some(told);
             state.loaded = Some(loaded);
             state.stale = false;
             state.unheard = false;
@@ -303,6 +367,9 @@ impl Conversation {
     }
 
     async fn take_send(self: &Arc<Self>, mut send: Box<SendCommand>) {
+        if send.message.options.transient {
+            return self.take_transient(send).await;
+        }
         let again = {
             let mut state = self.state.lock();
             state
@@ -353,6 +420,41 @@ impl Conversation {
         }
     }
 
+    /// What is never stored is checked against what is loaded, if that is still so, and sent off.
+    async fn take_transient(self: &Arc<Self>, send: Box<SendCommand>) {
+        // Nothing is committed whose condition could fail: whether another node has changed the
+        // conversation is looked up.
+        let head = match self.tools.store.get(&self.keys.head()).await {
+            Ok(head) => head,
+            Err(error) => return self.refuse(Command::Send(send), &fault::reject(&error)),
+        };
+        let planned = {
+            let mut state = self.state.lock();
+            let loaded = state.loaded.as_ref().filter(|_| !state.stale);
+            match loaded {
+                Some(loaded) if !state.in_flight.is_empty() || loaded.head_bytes == head => {
+                    self.plan_transient(loaded, &send.message)
+                }
+                // From the start, when it is loaded anew.
+                _ => {
+                    state.stale = true;
+                    return state.put_behind(Command::Send(send));
+                }
+            }
+        };
+        let (message, recipients) = match planned {
+            Ok(planned) => planned,
+            Err(reject) => return self.refuse(Command::Send(send), &reject),
+        };
+        self.lane
+            .lock()
+            .items
+            .push_back(LaneItem::transient(*send, message, recipients));
+        let mut burst = Burst::default();
+        self.run_lane(&mut burst);
+        burst.flush();
+    }
+
     fn take_group(self: &Arc<Self>, group: Box<GroupCommand>) {
         let refused = {
             let mut state = self.state.lock();
@@ -381,13 +483,69 @@ impl Conversation {
         }
     }
 
+    async fn take_change(self: &Arc<Self>, mut change: Box<ChangeCommand>) {
+        let seq = change.wanted.seq;
+        // Only what is taken from the queue is launched, one after the other: what is not in
+        // flight now is in the store when it is read.
+        let in_flight = {
+            let state = self.state.lock();
+            let mut latest = state.in_flight.iter().rev().map(|one| &one.append.message);
+            latest.find(|message| message.seq == seq).cloned()
+        };
+        let is_stored = in_flight.is_none();
+        let present = match in_flight {
+            Some(message) => Ok(message),
+            None => self.stored_message(seq).await,
+        };
+        let present = match present {
+            Ok(message) => message,
+            Err(reject) => return self.refuse(Command::Change(change), &reject),
+        };
+        let refused = {
+            let mut state = self.state.lock();
+            if state.stale {
+                return state.put_behind(Command::Change(change));
+            }
+            let loaded = state
+                .loaded
+                .as_ref()
+                .expect("loaded, since it is not stale");
+            match self.plan_change(loaded, &change.wanted, &present) {
+                Ok(Some((unit, append))) => {
+                    self.launch(&mut state, Command::Change(change), unit, append)
+                }
+                Ok(None) if is_stored => {
+                    let result = MessageChanged {
+                        conversation: self.name.clone(),
+                        seq,
+                        state: present.state.as_deref().cloned().unwrap_or_default(),
+                    };
+                    Telling::Changed(change.replies, result).tell(&mut Burst::default());
+                    return;
+                }
+                // It is like that once what is in flight is committed: they hear of it together.
+                Ok(None) => match state.changing(seq) {
+                    Some(first) => {
+                        first.replies.append(&mut change.replies);
+                        return;
+                    }
+                    None => Err((Command::Change(change), Code::Unavailable.into())),
+                },
+                Err(reject) => Err((Command::Change(change), reject)),
+            }
+        };
+        if let Err((command, reject)) = refused {
+            self.refuse(command, &reject);
+        }
+    }
+
     /// Hands a unit to the committer. If it takes none, nothing has changed.
     fn launch(
         self: &Arc<Self>,
         state: &mut State,
         command: Command,
         unit: Unit,
-        append: Append,
+        mut append: Append,
     ) -> Result<(), (Command, Reject)> {
         let ticket = state.first_ticket + state.in_flight.len() as u64;
         if let Err(reject) = self
@@ -397,11 +555,9 @@ impl Conversation {
         {
             return Err((command, reject));
         }
-        state
-            .loaded
-            .as_mut()
-            .expect("a unit was planned on it")
-            .apply(&append);
+        let loaded = state.loaded.as_mut().expect("a unit was planned on it");
+        append.seen = loaded.seen.clone();
+        loaded.apply(&append);
         state.in_flight.push_back(InFlight {
             command,
             append,
@@ -422,6 +578,11 @@ impl Conversation {
             }
             // Whoever asked may have gone.
             Command::Group(group) => drop(group.reply.send(Err(reject.clone()))),
+            Command::Change(change) => {
+                for reply in change.replies {
+                    drop(reply.send(Err(reject.clone())));
+                }
+            }
         }
         burst.flush();
     }
@@ -477,11 +638,14 @@ impl Conversation {
     }
 
     fn committed(&self, state: &mut State, done: InFlight) {
-        count(&self.tools.metrics.messages_appended);
         let InFlight {
             command, append, ..
         } = done;
-        state.told_seq = Some(append.message.seq);
+        count(match append.previous_rev {
+            None => &self.tools.metrics.messages_appended,
+            Some(_) => &self.tools.metrics.messages_changed,
+        });
+        state.told = Some(Told::of(&append.head));
         self.lane
             .lock()
             .items
@@ -507,9 +671,12 @@ impl Conversation {
             if matches!(one.outcome, Some(Outcome::Unknown(_))) {
                 *one.command.doubt() = true;
             }
-            if let Some(nudge) = &one.append.nudge {
+            for nudge in &one.append.nudges {
                 // It may be there after all, with nobody who knows it.
                 self.outbox.look(nudge.key.shard);
+            }
+            if let Some(read) = &one.append.read {
+                self.outbox.look(read.touch.key.shard);
             }
             match one.outcome {
                 Some(Outcome::Refused(error)) => refused.push((one.command, fault::reject(&error))),

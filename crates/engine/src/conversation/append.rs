@@ -3,29 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anser_domain::group::{self, Operator, Role};
-use anser_domain::limits::NOTICE_USERS_MAX;
+use anser_domain::group;
 use anser_domain::message::append;
 use anser_domain::position::ReadPosition;
 use anser_domain::{Code, ConversationId, MessageId, Reject, Timestamp, UserId};
 use anser_proto::stored;
-use anser_store::{Direction, Key, Unit};
+use anser_store::{Direction, Key, ScanPage, Unit};
 use bytes::Bytes;
-use prost::Message as _;
 
-use super::actor::Conversation;
+use super::actor::{Conversation, Told};
+use super::change::audience;
 use super::lane::LaneItem;
-use super::loaded::{Loaded, role_number};
-use super::{row, view};
+use super::loaded::Loaded;
+use super::row;
+use super::targeted::Seen;
 use crate::fault;
-use crate::group::{By, Group, GroupChange};
+use crate::group::Group;
 use crate::message::{Message, SendMessage, SendResult};
+use crate::receipt;
 use crate::tables;
+use crate::touch::Touch;
 
-/// The type of notices about a group.
-const GROUP_NOTICE: &str = "anser.group";
 /// Messages by others that an actor fans out anew after it was overtaken; beyond, devices check.
-const MISSED_MAX: usize = 100;
+pub(super) const MISSED_MAX: usize = 100;
 
 /// An outbox row that was written with an append.
 pub(crate) struct Nudge {
@@ -44,9 +44,15 @@ pub(crate) struct Append {
     pub(crate) members: Option<Arc<BTreeMap<UserId, stored::Member>>>,
     /// The sender's count of countable messages from now on.
     pub(crate) own: Option<(UserId, u64)>,
-    pub(crate) nudge: Option<Nudge>,
+    pub(crate) nudges: Vec<Nudge>,
     pub(crate) group: Option<Group>,
     pub(crate) read: Option<ReadMove>,
+    /// Not a new message, but a change of one: the `rev` before it.
+    pub(crate) previous_rev: Option<u64>,
+    /// What everybody saw last before it.
+    pub(crate) seen: Seen,
+    /// Countable messages that its targets were sent, this one included.
+    pub(super) targeted: Vec<(UserId, u64)>,
 }
 
 /// What has to be read before a send can be planned.
@@ -57,6 +63,8 @@ pub(super) struct SendFacts {
     pub(super) own_before: u64,
     /// If the sender has read something with it.
     pub(super) read: Option<ReadFacts>,
+    /// How many countable messages its targets were sent before.
+    pub(super) targeted: Vec<(UserId, u64)>,
 }
 
 /// What has to be read before a send can move the sender's read position.
@@ -71,8 +79,9 @@ pub(super) struct ReadFacts {
 #[derive(Clone)]
 pub(crate) struct ReadMove {
     pub(crate) user: UserId,
-    position: ReadPosition,
-    row: Bytes,
+    pub(crate) old: stored::Position,
+    pub(crate) new: stored::Position,
+    pub(crate) touch: Touch,
 }
 
 impl Conversation {
@@ -88,6 +97,7 @@ impl Conversation {
                 already: None,
                 own_before: own.unwrap_or(0),
                 read: None,
+                targeted: self.targeted_before(message).await?,
             });
         }
         let store = &self.tools.store;
@@ -98,6 +108,7 @@ impl Conversation {
                 already: Some(self.first_result(&sent)?),
                 own_before: 0,
                 read: None,
+                targeted: Vec::new(),
             });
         }
         let own_before = match own {
@@ -118,6 +129,7 @@ impl Conversation {
             already: None,
             own_before,
             read,
+            targeted: self.targeted_before(message).await?,
         })
     }
 
@@ -136,10 +148,10 @@ impl Conversation {
             .filter_map(|append| append.read.as_ref())
             .find(|read| read.user == send.sender);
         let (old, old_row) = match before {
-            Some(read) => (read.position, Some(read.row.clone())),
+            Some(read) => (read.new.clone(), Some(tables::encode(&read.new))),
             None => {
                 let row: Option<stored::Position> = tables::decode_some(facts.row.as_ref())?;
-                (view::position(row.unwrap_or_default()), facts.row.clone())
+                (row.unwrap_or_default(), facts.row.clone())
             }
         };
         let seq = send.read_up_to.min(loaded.head.seq);
@@ -154,17 +166,21 @@ impl Conversation {
             // It was on its way when the facts were read, and is stored by now.
             return Err(Code::Unavailable.into());
         };
-        let position = old.advance(ReadPosition { seq, ordinal });
-        if position == old {
+        let to = ReadPosition { seq, ordinal };
+        let Some(new) = receipt::advance(&self.tools.env, &old, to, 0) else {
             return Ok(None);
-        }
-        let row = tables::encode(&view::position_row(position));
+        };
         let user = send.sender.clone();
+        let mut touch = self.outbox.plan_touch(self.app, user.as_str(), &self.name);
+        if let Some(before) = before {
+            touch.key = before.touch.key.clone();
+        }
         Ok(Some((
             ReadMove {
                 user,
-                position,
-                row,
+                old,
+                new,
+                touch,
             },
             old_row,
         )))
@@ -176,8 +192,24 @@ impl Conversation {
             seq: sent.seq,
             id: row::message_id(&sent.message_id)?,
             time: Timestamp(sent.time),
-            prev: sent.seq - 1,
+            prev: match sent.prev {
+                0 => sent.seq - 1,
+                prev => prev,
+            },
         })
+    }
+
+    /// May the user say something here?
+    pub(super) fn check_may_send(&self, loaded: &Loaded, user: &UserId) -> Result<(), Reject> {
+        match &self.id {
+            ConversationId::Private(..) => match self.id.peer_of(user) {
+                Some(_) => Ok(()),
+                None => Err(Code::NotAMember.into()),
+            },
+            ConversationId::Group(_) => {
+                group::send(loaded.group_state(), loaded.role(user).is_some())
+            }
+        }
     }
 
     pub(super) fn plan_send<'a>(
@@ -187,31 +219,17 @@ impl Conversation {
         facts: &SendFacts,
         in_flight: impl DoubleEndedIterator<Item = &'a Append> + Clone,
     ) -> Result<(Unit, Append), Reject> {
-        match &self.id {
-            ConversationId::Private(..) if self.id.peer_of(&send.sender).is_none() => {
-                return Err(Code::NotAMember.into());
-            }
-            ConversationId::Private(..) => {}
-            ConversationId::Group(_) => {
-                group::send(loaded.group_state(), loaded.role(&send.sender).is_some())?
-            }
-        }
-        let own = loaded
-            .own
-            .get(&send.sender)
-            .copied()
-            .unwrap_or(facts.own_before)
-            + 1;
-        let (mut head, message) = self.next(loaded, true, |message| {
-            message.sender = Arc::from(send.sender.as_str());
-            message.client_message_id = send.client_message_id.clone();
-            message.content_type = send.content_type.clone();
-            message.body = send.body.clone();
-        });
+        self.check_may_send(loaded, &send.sender)?;
+        let options = &send.options;
+        let recipients = self.targets(loaded, send)?;
+        // Of what only some may see, each of them has a count of their own.
+        let common = !options.uncounted && options.targets.is_empty();
+        let (mut head, message) = self.next(loaded, common, |message| Self::say(send, message));
         let sent = stored::Sent {
             seq: message.seq,
             message_id: id_bytes(message.id),
             time: message.time.0,
+            prev: loaded.seen.by(&send.sender),
         };
         let mut nudge = None;
         if loaded.head_bytes.is_none() {
@@ -220,151 +238,79 @@ impl Conversation {
             head.member_version = 1;
             nudge = Some(self.inbox_effect(&head, &loaded.recipients, true, 0, 0));
         }
-        let mut unit = self
-            .unit(loaded, &head, &message)
-            .put(
-                self.keys.sent(&send.sender, &send.client_message_id),
-                tables::encode(&sent),
-            )
-            .put(
+        let mut unit = self.unit(loaded, &head, &message).put(
+            self.keys.sent(&send.sender, &send.client_message_id),
+            tables::encode(&sent),
+        );
+        let mut own = None;
+        if common {
+            let before = loaded.own.get(&send.sender).copied();
+            let total = before.unwrap_or(facts.own_before) + 1;
+            unit = unit.put(
                 self.keys.uncounted(send.sender.as_str(), message.ordinal),
-                own.to_be_bytes().to_vec(),
+                total.to_be_bytes().to_vec(),
             );
+            own = Some((send.sender.clone(), total));
+        }
+        let mut targeted = Vec::new();
+        if message.counted {
+            let before = facts.targeted.iter();
+            targeted = before.map(|(user, n)| (user.clone(), n + 1)).collect();
+            let rows = self.targeted_rows(message.seq, &targeted);
+            unit.writes.extend(rows.writes);
+        }
+        let mentions = self.mentions(loaded, &message, message.mention.as_deref());
+        unit.writes.extend(mentions.writes);
         let mut read = None;
         if let Some(facts) = &facts.read
             && let Some((moved, old)) = self.plan_read(loaded, send, facts, in_flight)?
         {
-            let key = self.keys.position(send.sender.as_str());
-            unit = unit
-                .expect_unchanged(key.clone(), old)
-                .put(key, moved.row.clone());
+            let sender = send.sender.as_str();
+            unit = unit.put(moved.touch.key.clone(), moved.touch.value());
+            unit = receipt::write(unit, &self.keys, sender, (old, &moved.old), &moved.new);
             read = Some(moved);
         }
         let append = Append {
             read,
-            own: Some((send.sender.clone(), own)),
-            ..self.append(head, message, loaded.recipients.clone(), nudge)
+            own,
+            targeted,
+            ..self.append(head, message, recipients, nudge)
         };
         Ok(finish(unit, append))
     }
 
-    /// `None`: there is nothing to change.
-    pub(super) fn plan_group(
+    /// A message that is not stored, and who gets it.
+    pub(super) fn plan_transient(
         &self,
         loaded: &Loaded,
-        by: &By,
-        change: &GroupChange,
-    ) -> Result<Option<(Unit, Append)>, Reject> {
-        let state = loaded.group_state();
-        let operator = match by {
-            By::Server => Operator::Server,
-            By::User(user) => Operator::User(user, loaded.role(user)),
-        };
-        let is_member = |user: &UserId| loaded.members.contains_key(user);
-        let (kind, joining, leaving) = match change {
-            GroupChange::Create {
-                name,
-                owner,
-                members,
-            } => (1, group::create(state, name, owner, members)?, Vec::new()),
-            GroupChange::Add(users) => (
-                2,
-                group::add(state, operator, users, is_member)?,
-                Vec::new(),
-            ),
-            GroupChange::Remove(users) => {
-                let owner = UserId::new(&loaded.head.owner).unwrap_or_else(|_| users[0].clone());
-                (
-                    3,
-                    Vec::new(),
-                    group::remove(state, operator, &owner, users, is_member)?,
-                )
-            }
-            GroupChange::Quit => {
-                let By::User(user) = by else {
-                    return Err(Reject::new(Code::InvalidRequest, "only a user can quit"));
-                };
-                group::quit(state, loaded.role(user))?;
-                (4, Vec::new(), vec![user.clone()])
-            }
-            GroupChange::Dismiss => {
-                group::dismiss(state, operator)?;
-                (5, Vec::new(), loaded.members.keys().cloned().collect())
-            }
-        };
-        if joining.is_empty() && leaving.is_empty() {
-            return Ok(None);
-        }
-        self.plan_membership(loaded, by, change, kind, &joining, &leaving)
-            .map(Some)
+        send: &SendMessage,
+    ) -> Result<(Message, Arc<[UserId]>), Reject> {
+        self.check_may_send(loaded, &send.sender)?;
+        let recipients = self.targets(loaded, send)?;
+        let (_, message) = self.next(loaded, false, |message| {
+            Self::say(send, message);
+            message.seq = 0;
+            message.ordinal = 0;
+            message.counted = false;
+        });
+        Ok((message, recipients))
     }
 
-    fn plan_membership(
-        &self,
-        loaded: &Loaded,
-        by: &By,
-        change: &GroupChange,
-        kind: u32,
-        joining: &[UserId],
-        leaving: &[UserId],
-    ) -> Result<(Unit, Append), Reject> {
-        let changed = if joining.is_empty() { leaving } else { joining };
-        let body = notice(kind, by, changed);
-        let (mut head, message) = self.next(loaded, false, |message| {
-            message.content_type = GROUP_NOTICE.into();
-            message.body = body;
-        });
-        let mut owner = None;
-        if let GroupChange::Create {
-            name, owner: first, ..
-        } = change
-        {
-            head.name.clone_from(name);
-            head.owner = first.as_str().to_owned();
-            head.created_time = message.time.0;
-            owner = Some(first);
-        }
-        head.member_version += 1;
-        head.dismissed = matches!(change, GroupChange::Dismiss);
-        let mut members = (*loaded.members).clone();
-        let mut unit = Unit::new();
-        for user in joining {
-            let role = if Some(user) == owner {
-                Role::Owner
-            } else {
-                Role::Member
-            };
-            let row = stored::Member {
-                role: role_number(role),
-                joined_time: message.time.0,
-                joined_seq: loaded.head.seq,
-                joined_ordinal: loaded.head.ordinal,
-                version: head.member_version,
-            };
-            unit = unit.put(self.keys.member(user.as_str()), tables::encode(&row));
-            members.insert(user.clone(), row);
-        }
-        for user in leaving {
-            unit = unit.delete(self.keys.member(user.as_str()));
-            members.remove(user);
-        }
-        head.member_count = u32::try_from(members.len()).expect("groups are bounded");
-        let recipients: Arc<[UserId]> = members.keys().cloned().collect();
-        let (seq, ordinal) = (loaded.head.seq, loaded.head.ordinal);
-        let nudge = self.inbox_effect(&head, changed, !joining.is_empty(), seq, ordinal);
-        let mut whole = self.unit(loaded, &head, &message);
-        whole.writes.append(&mut unit.writes);
-        let group = super::loaded::group_of(&self.id, &head)?;
-        let append = Append {
-            members: Some(Arc::new(members)),
-            group: Some(group),
-            ..self.append(head, message, recipients, Some(nudge))
-        };
-        Ok(finish(whole, append))
+    /// What the sender says.
+    fn say(send: &SendMessage, message: &mut Message) {
+        let options = &send.options;
+        message.sender = Arc::from(send.sender.as_str());
+        message.client_message_id = send.client_message_id.clone();
+        message.content_type = send.content_type.clone();
+        message.body = send.body.clone();
+        message.mention = options.mention.clone().map(Box::new);
+        message.receipt_wanted = options.receipt_wanted;
+        message.targets.clone_from(&options.targets);
+        message.counted = !options.uncounted;
     }
 
     /// The next message, and the head with it.
-    fn next(
+    pub(super) fn next(
         &self,
         loaded: &Loaded,
         counted: bool,
@@ -383,6 +329,11 @@ impl Conversation {
             counted,
             content_type: "".into(),
             body: Bytes::new(),
+            mention: None,
+            targets: Vec::new(),
+            burn_after_seconds: 0,
+            receipt_wanted: false,
+            state: None,
         };
         fill(&mut message);
         let head = stored::Head {
@@ -390,25 +341,29 @@ impl Conversation {
             ordinal: place.ordinal,
             last_time: place.last_time.0,
             tag: env.random_u64(),
+            targeted_tail: match message.targets.is_empty() {
+                true => 0,
+                false => loaded.head.targeted_tail + 1,
+            },
             ..loaded.head.clone()
         };
         (head, message)
     }
 
     /// What every append writes.
-    fn unit(&self, loaded: &Loaded, head: &stored::Head, message: &Message) -> Unit {
+    pub(super) fn unit(&self, loaded: &Loaded, head: &stored::Head, message: &Message) -> Unit {
         Unit::new()
             .expect_unchanged(self.keys.head(), loaded.head_bytes.clone())
             .put(self.keys.head(), tables::encode(head))
             .put(self.keys.message(message.seq), row::encode_message(message))
     }
 
-    fn append(
+    pub(super) fn append(
         &self,
         head: stored::Head,
         message: Message,
         recipients: Arc<[UserId]>,
-        nudge: Option<Nudge>,
+        nudges: impl IntoIterator<Item = Nudge>,
     ) -> Append {
         Append {
             head_bytes: tables::encode(&head),
@@ -417,94 +372,52 @@ impl Conversation {
             recipients,
             members: None,
             own: None,
-            nudge,
+            nudges: nudges.into_iter().collect(),
             group: None,
             read: None,
+            previous_rev: None,
+            seen: Seen::default(),
+            targeted: Vec::new(),
         }
     }
 
-    fn inbox_effect(
+    /// Messages and changes beyond `told` that others made.
+    pub(super) async fn missed(
         &self,
-        head: &stored::Head,
-        users: &[UserId],
-        member: bool,
-        joined_seq: u64,
-        joined_ordinal: u64,
-    ) -> Nudge {
-        let effect = stored::InboxEffect {
-            app: self.app.0,
-            conversation: self.name.to_string(),
-            member_version: head.member_version,
-            users: users.iter().map(|user| user.as_str().to_owned()).collect(),
-            member,
-            joined_time: head.last_time,
-            first_seq: joined_seq + 1,
-            joined_ordinal,
-        };
-        let due = self.tools.env.now().0;
-        let row = stored::OutboxRow {
-            attempts: 0,
-            created_time: due,
-            effect: Some(stored::outbox_row::Effect::Inbox(effect)),
-        };
-        Nudge {
-            key: self.keys.outbox(due, self.tools.env.random()),
-            row,
+        told: Told,
+        loaded: &Loaded,
+    ) -> Result<Vec<LaneItem>, Reject> {
+        let mut page = ScanPage::default();
+        if told.seq < loaded.head.seq {
+            let (low, high) = (told.seq + 1, loaded.head.seq);
+            let scan = self
+                .keys
+                .messages(low, high, Direction::Forward, MISSED_MAX);
+            let read = self.tools.store.scan(scan).await;
+            page = read.map_err(|e| fault::reject(&e))?;
         }
-    }
-
-    /// Messages beyond `told` that others appended.
-    pub(super) async fn missed(&self, told: u64, loaded: &Loaded) -> Result<Vec<LaneItem>, Reject> {
-        let scan = self
-            .keys
-            .messages(told + 1, loaded.head.seq, Direction::Forward, MISSED_MAX);
-        let page = self
-            .tools
-            .store
-            .scan(scan)
-            .await
-            .map_err(|e| fault::reject(&e))?;
         let mut items = Vec::with_capacity(page.rows.len());
         for (key, value) in &page.rows {
             let message = row::decode_message(&self.name, key, value)?;
-            items.push(LaneItem::missed(
-                Arc::new(message),
-                loaded.recipients.clone(),
-            ));
+            let recipients = audience(loaded, &message);
+            items.push(LaneItem::missed(Arc::new(message), recipients));
         }
-        if page.more {
+        let more_changes = self.missed_changes(told.rev, loaded, &mut items).await?;
+        if page.more || more_changes {
             items.push(LaneItem::check(loaded.recipients.clone()));
         }
         Ok(items)
     }
 }
 
-/// The outbox row of an append goes into its unit.
-fn finish(unit: Unit, append: Append) -> (Unit, Append) {
-    let unit = match &append.nudge {
-        Some(nudge) => unit.put(nudge.key.clone(), tables::encode(&nudge.row)),
-        None => unit,
-    };
+/// The outbox rows of an append go into its unit.
+pub(super) fn finish(mut unit: Unit, append: Append) -> (Unit, Append) {
+    for nudge in &append.nudges {
+        unit = unit.put(nudge.key.clone(), tables::encode(&nudge.row));
+    }
     (unit, append)
 }
 
 fn id_bytes(id: MessageId) -> Bytes {
     Bytes::copy_from_slice(&id.0)
-}
-
-fn notice(kind: u32, by: &By, users: &[UserId]) -> Bytes {
-    let notice = stored::GroupNotice {
-        kind,
-        operator: match by {
-            By::Server => String::new(),
-            By::User(user) => user.as_str().to_owned(),
-        },
-        users: users
-            .iter()
-            .take(NOTICE_USERS_MAX)
-            .map(|user| user.as_str().to_owned())
-            .collect(),
-        user_count: u32::try_from(users.len()).expect("groups are bounded"),
-    };
-    notice.encode_to_vec().into()
 }

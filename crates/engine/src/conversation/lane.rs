@@ -11,13 +11,14 @@ use std::sync::Arc;
 use anser_domain::{Reject, UserId};
 use futures::channel::oneshot;
 
-use super::actor::{Command, Conversation};
-use super::append::{Append, Nudge};
-use super::view;
+use super::actor::{Command, Conversation, SendCommand};
+use super::append::{Append, Nudge, ReadMove};
+use super::reading;
 use crate::delivery::{Burst, FanOut, Outgoing, Routes};
 use crate::event::{Event, EventBody, Reply};
 use crate::group::Group;
-use crate::message::{Message, SendResult};
+use crate::message::{Message, MessageChanged, SendResult};
+use crate::receipt;
 use crate::session::SessionId;
 
 /// Who waits for the outcome of an append.
@@ -25,6 +26,10 @@ pub(crate) enum Telling {
     Sent(Vec<Reply>, SendResult),
     Refused(Vec<Reply>, Reject),
     Group(oneshot::Sender<Result<Group, Reject>>, Group),
+    Changed(
+        Vec<oneshot::Sender<Result<MessageChanged, Reject>>>,
+        MessageChanged,
+    ),
     Nobody,
 }
 
@@ -35,6 +40,11 @@ impl Telling {
             Self::Refused(replies, reject) => reply_all(replies, &Err(reject), burst),
             // Whoever asked may have gone.
             Self::Group(reply, group) => drop(reply.send(Ok(group))),
+            Self::Changed(replies, changed) => {
+                for reply in replies {
+                    drop(reply.send(Ok(changed.clone())));
+                }
+            }
             Self::Nobody => {}
         }
     }
@@ -54,11 +64,10 @@ fn reply_all(replies: Vec<Reply>, result: &Result<SendResult, Reject>, burst: &m
 
 pub(crate) struct LaneItem {
     telling: Telling,
-    event: Outgoing,
-    recipients: Arc<[UserId]>,
-    nudge: Option<Nudge>,
+    events: Vec<(Arc<[UserId]>, Outgoing)>,
+    nudges: Vec<Nudge>,
     /// Whose read position moved along.
-    read: Option<UserId>,
+    read: Option<ReadMove>,
 }
 
 impl LaneItem {
@@ -67,9 +76,11 @@ impl LaneItem {
         let Append {
             message,
             recipients,
-            nudge,
+            nudges,
             group,
             read,
+            previous_rev,
+            seen,
             ..
         } = append;
         let (telling, skip) = match command {
@@ -79,7 +90,7 @@ impl LaneItem {
                     seq: message.seq,
                     id: message.id,
                     time: message.time,
-                    prev: message.seq - 1,
+                    prev: seen.by(&send.message.sender),
                 };
                 (Telling::Sent(send.replies, result), send.message.session)
             }
@@ -90,13 +101,50 @@ impl LaneItem {
                 ),
                 None,
             ),
+            Command::Change(change) => {
+                let result = MessageChanged {
+                    conversation: message.conversation.clone(),
+                    seq: message.seq,
+                    state: message.state.as_deref().cloned().unwrap_or_default(),
+                };
+                (Telling::Changed(change.replies, result), None)
+            }
+        };
+        let events = match previous_rev {
+            None => seen
+                .group(&recipients)
+                .into_iter()
+                .map(|(users, prev)| (users, message_event(message.clone(), prev, skip)))
+                .collect(),
+            Some(previous_rev) => vec![(recipients, change_event(message, previous_rev))],
         };
         Self {
             telling,
-            event: message_event(message, skip),
-            recipients,
-            nudge,
-            read: read.map(|read| read.user),
+            events,
+            nudges,
+            read,
+        }
+    }
+
+    /// A message that is not stored.
+    pub(super) fn transient(
+        send: SendCommand,
+        message: Message,
+        recipients: Arc<[UserId]>,
+    ) -> Self {
+        let result = SendResult {
+            conversation: message.conversation.clone(),
+            seq: 0,
+            id: message.id,
+            time: message.time,
+            prev: 0,
+        };
+        let event = message_event(Arc::new(message), 0, send.message.session);
+        Self {
+            telling: Telling::Sent(send.replies, result),
+            events: vec![(recipients, event)],
+            nudges: Vec::new(),
+            read: None,
         }
     }
 
@@ -104,10 +152,27 @@ impl LaneItem {
     pub(super) fn missed(message: Arc<Message>, recipients: Arc<[UserId]>) -> Self {
         Self {
             telling: Telling::Nobody,
-            event: message_event(message, None),
-            recipients,
-            nudge: None,
+            events: vec![(
+                recipients,
+                message_event(message.clone(), message.seq - 1, None),
+            )],
+            nudges: Vec::new(),
             read: None,
+        }
+    }
+
+    /// A change that somebody else made, and may not have lived to tell.
+    pub(super) fn missed_change(
+        message: Arc<Message>,
+        previous_rev: u64,
+        recipients: Arc<[UserId]>,
+    ) -> Self {
+        Self {
+            events: vec![(
+                recipients.clone(),
+                change_event(message.clone(), previous_rev),
+            )],
+            ..Self::missed(message, recipients)
         }
     }
 
@@ -116,20 +181,25 @@ impl LaneItem {
         let event = Outgoing::to_all(Event::new(EventBody::Check));
         Self {
             telling: Telling::Nobody,
-            event,
-            recipients,
-            nudge: None,
+            events: vec![(recipients, event)],
+            nudges: Vec::new(),
             read: None,
         }
     }
 }
 
-fn message_event(message: Arc<Message>, skip: Option<SessionId>) -> Outgoing {
-    let prev = message.seq - 1;
+fn message_event(message: Arc<Message>, prev: u64, skip: Option<SessionId>) -> Outgoing {
     Outgoing {
         event: Event::new(EventBody::Message { message, prev }),
         skip,
     }
+}
+
+fn change_event(message: Arc<Message>, previous_rev: u64) -> Outgoing {
+    Outgoing::to_all(Event::new(EventBody::Change {
+        message,
+        previous_rev,
+    }))
 }
 
 #[derive(Default)]
@@ -179,8 +249,8 @@ impl Conversation {
         self.tools.env.spawn(async move {
             let (tools, name) = (&this.tools, &this.name);
             // A session that does not hear of it learns it with the next sync.
-            if let Ok(result) = view::read_result(tools, this.app, &user, &this.id, name).await {
-                view::tell_read(tools, this.app, &user, name.clone(), result);
+            if let Ok(result) = reading::read_result(tools, this.app, &user, &this.id, name).await {
+                reading::tell_read(tools, this.app, &user, name.clone(), result);
             }
         });
     }
@@ -212,17 +282,24 @@ impl Conversation {
         let mut groups: Vec<(Arc<[UserId]>, Vec<Outgoing>)> = Vec::new();
         for item in items {
             item.telling.tell(burst);
-            if let Some(nudge) = item.nudge {
+            for nudge in item.nudges {
                 self.outbox.nudge(nudge.key, nudge.row);
             }
-            if let Some(user) = item.read {
-                self.tell_read(user);
+            if let Some(read) = item.read {
+                let (name, tools) = (self.name.clone(), &self.tools);
+                receipt::tell(
+                    tools, self.app, &self.id, name, &read.user, &read.old, &read.new,
+                );
+                self.outbox.touched(read.touch);
+                self.tell_read(read.user);
             }
-            match groups.last_mut() {
-                Some((recipients, events)) if Arc::ptr_eq(recipients, &item.recipients) => {
-                    events.push(item.event)
+            for (users, event) in item.events {
+                match groups.last_mut() {
+                    Some((recipients, events)) if Arc::ptr_eq(recipients, &users) => {
+                        events.push(event);
+                    }
+                    _ => groups.push((users, vec![event])),
                 }
-                _ => groups.push((item.recipients, vec![item.event])),
             }
         }
         groups

@@ -11,6 +11,7 @@ use anser_store::{SCAN_LIMIT_MAX, Store};
 use bytes::Bytes;
 
 use super::append::Append;
+use super::targeted::Seen;
 use crate::fault;
 use crate::group::Group;
 use crate::tables::{self, ConversationKeys};
@@ -43,6 +44,8 @@ pub(crate) struct Loaded {
     pub(crate) recipients: Arc<[UserId]>,
     /// How many countable messages each of the recent senders has sent.
     pub(crate) own: BTreeMap<UserId, u64>,
+    /// What each user saw last.
+    pub(super) seen: Seen,
 }
 
 /// Senders remembered; beyond, their count is read again.
@@ -52,6 +55,7 @@ impl Loaded {
     pub(crate) async fn load(
         store: &Store,
         id: &ConversationId,
+        name: &Arc<str>,
         keys: &ConversationKeys,
     ) -> Result<Self, Reject> {
         let head_bytes = store
@@ -72,12 +76,14 @@ impl Loaded {
                 (members, recipients)
             }
         };
+        let seen = Seen::load(store, keys, name, &head).await?;
         Ok(Self {
             head,
             head_bytes,
             members: Arc::new(members),
             recipients,
             own: BTreeMap::new(),
+            seen,
         })
     }
 
@@ -101,6 +107,11 @@ impl Loaded {
         self.members.get(user).map(role_of)
     }
 
+    /// Is the user the owner, or an admin?
+    pub(crate) fn manages(&self, user: &UserId) -> bool {
+        self.role(user).is_some_and(|role| role > Role::Member)
+    }
+
     /// The group as its members see it.
     pub(crate) fn group(&self, id: &ConversationId) -> Result<Group, Reject> {
         group_of(id, &self.head)
@@ -110,6 +121,9 @@ impl Loaded {
     pub(crate) fn apply(&mut self, append: &Append) {
         self.head = append.head.clone();
         self.head_bytes = Some(append.head_bytes.clone());
+        if append.previous_rev.is_none() {
+            self.seen.add(&append.message);
+        }
         if let Some(members) = &append.members {
             self.members = members.clone();
             self.recipients = members.keys().cloned().collect();
@@ -140,7 +154,8 @@ pub(crate) fn group_of(id: &ConversationId, head: &stored::Head) -> Result<Group
     })
 }
 
-async fn members(
+/// A group's members, by user id.
+pub(crate) async fn members(
     store: &Store,
     keys: &ConversationKeys,
 ) -> Result<BTreeMap<UserId, stored::Member>, Reject> {
@@ -163,6 +178,14 @@ async fn members(
             return Ok(members);
         }
     }
+}
+
+/// The number at the end of a key, or a value that is one.
+pub(crate) fn number_at_end(bytes: &[u8]) -> Result<u64, Reject> {
+    bytes
+        .last_chunk::<8>()
+        .map(|bytes| u64::from_be_bytes(*bytes))
+        .ok_or_else(damaged)
 }
 
 /// A key in the store that this program cannot have written.

@@ -2,18 +2,25 @@
 
 mod actor;
 mod append;
+mod change;
 mod lane;
 pub(crate) mod loaded;
+mod membership;
+pub(crate) mod reading;
 mod registry;
 pub(crate) mod row;
+mod targeted;
+pub(crate) mod unread;
 pub(crate) mod view;
 
 use std::sync::Arc;
 
 use anser_domain::Timestamp;
+use anser_domain::settings::ConversationSettings;
 
 use crate::message::Message;
 pub(crate) use actor::Command;
+pub(crate) use change::no_such_message;
 pub(crate) use registry::Registry;
 
 /// A conversation as it stands in one user's list.
@@ -39,9 +46,23 @@ pub struct ConversationView {
     pub name: String,
     /// Is the user in it?
     pub member: bool,
+    /// How many unread messages mention the user.
+    pub unread_mentions: u64,
+    /// Grows with every message that the user deletes for themself.
+    pub deleted_version: u64,
+    /// What the user set.
+    pub settings: ConversationSettings,
 }
 
-/// A page of a user's conversation list, newest activity first.
+impl ConversationView {
+    /// Is it left out of the list for now?
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.settings.is_hidden(self.head_seq)
+    }
+}
+
+/// A page of a user's conversation list: pinned ones first, then newest activity first.
 #[derive(Clone, Debug)]
 pub struct ConversationPage {
     /// The page.
@@ -51,10 +72,12 @@ pub struct ConversationPage {
 }
 
 /// Where the user has read to, after it moved.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+#[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
 pub struct ReadResult {
     /// Everything up to here is read.
     pub read_seq: u64,
     /// What is unread beyond.
     pub unread: u64,
+    /// How much of that mentions the user.
+    pub unread_mentions: u64,
 }

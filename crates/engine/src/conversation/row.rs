@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use anser_domain::message::Mention;
 use anser_domain::{MessageId, Reject, Timestamp};
 use anser_proto::stored;
 use anser_store::Store;
 use bytes::Bytes;
 
-use super::loaded::damaged;
+use super::loaded::{damaged, number_at_end};
 use crate::fault;
 use crate::message::Message;
+use crate::message::codec::stored as codec;
 use crate::tables::{self, ConversationKeys};
 
 pub(crate) fn message_id(bytes: &[u8]) -> Result<MessageId, Reject> {
@@ -26,6 +28,11 @@ pub(crate) fn encode_message(message: &Message) -> Bytes {
         counted: message.counted,
         content_type: message.content_type.to_string(),
         content_body: message.body.clone(),
+        mention: message.mention.as_deref().map(codec::mention),
+        targets: codec::users(&message.targets),
+        burn_after_seconds: message.burn_after_seconds,
+        receipt_wanted: message.receipt_wanted,
+        state: message.state.as_deref().map(codec::state),
     })
 }
 
@@ -51,7 +58,17 @@ pub(crate) fn decode_message(
         counted: row.counted,
         content_type: row.content_type.into(),
         body: row.content_body,
+        mention: mention_from(row.mention)?.map(Box::new),
+        targets: codec::users_from(row.targets).ok_or_else(damaged)?,
+        burn_after_seconds: row.burn_after_seconds,
+        receipt_wanted: row.receipt_wanted,
+        state: row.state.map(codec::state_from).map(Box::new),
     })
+}
+
+pub(crate) fn mention_from(row: Option<stored::Mention>) -> Result<Option<Mention>, Reject> {
+    row.map(|row| codec::mention_from(row).ok_or_else(damaged))
+        .transpose()
 }
 
 /// How many countable messages the user has sent, up to an ordinal.
@@ -71,6 +88,23 @@ pub(crate) async fn own_count(
             .try_into()
             .map(u64::from_be_bytes)
             .map_err(|_| damaged()),
+    }
+}
+
+/// How many countable messages were targeted at the user, up to a sequence.
+pub(crate) async fn targeted_count(
+    store: &Store,
+    keys: &ConversationKeys,
+    user: &str,
+    seq: u64,
+) -> Result<u64, Reject> {
+    let page = store
+        .scan(keys.targeted_up_to(user, seq))
+        .await
+        .map_err(|e| fault::reject(&e))?;
+    match page.rows.first() {
+        None => Ok(0),
+        Some((_, value)) => number_at_end(value),
     }
 }
 

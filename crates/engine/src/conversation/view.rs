@@ -3,80 +3,97 @@
 
 use std::sync::Arc;
 
-use anser_domain::position::{ReadPosition, unread};
+use anser_domain::limits::PAGE_ITEMS_MAX;
 use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
-use anser_store::{Outcome, Store};
+use anser_store::Store;
 
-use super::{ConversationView, ReadResult, row};
-use crate::delivery::{Burst, Outgoing};
-use crate::event::{Event, EventBody};
+use super::unread::Reader;
+use super::{ConversationView, ReadResult, reading};
 use crate::fault;
-use crate::tables::{self, ConversationKeys, UserKeys};
+use crate::message::{Message, changes, history};
+use crate::tables::{self, ConversationKeys};
 use crate::tools::Tools;
+use crate::user::inbox;
 
-/// Times a read position is tried again after another device moved it at the same moment.
-const READ_TRIES_MAX: u32 = 16;
-
-/// What a user may read, by membership.
+/// What a user may read: by membership, less what the user has deleted for themself.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(crate) struct Access {
+    /// The lowest sequence.
     pub(crate) first_seq: u64,
-    pub(crate) joined_ordinal: u64,
+    /// The ordinal below which nothing is unread.
+    pub(crate) first_ordinal: u64,
+}
+
+impl Access {
+    /// The whole conversation.
+    pub(crate) const ALL: Self = Self {
+        first_seq: 1,
+        first_ordinal: 0,
+    };
+
+    /// As the user's row of the conversation says.
+    pub(crate) fn of_row(row: &stored::InboxRow) -> Self {
+        Self {
+            first_seq: row.first_seq.max(1),
+            first_ordinal: row.joined_ordinal,
+        }
+        .cleared(row)
+    }
+
+    fn cleared(self, row: &stored::InboxRow) -> Self {
+        Self {
+            first_seq: self.first_seq.max(row.cleared_seq + 1),
+            first_ordinal: self.first_ordinal.max(row.cleared_ordinal),
+        }
+    }
 }
 
 /// May the user read the conversation, and from where on?
 pub(crate) async fn access(
-    store: &Store,
+    tools: &Tools,
+    app: AppId,
     keys: &ConversationKeys,
     id: &ConversationId,
     user: &UserId,
 ) -> Result<Access, Reject> {
-    if let ConversationId::Private(..) = id {
-        return match id.peer_of(user) {
-            Some(_) => Ok(Access {
-                first_seq: 1,
-                joined_ordinal: 0,
-            }),
-            None => Err(Code::NotAMember.into()),
-        };
-    }
-    let row = store
-        .get(&keys.member(user.as_str()))
-        .await
-        .map_err(|e| fault::reject(&e))?;
-    let row: stored::Member = tables::decode_some(row.as_ref())?.ok_or(Code::NotAMember)?;
-    Ok(Access {
-        first_seq: row.joined_seq + 1,
-        joined_ordinal: row.joined_ordinal,
-    })
+    let access = match id {
+        ConversationId::Private(..) => {
+            id.peer_of(user).ok_or(Code::NotAMember)?;
+            Access::ALL
+        }
+        ConversationId::Group(_) => {
+            let row = tools.store.get(&keys.member(user.as_str())).await;
+            let row = row.map_err(|e| fault::reject(&e))?;
+            let row: stored::Member = tables::decode_some(row.as_ref())?.ok_or(Code::NotAMember)?;
+            Access {
+                first_seq: row.joined_seq + 1,
+                first_ordinal: row.joined_ordinal,
+            }
+        }
+    };
+    let row = inbox::row(tools, app, user.as_str(), &id.to_string()).await?;
+    Ok(row.map_or(access, |row| access.cleared(&row)))
 }
 
-/// What the user has not read, given a head and what the user may read.
-async fn count_unread(
+/// Where the user's read position stands, and what is unread beyond it.
+pub(crate) async fn result(
     store: &Store,
     keys: &ConversationKeys,
     user: &str,
     head: &stored::Head,
-    read: ReadPosition,
-    joined_ordinal: u64,
-) -> Result<u64, Reject> {
-    let from = read.ordinal.max(joined_ordinal);
-    if head.ordinal <= from {
-        return Ok(0);
-    }
-    let own_to_head = row::own_count(store, keys, user, head.ordinal).await?;
-    let own_before = if from == 0 || own_to_head == 0 {
-        0
-    } else {
-        row::own_count(store, keys, user, from).await?
+    position: &stored::Position,
+    access: Access,
+) -> Result<ReadResult, Reject> {
+    let reader = Reader {
+        store,
+        keys,
+        user,
+        head,
+        position,
+        access,
     };
-    Ok(unread(
-        head.ordinal,
-        read,
-        joined_ordinal,
-        own_to_head - own_before,
-    ))
+    reader.result().await
 }
 
 /// The view of a conversation whose inbox row and head are at hand.
@@ -91,20 +108,16 @@ pub(crate) async fn view(
     let keys = ConversationKeys::new(app, name);
     let missing = stored::Head::default();
     let head = head.unwrap_or(&missing);
-    let read_row = store
-        .get(&keys.position(user))
-        .await
-        .map_err(|e| fault::reject(&e))?;
-    let read = position(tables::decode_some(read_row.as_ref())?.unwrap_or_default());
-    let (mut newest, mut unread) = (None, 0);
+    let (_, position) = reading::row_of(store, &keys, user).await?;
+    let access = Access::of_row(row);
+    let mut newest = None;
+    let mut read = ReadResult {
+        read_seq: position.read_seq,
+        ..Default::default()
+    };
     if row.member {
-        unread = count_unread(store, &keys, user, head, read, row.joined_ordinal).await?;
-        if head.seq >= row.first_seq {
-            let key = keys.message(head.seq);
-            if let Some(value) = store.get(&key).await.map_err(|e| fault::reject(&e))? {
-                newest = Some(row::decode_message(name, &key.bytes, &value)?);
-            }
-        }
+        read = result(store, &keys, user, head, &position, access).await?;
+        newest = history::newest(store, &keys, name, user, head, &position, access).await?;
     }
     Ok(ConversationView {
         id: name.clone(),
@@ -112,26 +125,15 @@ pub(crate) async fn view(
         rev: head.rev,
         last_time: Timestamp(head.last_time.max(row.joined_time)),
         newest,
-        unread,
-        read_seq: read.seq,
-        first_seq: row.first_seq,
+        unread: read.unread,
+        unread_mentions: read.unread_mentions,
+        read_seq: read.read_seq,
+        first_seq: access.first_seq,
         name: head.name.clone(),
         member: row.member,
+        deleted_version: position.deleted_version,
+        settings: inbox::settings(row),
     })
-}
-
-pub(crate) fn position(row: stored::Position) -> ReadPosition {
-    ReadPosition {
-        seq: row.read_seq,
-        ordinal: row.read_ordinal,
-    }
-}
-
-pub(crate) fn position_row(position: ReadPosition) -> stored::Position {
-    stored::Position {
-        read_seq: position.seq,
-        read_ordinal: position.ordinal,
-    }
 }
 
 /// The head of a conversation, if it has one.
@@ -153,124 +155,32 @@ pub(crate) async fn lookup(
     user: &str,
     name: &Arc<str>,
 ) -> Result<ConversationView, Reject> {
-    let row = tools
-        .store
-        .get(&UserKeys::new(app, user).inbox(name))
-        .await
-        .map_err(|e| fault::reject(&e))?;
-    let row: stored::InboxRow = tables::decode_some(row.as_ref())?
+    let row = inbox::row(tools, app, user, name)
+        .await?
         .ok_or_else(|| Reject::new(Code::NotFound, "the user has no such conversation"))?;
     let head = head(&tools.store, &ConversationKeys::new(app, name)).await?;
     view(&tools.store, app, user, name, &row, head.as_ref()).await
 }
 
-/// Moves the user's read position up to `seq`, durably. `true`: it moved.
-pub(crate) async fn mark_read(
+/// Unread messages that mention the user, the oldest first, at most a page of them.
+pub(crate) async fn mentions(
     tools: &Tools,
     app: AppId,
     user: &UserId,
     id: &ConversationId,
-    name: &str,
-    seq: u64,
-) -> Result<(ReadResult, bool), Reject> {
-    let (store, keys) = (&tools.store, ConversationKeys::new(app, name));
-    let access = access(store, &keys, id, user).await?;
-    for _ in 0..READ_TRIES_MAX {
-        let old_bytes = store
-            .get(&keys.position(user.as_str()))
-            .await
-            .map_err(|e| fault::reject(&e))?;
-        let old = position(tables::decode_some(old_bytes.as_ref())?.unwrap_or_default());
-        let Some(head) = head(store, &keys).await? else {
-            return Err(Reject::new(
-                Code::NotFound,
-                "the conversation has no messages",
-            ));
-        };
-        let seq = seq.min(head.seq);
-        let ordinal = if seq == head.seq {
-            head.ordinal
-        } else {
-            row::ordinal(store, &keys, seq).await?.unwrap_or(0)
-        };
-        let new = old.advance(ReadPosition { seq, ordinal });
-        let moved = new != old;
-        if moved {
-            let row = position_row(new);
-            let key = keys.position(user.as_str());
-            let unit = anser_store::Unit::new()
-                .expect_unchanged(key.clone(), old_bytes)
-                .put(key, tables::encode(&row));
-            match tools.committer.commit(app, unit).await? {
-                Outcome::Committed => {}
-                // Another device read at the same moment: the higher one wins.
-                Outcome::Conflict => continue,
-                Outcome::Refused(error) => return Err(fault::reject(&error)),
-                Outcome::Unknown(_) => return Err(Code::Timeout.into()),
-            }
-        }
-        let unread = count_unread(
-            store,
-            &keys,
-            user.as_str(),
-            &head,
-            new,
-            access.joined_ordinal,
-        )
-        .await?;
-        return Ok((
-            ReadResult {
-                read_seq: new.seq,
-                unread,
-            },
-            moved,
-        ));
-    }
-    Err(Code::Unavailable.into())
-}
-
-/// Where the user's read position stands, and what is unread beyond it.
-pub(crate) async fn read_result(
-    tools: &Tools,
-    app: AppId,
-    user: &UserId,
-    id: &ConversationId,
-    name: &str,
-) -> Result<ReadResult, Reject> {
-    let (store, keys) = (&tools.store, ConversationKeys::new(app, name));
-    let access = access(store, &keys, id, user).await?;
-    let head = head(store, &keys).await?.unwrap_or_default();
-    let row = store
-        .get(&keys.position(user.as_str()))
-        .await
-        .map_err(|e| fault::reject(&e))?;
-    let read = position(tables::decode_some(row.as_ref())?.unwrap_or_default());
-    let joined = access.joined_ordinal;
-    let unread = count_unread(store, &keys, user.as_str(), &head, read, joined).await?;
-    Ok(ReadResult {
-        read_seq: read.seq,
-        unread,
-    })
-}
-
-/// Tells the user's sessions where the read position stands.
-pub(crate) fn tell_read(
-    tools: &Tools,
-    app: AppId,
-    user: &UserId,
-    conversation: Arc<str>,
-    result: ReadResult,
-) {
-    let ReadResult { read_seq, unread } = result;
-    let event = Event::new(EventBody::Read {
-        conversation,
-        read_seq,
-        unread,
-    });
-    let mut burst = Burst::default();
-    let users = std::slice::from_ref(user);
-    tools
-        .fan_out
-        .now(app, users, &[Outgoing::to_all(event)], &mut burst);
-    burst.flush();
+) -> Result<Vec<Message>, Reject> {
+    let keys = ConversationKeys::new(app, &id.to_string());
+    let access = access(tools, app, &keys, id, user).await?;
+    let head = head(&tools.store, &keys).await?.unwrap_or_default();
+    let (_, position) = reading::row_of(&tools.store, &keys, user.as_str()).await?;
+    let reader = Reader {
+        store: &tools.store,
+        keys: &keys,
+        user: user.as_str(),
+        head: &head,
+        position: &position,
+        access,
+    };
+    let seqs = reader.unread_mentions(PAGE_ITEMS_MAX).await?;
+    changes::get(tools, app, Some(user), id, &seqs).await
 }

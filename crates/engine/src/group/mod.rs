@@ -78,7 +78,7 @@ async fn head(tools: &Tools, app: AppId, by: &By, group: &GroupId) -> Result<sto
         return Err(Code::GroupDismissed.into());
     }
     if let By::User(user) = by {
-        view::access(&tools.store, &keys, &id, user).await?;
+        view::access(tools, app, &keys, &id, user).await?;
     }
     Ok(head)
 }

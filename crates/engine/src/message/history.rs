@@ -1,17 +1,25 @@
 //! Reading messages back, page by page, in both directions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
 use anser_domain::{AppId, Code, ConversationId, Reject, UserId};
-use anser_store::Direction;
+use anser_proto::stored;
+use anser_store::{Direction, Store};
 
-use super::{MessagePage, PageRequest};
-use crate::conversation::row;
+use super::{Message, MessagePage, PageRequest};
+use crate::conversation::loaded::damaged;
+use crate::conversation::unread::hidden_seqs;
 use crate::conversation::view::{self, Access};
+use crate::conversation::{reading, row};
 use crate::fault;
-use crate::tables::ConversationKeys;
+use crate::tables::{self, ConversationKeys};
 use crate::tools::Tools;
+
+/// Messages read for one page, those that its reader may not see included. After so many in vain
+/// the reader had better ask again.
+const SCAN_BUDGET: usize = 1_000;
 
 /// A page as `reader` may see it; the server API, `None`, sees everything.
 pub(crate) async fn pull(
@@ -35,11 +43,8 @@ pub(crate) async fn pull(
     let name: Arc<str> = Arc::from(id.to_string());
     let keys = ConversationKeys::new(app, &name);
     let access = match reader {
-        Some(user) => view::access(&tools.store, &keys, id, user).await?,
-        None => Access {
-            first_seq: 1,
-            joined_ordinal: 0,
-        },
+        Some(user) => view::access(tools, app, &keys, id, user).await?,
+        None => Access::ALL,
     };
     let head = view::head(&tools.store, &keys).await?;
     let Some(head) = head else {
@@ -54,6 +59,7 @@ pub(crate) async fn pull(
             head_seq: 0,
             first_seq: 1,
             rev: 0,
+            next_seq: 0,
         });
     };
     let first_seq = access.first_seq.max(head.first_seq).max(1);
@@ -64,6 +70,7 @@ pub(crate) async fn pull(
         head_seq: head.seq,
         first_seq,
         rev: head.rev,
+        next_seq: 0,
     };
     let (low, high, direction) = if page.descending {
         let below = if page.from_seq == 0 {
@@ -82,49 +89,129 @@ pub(crate) async fn pull(
     if low > high {
         return Ok(result);
     }
-    let read = tools
-        .store
-        .scan(keys.messages(low, high, direction, limit))
-        .await
-        .map_err(|e| fault::reject(&e))?;
-    result.more = read.more;
-    for (key, value) in &read.rows {
-        result
-            .messages
-            .push(row::decode_message(&result.conversation, key, value)?);
+    let hidden = match reader {
+        Some(user) => Some(hidden_from(&tools.store, &keys, user.as_str(), low, high).await?),
+        None => None,
+    };
+    let shown = |message: &Message| {
+        reader.is_none_or(|user| message.is_for(user.as_str()))
+            && hidden
+                .as_ref()
+                .is_none_or(|hidden| !hidden.contains(&message.seq))
+    };
+    let (mut low, mut high) = (low, high);
+    let mut budget = SCAN_BUDGET;
+    loop {
+        let scan = keys.messages(low, high, direction, limit - result.messages.len());
+        let chunk = tools.store.scan(scan).await;
+        let chunk = chunk.map_err(|e| fault::reject(&e))?;
+        let mut messages = Vec::with_capacity(chunk.rows.len());
+        for (key, value) in &chunk.rows {
+            messages.push(row::decode_message(&result.conversation, key, value)?);
+        }
+        check_dense(
+            &result.conversation,
+            &messages,
+            low,
+            high,
+            direction,
+            chunk.more,
+        )?;
+        budget = budget.saturating_sub(messages.len());
+        let end = messages.last().map_or(0, |last| last.seq);
+        match (messages.last(), direction) {
+            (Some(last), Direction::Forward) => low = last.seq + 1,
+            (Some(last), Direction::Backward) => high = last.seq - 1,
+            (None, _) => {}
+        }
+        result.messages.extend(messages.into_iter().filter(shown));
+        result.more = chunk.more;
+        if !chunk.more || result.messages.len() >= limit || budget == 0 {
+            result.next_seq = if chunk.more { end } else { 0 };
+            return Ok(result);
+        }
     }
-    check_dense(&result, low, high, direction, read.more)?;
-    Ok(result)
+}
+
+/// What the user has deleted between two sequences, if the user has deleted anything.
+async fn hidden_from(
+    store: &Store,
+    keys: &ConversationKeys,
+    user: &str,
+    low: u64,
+    high: u64,
+) -> Result<BTreeSet<u64>, Reject> {
+    let (_, position) = reading::row_of(store, keys, user).await?;
+    if position.deleted_version == 0 {
+        return Ok(BTreeSet::new());
+    }
+    hidden_seqs(store, keys, user, low, high).await
+}
+
+/// Messages looked at in one go for the newest that the user has not deleted.
+const NEWEST_CHUNK: usize = 16;
+
+/// The newest message that the user may see.
+pub(crate) async fn newest(
+    store: &Store,
+    keys: &ConversationKeys,
+    name: &Arc<str>,
+    user: &str,
+    head: &stored::Head,
+    position: &stored::Position,
+    access: Access,
+) -> Result<Option<Message>, Reject> {
+    let mut high = head.seq;
+    let mut chunk = 1;
+    while high >= access.first_seq {
+        let scan = keys.messages(access.first_seq, high, Direction::Backward, chunk);
+        let page = store.scan(scan).await.map_err(|e| fault::reject(&e))?;
+        let Some((last, _)) = page.rows.last() else {
+            return Ok(None);
+        };
+        let low = tables::last_number(last).ok_or_else(damaged)?;
+        let hidden = if position.deleted_version == 0 {
+            BTreeSet::new()
+        } else {
+            hidden_seqs(store, keys, user, low, high).await?
+        };
+        for (key, value) in &page.rows {
+            let message = row::decode_message(name, key, value)?;
+            if message.is_for(user) && !hidden.contains(&message.seq) {
+                return Ok(Some(message));
+            }
+        }
+        (high, chunk) = (low - 1, NEWEST_CHUNK);
+    }
+    Ok(None)
 }
 
 /// Never a silent partial list: sequences are dense, so a page with a hole is an error.
 fn check_dense(
-    page: &MessagePage,
+    conversation: &str,
+    messages: &[Message],
     low: u64,
     high: u64,
     direction: Direction,
     more: bool,
 ) -> Result<(), Reject> {
-    let first = match direction {
-        Direction::Forward => low,
-        Direction::Backward => high,
+    let expected = |at: u64| match direction {
+        Direction::Forward => low + at,
+        Direction::Backward => high - at,
     };
-    let expected = |at: u64| {
-        if direction == Direction::Forward {
-            first + at
-        } else {
-            first - at
-        }
-    };
-    let in_order = page
-        .messages
+    let in_order = messages
         .iter()
         .zip(0..)
         .all(|(message, at)| message.seq == expected(at));
-    if in_order && (more || page.messages.len() as u64 == high - low + 1) {
+    if in_order && (more || messages.len() as u64 == high - low + 1) {
         return Ok(());
     }
-    tracing::error!(conversation = %page.conversation, low, high, "messages are missing from the store");
+    tracing::error!(
+        conversation,
+        low,
+        high,
+        "messages are missing from the store"
+    );
     Err(Reject::new(
         Code::Internal,
         "messages are missing from the store",

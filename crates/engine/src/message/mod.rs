@@ -1,18 +1,28 @@
-//! Messages: sending and reading them back.
+//! Messages: sending, changing, and reading them back.
 
+mod change;
+pub(crate) mod changes;
+pub(crate) mod codec;
+mod commands;
+pub(crate) mod delete;
 pub(crate) mod history;
 
 use std::sync::Arc;
 
+use anser_domain::change::MessageState;
+use anser_domain::message::{Mention, sees};
 use anser_domain::{AppId, ConversationId, MessageId, Timestamp, UserId};
 use bytes::Bytes;
+
+pub(crate) use change::ChangeMessage;
+pub use change::{Change, ChangePage, FormerContent, FormerContents, MessageChanged};
 
 /// A message as the conversation has it.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Message {
     /// The conversation's name.
     pub conversation: Arc<str>,
-    /// 1, 2, 3 … within the conversation.
+    /// 1, 2, 3 … within the conversation. 0: transient.
     pub seq: u64,
     /// Unique.
     pub id: MessageId,
@@ -30,6 +40,32 @@ pub struct Message {
     pub content_type: Box<str>,
     /// Opaque.
     pub body: Bytes,
+    /// Whom it mentions.
+    pub mention: Option<Box<Mention>>,
+    /// Not empty: only these users, and the sender, can see it.
+    pub targets: Vec<UserId>,
+    /// Burns so long after the receiver has read it. Zero: never.
+    pub burn_after_seconds: u32,
+    /// The sender asked to be told who acknowledges it.
+    pub receipt_wanted: bool,
+    /// What happened to it since it was sent.
+    pub state: Option<Box<MessageState>>,
+}
+
+impl Message {
+    /// May this user see it, as far as its targets decide?
+    #[must_use]
+    pub fn is_for(&self, user: &str) -> bool {
+        sees(user, &self.sender, &self.targets)
+    }
+
+    /// Was it taken back, or has it burned?
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.recall.is_some())
+    }
 }
 
 /// A message somebody wants sent.
@@ -53,6 +89,38 @@ pub struct SendMessage {
     pub read_up_to: u64,
     /// The session that sends: it gets the answer, not the push.
     pub session: Option<crate::session::SessionId>,
+    /// What few messages have.
+    pub options: SendOptions,
+}
+
+/// What a sender may ask for beyond the content.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+pub struct SendOptions {
+    /// Pushed to those who are connected, never stored or counted, and first to be dropped.
+    pub transient: bool,
+    /// It is unread for nobody.
+    pub uncounted: bool,
+    /// See [`Message::mention`].
+    pub mention: Option<Mention>,
+    /// See [`Message::targets`].
+    pub targets: Vec<UserId>,
+    /// See [`Message::receipt_wanted`].
+    pub receipt_wanted: bool,
+}
+
+/// Messages that a user deleted for themself.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct Deleted {
+    /// The conversation's name.
+    pub conversation: Arc<str>,
+    /// Which.
+    pub seqs: Vec<u64>,
+    /// The version of the last of them.
+    pub version: u64,
+    /// The version before the first.
+    pub previous: u64,
+    /// There are more after `version`.
+    pub more: bool,
 }
 
 /// The message is on disk.
@@ -60,7 +128,7 @@ pub struct SendMessage {
 pub struct SendResult {
     /// The conversation's name.
     pub conversation: Arc<str>,
-    /// Its place.
+    /// Its place; 0 if it is transient.
     pub seq: u64,
     /// Its id.
     pub id: MessageId,
@@ -96,4 +164,6 @@ pub struct MessagePage {
     pub first_seq: u64,
     /// The conversation's `rev` when the page was read.
     pub rev: u64,
+    /// Where the next page in this direction starts, if there is more.
+    pub next_seq: u64,
 }

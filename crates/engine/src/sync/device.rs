@@ -19,17 +19,19 @@ const FIRST_WINDOW: usize = 50;
 struct Cursor<'a> {
     synced: u64,
     feed_version: u64,
+    pinned: bool,
     last_time: u64,
     name: &'a str,
 }
 
 impl<'a> Cursor<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.splitn(4, '.');
+        let mut parts = text.splitn(5, '.');
         let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
         Some(Self {
             synced: number()?,
             feed_version: number()?,
+            pinned: number()? != 0,
             last_time: number()?,
             name: parts.next()?,
         })
@@ -37,13 +39,17 @@ impl<'a> Cursor<'a> {
 
     fn write(&self) -> String {
         format!(
-            "{:x}.{:x}.{:x}.{}",
-            self.synced, self.feed_version, self.last_time, self.name
+            "{:x}.{:x}.{:x}.{:x}.{}",
+            self.synced,
+            self.feed_version,
+            u64::from(self.pinned),
+            self.last_time,
+            self.name
         )
     }
 
     fn is_before(&self, listed: &Listed) -> bool {
-        (std::cmp::Reverse(self.last_time), self.name) < listed.sort_key()
+        (!self.pinned, std::cmp::Reverse(self.last_time), self.name) < listed.sort_key()
     }
 }
 
@@ -78,12 +84,13 @@ pub(crate) async fn conversations(
     let all = list::all(tools, app, user.as_str()).await?;
     let mut rest = all
         .iter()
-        .filter(|one| one.row.member && after.as_ref().is_none_or(|after| after.is_before(one)));
+        .filter(|one| one.is_shown() && after.as_ref().is_none_or(|after| after.is_before(one)));
     let page: Vec<&Listed> = rest.by_ref().take(limit).collect();
     let cursor = match (page.last(), rest.next()) {
         (Some(last), Some(_)) => Cursor {
             synced: 0,
             feed_version: 0,
+            pinned: last.row.pinned,
             last_time: last.last_time.0,
             name: &last.name,
         }
@@ -128,9 +135,9 @@ pub(crate) async fn sync(
     let since = Timestamp(request.synced.0).minus_ms(SYNC_LOOK_BACK_MS);
     let concerns = |one: &Listed| {
         if is_new || reset {
-            return one.row.member;
+            return one.is_shown();
         }
-        one.row.feed_version > request.feed_version || (one.row.member && one.last_time >= since)
+        one.row.feed_version > request.feed_version || (one.row.member && one.moved >= since)
     };
     let mut rest = all
         .iter()
@@ -146,6 +153,7 @@ pub(crate) async fn sync(
         (Some(last), Some(_)) if !is_new && !reset => Cursor {
             synced,
             feed_version,
+            pinned: last.row.pinned,
             last_time: last.last_time.0,
             name: &last.name,
         }
@@ -204,6 +212,7 @@ mod tests {
         let cursor = Cursor {
             synced: 7,
             feed_version: u64::MAX,
+            pinned: true,
             last_time: 0,
             name: "g/a.b.c",
         };
@@ -213,6 +222,7 @@ mod tests {
             (read.synced, read.feed_version, read.last_time, read.name),
             (7, u64::MAX, 0, "g/a.b.c")
         );
+        assert!(read.pinned);
         assert!(Cursor::parse("nonsense").is_none());
     }
 }

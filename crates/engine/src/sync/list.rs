@@ -1,4 +1,4 @@
-//! A user's conversations, by last activity.
+//! A user's conversations: pinned ones first, then by last activity.
 //!
 //! Rows come from the user's feed, the last changed first, and are bounded; activity comes from
 //! the conversations' heads in one multi-read. Nothing is kept in the user's shard per message.
@@ -15,6 +15,7 @@ use crate::conversation::{ConversationView, view};
 use crate::fault;
 use crate::tables::{self, ConversationKeys, UserKeys};
 use crate::tools::Tools;
+use crate::user::inbox;
 
 /// A conversation with what sorts it.
 pub(crate) struct Listed {
@@ -22,12 +23,21 @@ pub(crate) struct Listed {
     pub(crate) row: stored::InboxRow,
     pub(crate) head: Option<stored::Head>,
     pub(crate) last_time: Timestamp,
+    /// When something happened in it last, be it a message or a change of one.
+    pub(crate) moved: Timestamp,
 }
 
 impl Listed {
-    /// Newest first, and among equals by name, so that a page can say where it ended.
-    pub(crate) fn sort_key(&self) -> (std::cmp::Reverse<u64>, &str) {
-        (std::cmp::Reverse(self.last_time.0), &self.name)
+    /// Pinned first, then newest, and among equals by name, so that a page can say where it ended.
+    pub(crate) fn sort_key(&self) -> (bool, std::cmp::Reverse<u64>, &str) {
+        let last_time = std::cmp::Reverse(self.last_time.0);
+        (!self.row.pinned, last_time, &self.name)
+    }
+
+    /// Does it stand in the list?
+    pub(crate) fn is_shown(&self) -> bool {
+        let head_seq = self.head.as_ref().map_or(0, |head| head.seq);
+        self.row.member && !inbox::settings(&self.row).is_hidden(head_seq)
     }
 
     pub(crate) async fn view(
@@ -48,7 +58,8 @@ impl Listed {
     }
 }
 
-/// All conversations of the user, those that the user left included, newest activity first.
+/// All conversations of the user, those that the user left or hid included, in the
+/// order of the list.
 pub(crate) async fn all(tools: &Tools, app: AppId, user: &str) -> Result<Vec<Listed>, Reject> {
     let keys = UserKeys::new(app, user);
     let names = names(tools, &keys).await?;
@@ -74,7 +85,9 @@ pub(crate) async fn all(tools: &Tools, app: AppId, user: &str) -> Result<Vec<Lis
                 .map_or(0, |head| head.last_time)
                 .max(row.joined_time),
         );
+        let changed = head.as_ref().map_or(0, |head| head.changed_time);
         listed.push(Listed {
+            moved: last_time.max(Timestamp(changed)),
             name,
             row,
             head,

@@ -30,7 +30,7 @@ pub struct SyncResult {
     pub epoch: u64,
     /// The device can't continue from its positions and starts anew.
     pub reset: bool,
-    /// Newest first.
+    /// Pinned ones first, then newest first.
     pub conversations: Vec<ConversationView>,
     /// What is missing in each open conversation that moved.
     pub pages: Vec<MessagePage>,

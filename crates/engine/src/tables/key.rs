@@ -7,8 +7,8 @@ use anser_store::{Direction, Key, SHARD_COUNT, Scan, Shard, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    APP, HEAD, INBOX, INBOX_FEED, INBOX_HEAD, INSTALLATION, MEMBER, MESSAGE, OUTBOX, POSITION,
-    SENT, UNCOUNTED, USER,
+    APP, CHANGE, EDIT, HEAD, INBOX, INBOX_FEED, INBOX_HEAD, INSTALLATION, MEMBER, MENTION, MESSAGE,
+    OUTBOX, POSITION, RECALLED, SENT, UNCOUNTED, USER,
 };
 
 /// FNV-1a over the bytes, folded. Where a row lives is a promise of the stored format: this
@@ -41,7 +41,7 @@ fn name_key(app: AppId, name: &str, extra: usize) -> BytesMut {
     key
 }
 
-fn put_text(key: &mut BytesMut, text: &str) {
+pub(super) fn put_text(key: &mut BytesMut, text: &str) {
     debug_assert!(
         !text.bytes().any(|b| b == 0),
         "ids have no control characters"
@@ -70,7 +70,11 @@ impl ConversationKeys {
         self.shard
     }
 
-    fn key(&self, space: Space, rest: impl FnOnce(&mut BytesMut), len: usize) -> Key {
+    pub(super) fn base(&self) -> &[u8] {
+        &self.base
+    }
+
+    pub(super) fn key(&self, space: Space, rest: impl FnOnce(&mut BytesMut), len: usize) -> Key {
         let mut bytes = BytesMut::with_capacity(self.base.len() + len);
         bytes.put_slice(&self.base);
         rest(&mut bytes);
@@ -163,6 +167,45 @@ impl ConversationKeys {
 
     pub(crate) fn position(&self, user: &str) -> Key {
         self.key(POSITION, |key| key.put_slice(user.as_bytes()), user.len())
+    }
+
+    pub(crate) fn change(&self, rev: u64) -> Key {
+        self.key(CHANGE, |key| key.put_u64(rev), 8)
+    }
+
+    /// Changes after a `rev`, up to another, in their order.
+    pub(crate) fn changes(&self, after: u64, to: u64, limit: usize) -> Scan {
+        let (from, to) = (self.change(after).bytes, self.change(to).bytes);
+        let (from, to) = (Bound::Excluded(from), Bound::Included(to));
+        Scan::range(CHANGE, self.shard, from, to).limit(limit)
+    }
+
+    pub(crate) fn edit(&self, seq: u64, rev: u64) -> Key {
+        let rest = |key: &mut BytesMut| {
+            key.put_u64(seq);
+            key.put_u64(rev);
+        };
+        self.key(EDIT, rest, 16)
+    }
+
+    /// Former contents of a message after a `rev`, the oldest first.
+    pub(crate) fn edits(&self, seq: u64, after: u64, limit: usize) -> Scan {
+        let (from, to) = (self.edit(seq, after).bytes, self.edit(seq, u64::MAX).bytes);
+        let (from, to) = (Bound::Excluded(from), Bound::Included(to));
+        Scan::range(EDIT, self.shard, from, to).limit(limit)
+    }
+
+    pub(crate) fn recalled(&self, seq: u64) -> Key {
+        self.key(RECALLED, |key| key.put_u64(seq), 8)
+    }
+
+    /// Of a user; of an empty text: of all.
+    pub(crate) fn mention(&self, user: &str, seq: u64) -> Key {
+        let rest = |key: &mut BytesMut| {
+            put_text(key, user);
+            key.put_u64(seq);
+        };
+        self.key(MENTION, rest, user.len() + 9)
     }
 
     /// An outbox row beside the conversation, in the unit of its cause.

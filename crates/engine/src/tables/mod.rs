@@ -19,11 +19,21 @@
 //! | [`OUTBOX`] | due time, random | `OutboxRow` | the unit of the cause; the outbox worker deletes |
 //! | [`APP`] | app key, in shard 0 | `App` | management; conditional on itself |
 //! | [`INSTALLATION`] | nothing, in shard 0 | `Installation` | first start, new apps; conditional on itself |
+//! | [`CHANGE`] | conversation, rev | seq (8 bytes) | the unit that changes a message: one row a changed message, moved at each change |
+//! | [`EDIT`] | conversation, seq, rev | `EditRow`: what the message said before the edit of this `rev` | the unit of the edit |
+//! | [`RECALLED`] | conversation, seq | `RecalledRow` | the unit of the recall |
+//! | [`TARGETED`] | conversation, user, seq | how many countable messages up to this one are targeted at the user (8 bytes) | the unit of the message |
+//! | [`MENTION`] | conversation, user (empty: all), seq | `MentionRow` | the unit of the message, edits and recalls of it |
+//! | [`HIDDEN`] | conversation, user, seq | `HiddenRow`: deleted by the user for themself | the unit that moves the user's position row |
+//! | [`HIDDEN_FEED`] | conversation, user, version | seq (8 bytes) | the same |
+//! | [`RECEIPT_FEED`] | conversation, version, user | nothing | the same: exactly one row a member who ever moved |
+//! | [`ACKNOWLEDGED`] | conversation, seq, user | time (8 bytes) | the user's acknowledgement; written once |
 //!
 //! There is no table from message id to sequence: an id begins with the message's time, and time
 //! never falls as the sequence grows, so a message is found by bisection.
 
 mod key;
+mod view_key;
 
 use anser_store::{Space, SpaceClass};
 use bytes::Bytes;
@@ -35,6 +45,7 @@ pub(crate) use key::{
     ConversationKeys, UserKeys, app_key, apps_after, installation_key, outbox_range,
 };
 pub(crate) use key::{conversation_shard, user_shard};
+pub(crate) use view_key::last_number;
 
 /// See the catalog.
 pub const HEAD: Space = Space(1);
@@ -62,6 +73,24 @@ pub const OUTBOX: Space = Space(11);
 pub const APP: Space = Space(12);
 /// See the catalog.
 pub const INSTALLATION: Space = Space(13);
+/// See the catalog.
+pub const CHANGE: Space = Space(14);
+/// See the catalog.
+pub const EDIT: Space = Space(15);
+/// See the catalog.
+pub const RECALLED: Space = Space(16);
+/// See the catalog.
+pub const TARGETED: Space = Space(17);
+/// See the catalog.
+pub const MENTION: Space = Space(18);
+/// See the catalog.
+pub const HIDDEN: Space = Space(19);
+/// See the catalog.
+pub const HIDDEN_FEED: Space = Space(20);
+/// See the catalog.
+pub const RECEIPT_FEED: Space = Space(21);
+/// See the catalog.
+pub const ACKNOWLEDGED: Space = Space(22);
 
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
@@ -78,6 +107,15 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (OUTBOX, SpaceClass::Small),
     (APP, SpaceClass::Small),
     (INSTALLATION, SpaceClass::Small),
+    (CHANGE, SpaceClass::Small),
+    (EDIT, SpaceClass::Small),
+    (RECALLED, SpaceClass::Small),
+    (TARGETED, SpaceClass::Small),
+    (MENTION, SpaceClass::Small),
+    (HIDDEN, SpaceClass::Small),
+    (HIDDEN_FEED, SpaceClass::Small),
+    (RECEIPT_FEED, SpaceClass::Small),
+    (ACKNOWLEDGED, SpaceClass::Small),
 ];
 
 /// Reads a value back. Bytes that do not decode mean a damaged store.

@@ -1,5 +1,8 @@
 //! Users: whoever the customer's backend says, and the user's side of conversations.
 
+pub(crate) mod inbox;
+pub(crate) mod settings;
+
 use std::sync::Arc;
 
 use anser_domain::{AppId, Code, Reject, Timestamp, UserId};

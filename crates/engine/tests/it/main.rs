@@ -7,9 +7,14 @@
 )]
 
 mod apps;
+mod changes;
 mod chat;
 mod cluster;
 mod groups;
 mod login;
+mod own_view;
+mod receipts;
 mod sync;
+mod targeted;
+mod transient;
 mod world;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use anser_bus::{Hub, NodeId, Perfect};
 use anser_domain::login::LoginPolicy;
 use anser_domain::{AppId, Code, ConversationId, DeviceId, Platform, Reject, Timestamp, UserId};
-use anser_engine::message::{PageRequest, SendMessage, SendResult};
+use anser_engine::message::{PageRequest, SendMessage, SendOptions, SendResult};
 use anser_engine::session::{NewSession, SessionId};
 use anser_engine::{Engine, Env, Event, EventBody, Parts, Reply, SessionSink, Settings, World};
 use anser_store::Store;
@@ -46,6 +46,8 @@ pub(crate) fn settings() -> Settings {
         content_bytes_max: 3_072,
         login_policy: LoginPolicy::OnePerPlatform,
         installation_key: [7; 32],
+        recall_seconds: 120,
+        edit_seconds: 86_400,
     }
 }
 
@@ -144,8 +146,16 @@ pub(crate) async fn send(
     to: &ConversationId,
     id: &str,
 ) -> Result<SendResult, Reject> {
+    send_message(engine, message(app, from, to, id)).await
+}
+
+/// The same, with everything that can be said of a message.
+pub(crate) async fn send_message(
+    engine: &Engine,
+    message: SendMessage,
+) -> Result<SendResult, Reject> {
     let (reply, result) = oneshot::channel();
-    engine.send(message(app, from, to, id), Reply::Call(reply));
+    engine.send(message, Reply::Call(reply));
     result.await.unwrap()
 }
 
@@ -160,6 +170,7 @@ pub(crate) fn message(app: AppId, from: &str, to: &ConversationId, id: &str) -> 
         first_try: Timestamp(0),
         read_up_to: 0,
         session: None,
+        options: SendOptions::default(),
     }
 }
 

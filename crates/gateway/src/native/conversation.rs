@@ -5,7 +5,7 @@ use anser_domain::limits::{CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX};
 use anser_engine::conversation::{ConversationPage, ConversationView};
 use anser_proto::client as wire;
 
-use super::{message, page_limit};
+use super::{message, own_view, page_limit};
 
 /// How many conversations are asked for.
 pub(crate) fn list_conversations(list: &wire::ListConversations) -> Result<usize, Reject> {
@@ -25,6 +25,13 @@ pub(crate) fn conversation(view: &ConversationView) -> wire::Conversation {
         first_seq: view.first_seq,
         name: view.name.clone(),
         member: view.member,
+        unread_mentions: view.unread_mentions,
+        deleted_version: view.deleted_version,
+        pinned: view.settings.pinned,
+        muted: own_view::mute(view.settings.muted).into(),
+        hidden: view.is_hidden(),
+        marks: view.settings.marks.clone(),
+        draft: view.settings.draft.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use anser_proto::{client as wire, frame};
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
-use super::{conversation, error, message, response, single};
+use super::{conversation, error, message, own_view, receipt, response, single};
 use crate::session::Dialect;
 use crate::websocket::{self, CloseCode, Opcode};
 
@@ -73,14 +73,23 @@ impl Dialect for NativeDialect {
                 message: Some(message::message(message)),
                 prev: *prev,
             }),
+            EventBody::Change {
+                message,
+                previous_rev,
+            } => Item::Change(wire::ChangePush {
+                message: Some(message::message(message)),
+                previous_rev: *previous_rev,
+            }),
             EventBody::Read {
                 conversation,
                 read_seq,
                 unread,
+                unread_mentions,
             } => Item::Read(wire::ReadPush {
                 conversation: (**conversation).to_owned(),
                 read_seq: *read_seq,
                 unread: *unread,
+                unread_mentions: *unread_mentions,
             }),
             EventBody::Conversation {
                 view,
@@ -91,6 +100,8 @@ impl Dialect for NativeDialect {
                 feed_version: *feed_version,
                 feed_previous: *feed_previous,
             }),
+            EventBody::Deleted(deleted) => Item::Deleted(own_view::deleted_push(deleted)),
+            EventBody::Receipts(news) => Item::Receipt(receipt::receipt_push(news)),
             EventBody::Check => Item::Check(wire::CheckPush {}),
         }))
     }

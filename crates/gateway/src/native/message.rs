@@ -2,11 +2,13 @@
 
 use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
 use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
-use anser_engine::message::{Message, MessagePage, PageRequest, SendMessage, SendResult};
+use anser_engine::message::{
+    Message, MessagePage, PageRequest, SendMessage, SendOptions, SendResult,
+};
 use anser_engine::session::SessionId;
 use anser_proto::client as wire;
 
-use super::{bad_id, page_limit};
+use super::{bad_id, change, page_limit};
 
 /// The name of a conversation, checked.
 pub(crate) fn conversation_id(text: &str) -> Result<ConversationId, Reject> {
@@ -17,9 +19,15 @@ pub(crate) fn conversation_id(text: &str) -> Result<ConversationId, Reject> {
 pub(crate) fn send(
     app: AppId,
     sender: UserId,
-    session: SessionId,
+    session: Option<SessionId>,
     send: wire::SendMessage,
 ) -> Result<SendMessage, Reject> {
+    if send.burn_after_seconds != 0 {
+        return Err(Reject::new(
+            Code::InvalidRequest,
+            "burn_after_seconds: this server does not burn messages",
+        ));
+    }
     let content = send
         .content
         .ok_or_else(|| Reject::new(Code::InvalidRequest, "content is missing"))?;
@@ -32,8 +40,31 @@ pub(crate) fn send(
         body: content.body,
         first_try: Timestamp(send.first_try_time),
         read_up_to: send.read_up_to,
-        session: Some(session),
+        session,
+        options: SendOptions {
+            transient: send.transient,
+            uncounted: send.uncounted,
+            mention: change::mention_from(send.mention)?,
+            targets: change::users("targets", &send.targets)?,
+            receipt_wanted: send.receipt_wanted,
+            ..SendOptions::default()
+        },
     })
+}
+
+/// A will of this user: a send that nobody waits for, whenever it comes to it.
+pub(crate) fn will(
+    app: AppId,
+    sender: UserId,
+    will: wire::SendMessage,
+) -> Result<SendMessage, Reject> {
+    if will.first_try_time != 0 || will.read_up_to != 0 {
+        return Err(Reject::new(
+            Code::InvalidRequest,
+            "a will has neither first_try_time nor read_up_to",
+        ));
+    }
+    send(app, sender, None, will)
 }
 
 /// The message is on disk.
@@ -71,6 +102,15 @@ pub(crate) fn message(message: &Message) -> wire::Message {
             body: message.body.clone(),
         }),
         counted: message.counted,
+        mention: message.mention.as_deref().map(change::mention),
+        targets: message
+            .targets
+            .iter()
+            .map(|user| user.as_str().to_owned())
+            .collect(),
+        burn_after_seconds: message.burn_after_seconds,
+        receipt_wanted: message.receipt_wanted,
+        state: message.state.as_deref().map(change::state),
     }
 }
 
@@ -83,6 +123,7 @@ pub(crate) fn message_page(page: &MessagePage) -> wire::MessagePage {
         head_seq: page.head_seq,
         first_seq: page.first_seq,
         rev: page.rev,
+        next_seq: page.next_seq,
     }
 }
 
@@ -111,7 +152,7 @@ mod tests {
     #[test]
     fn a_send_without_content_is_refused_by_name() {
         let user = UserId::new("u").unwrap();
-        let refused = send(AppId(1), user, SessionId(1), wire::SendMessage::default());
+        let refused = send(AppId(1), user, None, wire::SendMessage::default());
         assert_eq!(refused.unwrap_err().message, "content is missing");
     }
 }

@@ -4,19 +4,27 @@
 //! field; engine types in, wire types out. Nothing here decides anything; the rules are the
 //! engine's. The protocol itself is told in `docs/protocol.md`, its fields in `client.proto`.
 
+mod change;
 mod conversation;
 mod dialect;
 mod group;
 mod hello;
 mod message;
+mod own_view;
+mod receipt;
 mod sync;
 
 pub use dialect::{Framing, NativeDialect};
 
-pub(crate) use conversation::{conversation_page, list_conversations};
+pub(crate) use change::{
+    change_page, edit, expand, message_changed, message_list, pull_changes, react,
+};
+pub(crate) use conversation::{conversation, conversation_page, list_conversations};
 pub(crate) use group::{group, group_id, member_page, member_page_limit, new_group, user_list};
 pub(crate) use hello::hello;
-pub(crate) use message::{conversation_id, message_page, pull, send};
+pub(crate) use message::{conversation_id, message, message_page, pull, send, will};
+pub(crate) use own_view::{deleted_limit, deleted_page, settings_change};
+pub(crate) use receipt::{reader_page, receipt_page, receipts_limit};
 pub(crate) use sync::{sync, sync_result};
 
 use anser_domain::{Code, InvalidId, Reject};

@@ -12,6 +12,7 @@ use super::auth::App;
 use super::extract::{Body, Path, Query, conversation_id, json_integer, page_limit, user_id};
 use super::failure::{ErrorBody, Result};
 use super::message_json::MessageJson;
+use super::own_view::MuteJson;
 use super::spec::{Common, WithBody};
 use super::users::UserPath;
 
@@ -41,11 +42,25 @@ pub(super) struct Conversation {
     name: String,
     /// Is the user in it?
     member: bool,
+    /// How many unread messages mention the user, @all included.
+    unread_mentions: u64,
+    /// Grows with every message that the user deletes for themself.
+    deleted_version: u64,
+    /// Pinned conversations come first in the list.
+    pinned: bool,
+    muted: MuteJson,
+    /// Left out of the list until the next message.
+    hidden: bool,
+    /// The user's labels.
+    marks: Vec<String>,
+    /// What the user began to write.
+    draft: String,
 }
 
 impl From<ConversationView> for Conversation {
     fn from(view: ConversationView) -> Self {
         Self {
+            hidden: view.is_hidden(),
             id: view.id.to_string(),
             head_seq: view.head_seq,
             rev: view.rev,
@@ -56,6 +71,12 @@ impl From<ConversationView> for Conversation {
             first_seq: view.first_seq,
             name: view.name,
             member: view.member,
+            unread_mentions: view.unread_mentions,
+            deleted_version: view.deleted_version,
+            pinned: view.settings.pinned,
+            muted: view.settings.muted.into(),
+            marks: view.settings.marks,
+            draft: view.settings.draft,
         }
     }
 }
@@ -63,7 +84,7 @@ impl From<ConversationView> for Conversation {
 /// A page of a user's conversations.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ConversationPage {
-    /// By last activity, newest first.
+    /// Pinned ones first, then by last activity, newest first.
     conversations: Vec<Conversation>,
     /// Where the next page starts; empty on the last one.
     cursor: String,
@@ -118,7 +139,7 @@ pub(super) async fn list_conversations(
 pub(super) struct UserConversationPath {
     /// Your name for the user, 1–64 bytes of printable UTF-8.
     #[param(min_length = 1, max_length = 64)]
-    user_id: String,
+    pub(super) user_id: String,
     /// `p/<user>/<user>` (ids in byte order) or `g/<group>`, percent-encoded as one segment.
     #[param(
         min_length = 3,
@@ -126,7 +147,7 @@ pub(super) struct UserConversationPath {
         pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
         example = "p/alice/bob"
     )]
-    conversation: String,
+    pub(super) conversation: String,
 }
 
 /// Show one conversation of a user.
@@ -169,6 +190,8 @@ pub(super) struct ReadResult {
     read_seq: u64,
     /// What is unread beyond.
     unread: u64,
+    /// How much of that mentions the user.
+    unread_mentions: u64,
 }
 
 /// Move a user's read position.
@@ -198,5 +221,6 @@ pub(super) async fn mark_read(
     Ok(Json(ReadResult {
         read_seq: result.read_seq,
         unread: result.unread,
+        unread_mentions: result.unread_mentions,
     }))
 }

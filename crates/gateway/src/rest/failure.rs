@@ -96,10 +96,11 @@ fn status_of(code: Code) -> StatusCode {
         Code::StaleSend
         | Code::GroupFull
         | Code::AlreadyExists
+        | Code::TooLate
         | Code::Replaced
         | Code::SignedOut
         | Code::LoggedOut => StatusCode::CONFLICT,
-        Code::GroupDismissed => StatusCode::GONE,
+        Code::GroupDismissed | Code::MessageRecalled => StatusCode::GONE,
     }
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::change_json::{MentionJson, StateJson};
 use super::extract::present;
 use super::failure::{Failure, Result};
 
@@ -63,7 +64,7 @@ impl Content {
         Ok((self.content_type.into(), body))
     }
 
-    fn write(content_type: &str, body: &Bytes) -> Self {
+    pub(super) fn write(content_type: &str, body: &Bytes) -> Self {
         let text = std::str::from_utf8(body).ok().map(ToOwned::to_owned);
         let body_base64 = text.is_none().then(|| BASE64.encode(body));
         Self {
@@ -94,6 +95,20 @@ pub(super) struct MessageJson {
     content: Content,
     /// Does it count as unread for those who did not send it?
     counted: bool,
+    /// Whom it mentions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MentionJson)]
+    mention: Option<MentionJson>,
+    /// Only these users, and the sender, see it; absent: everybody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    targets: Vec<String>,
+    /// The sender asked to be told who acknowledges it.
+    receipt_wanted: bool,
+    /// What happened to it since it was sent; absent if nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = StateJson)]
+    state: Option<StateJson>,
 }
 
 impl From<Message> for MessageJson {
@@ -107,6 +122,14 @@ impl From<Message> for MessageJson {
             client_message_id: message.client_message_id.into(),
             time: message.time.0,
             counted: message.counted,
+            mention: message.mention.as_deref().map(MentionJson::from),
+            targets: message
+                .targets
+                .iter()
+                .map(|user| user.as_str().to_owned())
+                .collect(),
+            receipt_wanted: message.receipt_wanted,
+            state: message.state.as_deref().map(StateJson::from),
         }
     }
 }
@@ -126,6 +149,8 @@ pub(super) struct MessagePageJson {
     first_seq: u64,
     /// The counter of changes of messages when the page was read.
     rev: u64,
+    /// Where the next page in this direction starts, if there is more: its `after` or `before`.
+    next_seq: u64,
 }
 
 impl From<MessagePage> for MessagePageJson {
@@ -137,6 +162,7 @@ impl From<MessagePage> for MessagePageJson {
             head_seq: page.head_seq,
             first_seq: page.first_seq,
             rev: page.rev,
+            next_seq: page.next_seq,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use anser_domain::{ConversationId, Timestamp, UserId};
 use anser_engine::Reply;
-use anser_engine::message::{PageRequest, SendMessage as Send};
+use anser_engine::message::{PageRequest, SendMessage as Send, SendOptions};
 use axum::Json;
 use axum::extract::State;
 use futures::channel::oneshot;
@@ -14,9 +14,10 @@ use anser_domain::{Code, Reject};
 
 use super::Api;
 use super::auth::App;
+use super::change_json::MentionJson;
 use super::extract::{
     Body, Object, Path, Query, conversation_id, group_id, json_integer, page_limit, present,
-    user_id,
+    user_id, user_ids,
 };
 use super::failure::{ErrorBody, Failure, Result};
 use super::message_json::{Content, MessagePageJson, SentJson};
@@ -49,6 +50,24 @@ pub(super) struct SendMessage {
     client_message_id: Option<String>,
     #[schema(value_type = Content)]
     content: Object<Content>,
+    /// Whom it mentions.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = MentionJson)]
+    mention: Option<MentionJson>,
+    /// Online only: pushed to those who are connected, never stored, counted or pushed again, and
+    /// first to be dropped. The answer has no sequence then.
+    #[serde(default)]
+    transient: bool,
+    /// Unread for nobody.
+    #[serde(default)]
+    uncounted: bool,
+    /// Only these members of the conversation, and the sender, see it. Empty: everybody.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    targets: Vec<String>,
+    /// The sender wants to know who acknowledges it.
+    #[serde(default)]
+    receipt_wanted: bool,
 }
 
 impl SendMessage {
@@ -96,6 +115,14 @@ pub(super) async fn send_message(
         ConversationId::Group(_) => Kind::Group,
     };
     let (content_type, body_bytes) = body.content.0.read()?;
+    let options = SendOptions {
+        transient: body.transient,
+        uncounted: body.uncounted,
+        targets: user_ids("targets", &body.targets)?,
+        receipt_wanted: body.receipt_wanted,
+        mention: body.mention.map(MentionJson::read).transpose()?.flatten(),
+        ..SendOptions::default()
+    };
     api.quota.take(app, kind, api.env.now())?;
     let client_message_id = body
         .client_message_id
@@ -112,6 +139,7 @@ pub(super) async fn send_message(
             first_try: Timestamp(0),
             read_up_to: 0,
             session: None,
+            options,
         },
         Reply::Call(reply),
     );
@@ -130,7 +158,7 @@ pub(super) struct ConversationPath {
         pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
         example = "p/alice/bob"
     )]
-    conversation: String,
+    pub(super) conversation: String,
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -17,6 +17,8 @@
 
 mod apps;
 mod auth;
+mod change_json;
+mod changes;
 mod conversations;
 mod envelope;
 mod extract;
@@ -26,7 +28,9 @@ mod message_json;
 mod messages;
 mod metrics;
 mod operations;
+mod own_view;
 mod quota;
+mod receipts;
 mod reference;
 mod spec;
 mod tokens;
@@ -37,7 +41,7 @@ use std::sync::Arc;
 use anser_engine::{Engine, Env};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 
 pub use failure::refusal;
 pub use spec::openapi;
@@ -158,7 +162,29 @@ fn routes() -> Router<Api> {
         )
         .route(
             "/v1/users/{user_id}/conversations/{conversation}",
-            get(conversations::get_conversation),
+            get(conversations::get_conversation)
+                .patch(own_view::update_conversation)
+                .delete(own_view::delete_conversation),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/clear",
+            post(own_view::clear_history),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/messages/delete",
+            post(own_view::delete_messages),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/mentions",
+            get(own_view::list_mentions),
+        )
+        .route(
+            "/v1/users/{user_id}/conversations/{conversation}/delivered",
+            post(receipts::mark_delivered),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/readers",
+            get(receipts::list_readers),
         )
         .route(
             "/v1/users/{user_id}/conversations/{conversation}/read",
@@ -168,6 +194,34 @@ fn routes() -> Router<Api> {
         .route(
             "/v1/conversations/{conversation}/messages",
             get(messages::list_messages),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}",
+            get(changes::get_message),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/recall",
+            post(changes::recall_message),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/content",
+            put(changes::edit_message),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/expansion",
+            patch(changes::update_expansion),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/reactions",
+            post(changes::react),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/edits",
+            get(changes::list_edits),
+        )
+        .route(
+            "/v1/conversations/{conversation}/changes",
+            get(changes::list_changes),
         )
         .route("/v1/groups", post(groups::create_group))
         .route(

@@ -7,7 +7,10 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::{apps, conversations, failure, groups, messages, operations, tokens, users};
+use super::{
+    apps, changes, conversations, failure, groups, messages, operations, own_view, receipts,
+    tokens, users,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,8 +29,22 @@ use super::{apps, conversations, failure, groups, messages, operations, tokens, 
         conversations::list_conversations,
         conversations::get_conversation,
         conversations::mark_read,
+        own_view::update_conversation,
+        own_view::delete_conversation,
+        own_view::clear_history,
+        own_view::delete_messages,
+        own_view::list_mentions,
+        receipts::mark_delivered,
+        receipts::list_readers,
         messages::send_message,
         messages::list_messages,
+        changes::get_message,
+        changes::recall_message,
+        changes::edit_message,
+        changes::update_expansion,
+        changes::react,
+        changes::list_edits,
+        changes::list_changes,
         groups::create_group,
         groups::get_group,
         groups::dismiss_group,

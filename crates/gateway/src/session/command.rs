@@ -2,6 +2,7 @@
 
 use anser_domain::{AppId, Code, Reject, UserId};
 use anser_engine::group::By;
+use anser_engine::message::Change;
 use anser_engine::{Engine, Env};
 use anser_proto::client as wire;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -9,6 +10,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 
 use super::machine::Done;
+use super::{own_view, receipt};
 use crate::native;
 
 /// Who asks, and whom.
@@ -34,14 +36,31 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         | Command::DismissGroup(_)
         | Command::GetGroup(_)
         | Command::ListGroupMembers(_) => begin_group(caller, command),
-        Command::Hello(_) | Command::SendMessage(_) | Command::Logout(_) => Err(Reject::new(
-            Code::Internal,
-            "a command of the session machine's own",
-        )),
+        Command::UpdateConversation(_)
+        | Command::DeleteConversation(_)
+        | Command::ClearHistory(_)
+        | Command::DeleteMessages(_)
+        | Command::PullDeleted(_)
+        | Command::ListMentions(_) => own_view::begin(caller, command),
+        Command::AcknowledgeMessages(_)
+        | Command::MarkDelivered(_)
+        | Command::GetReceipts(_)
+        | Command::ListReaders(_) => receipt::begin(caller, command),
+        Command::RecallMessage(_)
+        | Command::EditMessage(_)
+        | Command::UpdateExpansion(_)
+        | Command::React(_) => begin_change(caller, command),
+        Command::PullChanges(_) | Command::GetMessages(_) => begin_reading_changes(caller, command),
+        Command::Hello(_) | Command::SendMessage(_) | Command::SetWill(_) | Command::Logout(_) => {
+            Err(Reject::new(
+                Code::Internal,
+                "a command of the session machine's own",
+            ))
+        }
     }
 }
 
-fn run(
+pub(super) fn run(
     command: impl Future<Output = Result<Answer, Reject>> + Send + 'static,
 ) -> Result<BoxFuture<'static, Done>, Reject> {
     Ok(command.map(Done::Answer).boxed())
@@ -85,6 +104,7 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
                 Ok(Answer::MarkRead(wire::MarkReadResult {
                     read_seq: read.read_seq,
                     unread: read.unread,
+                    unread_mentions: read.unread_mentions,
                 }))
             })
         }
@@ -95,6 +115,58 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
                     .conversations(app, &user, &list.cursor, limit)
                     .await?;
                 Ok(Answer::Conversations(native::conversation_page(page)))
+            })
+        }
+        _ => Err(Code::Internal.into()),
+    }
+}
+
+fn begin_change(caller: Caller, command: Command) -> Result<BoxFuture<'static, Done>, Reject> {
+    let (conversation, seq, change) = match command {
+        Command::RecallMessage(recall) => {
+            let conversation = native::conversation_id(&recall.conversation)?;
+            (conversation, recall.seq, Change::Recall)
+        }
+        Command::EditMessage(edit) => native::edit(edit)?,
+        Command::UpdateExpansion(update) => native::expand(update)?,
+        Command::React(react) => native::react(react)?,
+        _ => return Err(Code::Internal.into()),
+    };
+    let Caller {
+        engine, app, user, ..
+    } = caller;
+    run(async move {
+        let changed = engine
+            .change_message(app, By::User(user), &conversation, seq, change)
+            .await?;
+        Ok(Answer::MessageChanged(native::message_changed(&changed)))
+    })
+}
+
+fn begin_reading_changes(
+    caller: Caller,
+    command: Command,
+) -> Result<BoxFuture<'static, Done>, Reject> {
+    let Caller {
+        engine, app, user, ..
+    } = caller;
+    match command {
+        Command::PullChanges(pull) => {
+            let (conversation, from_rev, limit) = native::pull_changes(&pull)?;
+            run(async move {
+                let page = engine
+                    .pull_changes(app, Some(&user), &conversation, from_rev, limit)
+                    .await?;
+                Ok(Answer::Changes(native::change_page(&page)))
+            })
+        }
+        Command::GetMessages(get) => {
+            let conversation = native::conversation_id(&get.conversation)?;
+            run(async move {
+                let messages = engine
+                    .messages(app, Some(&user), &conversation, &get.seqs)
+                    .await?;
+                Ok(Answer::MessageList(native::message_list(&messages)))
             })
         }
         _ => Err(Code::Internal.into()),

@@ -5,9 +5,11 @@ use std::task::{self, Poll};
 
 use anser_domain::limits::{FIRST_FRAME_BYTES_MAX, FRAME_BYTES_MAX, FRAME_REQUESTS_MAX};
 use anser_domain::{AppId, Code, Reject, UserId};
+use anser_engine::message::SendMessage;
 use anser_engine::session::SessionId;
 use anser_engine::{Engine, Env, Reply, SessionSink};
 use anser_proto::client as wire;
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use prost::Message as _;
 use wire::request::Command;
@@ -69,6 +71,8 @@ struct Live {
     user: UserId,
     id: SessionId,
     bucket: Option<Bucket>,
+    /// What is sent in the user's name if the connection is lost.
+    will: Option<Box<SendMessage>>,
 }
 
 /// One client's session. See the [module](super).
@@ -209,12 +213,22 @@ impl<W: Wire> Session<W> {
                     Metrics::count(&self.context.metrics.rate_limited);
                     return Err(Reject::from(Code::RateLimited).retry_after_ms(wait));
                 }
-                let send = native::send(live.app, live.user.clone(), live.id, send)?;
+                let send = native::send(live.app, live.user.clone(), Some(live.id), send)?;
                 // `run` has looked that the id is free.
                 if self.outbox.expect(request.id).is_ok() {
                     let reply = Reply::Session(self.outbox.clone(), request.id);
                     self.context.engine.send(send, reply);
                 }
+                Ok(None)
+            }
+            Command::SetWill(will) => {
+                let message = will
+                    .message
+                    .ok_or_else(|| Reject::new(Code::InvalidRequest, "message is missing"))?;
+                let message = native::will(live.app, live.user.clone(), message)?;
+                self.context.engine.check_send(&message)?;
+                live.will = Some(Box::new(message));
+                self.answer(request.id, Ok(Answer::Done(wire::Done {})));
                 Ok(None)
             }
             Command::Logout(_) => {
@@ -253,6 +267,7 @@ impl<W: Wire> Session<W> {
                     user: entered.user,
                     id: entered.id,
                     bucket: rate.map(|rate| Bucket::new(rate, now)),
+                    will: None,
                 });
                 self.heard = now;
                 self.silence_max = u64::from(entered.heartbeat_seconds) * 1_500;
@@ -276,8 +291,24 @@ impl<W: Wire> Session<W> {
         }
     }
 
+    /// The connection is lost, or as good as: the user's will is done. Not when the server had
+    /// ended the session before, because another took its place or the user was signed out.
+    fn do_will(&mut self) {
+        let Stage::Live(live) = &mut self.stage else {
+            return;
+        };
+        if let Some(will) = live.will.take()
+            && !self.outbox.is_closed_from_here()
+        {
+            // Nobody waits for what becomes of it.
+            let (reply, _) = oneshot::channel();
+            self.context.engine.send(*will, Reply::Call(reply));
+        }
+    }
+
     /// Ends the session from this side.
     fn close(&mut self, reason: Reject) {
+        self.do_will();
         if let Stage::Live(live) = &self.stage {
             self.context.engine.close_session(live.id);
         }
@@ -410,6 +441,7 @@ impl<W: Wire> Handler for Session<W> {
 
 impl<W: Wire> Drop for Session<W> {
     fn drop(&mut self) {
+        self.do_will();
         if let Stage::Live(live) = &self.stage {
             self.context.engine.close_session(live.id);
         }

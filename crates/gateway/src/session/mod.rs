@@ -20,7 +20,9 @@ mod enter;
 mod handler;
 mod machine;
 mod outbox;
+mod own_view;
 mod rate;
+mod receipt;
 
 pub use handler::{Frame, Handler};
 pub use machine::{Context, Session};

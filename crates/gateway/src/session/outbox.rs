@@ -13,7 +13,8 @@
 //!
 //! **Bounds.** Events are bounded in bytes. When the bound is passed, the client is too slow: all
 //! queued events are dropped, those that follow too, and once the queue has drained the client gets
-//! one `CheckPush` and pulls. Replies are never dropped; they are bounded by not reading further
+//! one `CheckPush` and pulls. Transient messages go first, silently: nobody can pull them, or will
+//! miss them. Replies are never dropped; they are bounded by not reading further
 //! requests while too many bytes of them wait, or too many sends are unanswered
 //! ([`Outbox::poll_ready`]).
 //!
@@ -99,8 +100,28 @@ enum Phase {
 
 struct Entry {
     bytes: Bytes,
-    /// An event, which may be dropped since it can be pulled.
-    event: bool,
+    kind: Kind,
+}
+
+/// What may become of an entry when the client is too slow.
+#[derive(Copy, Clone, Eq, PartialEq)]
+enum Kind {
+    /// Must arrive.
+    Reply,
+    /// May be dropped, since it can be pulled.
+    Event,
+    /// May be dropped, and nobody misses it.
+    Transient,
+}
+
+impl Kind {
+    fn of(event: &EventBody) -> Self {
+        if event.is_transient() {
+            Self::Transient
+        } else {
+            Self::Event
+        }
+    }
 }
 
 struct State<W> {
@@ -119,6 +140,8 @@ struct State<W> {
     lossy: bool,
     /// The task stopped reading until there is room for replies.
     reader_waits: bool,
+    /// The session is ended by the server, not by the loss of its connection.
+    closed_from_here: bool,
 }
 
 /// The queue of one connection. See the [module](self).
@@ -154,6 +177,7 @@ impl<W: Wire> Outbox<W> {
                 blocked: false,
                 lossy: false,
                 reader_waits: false,
+                closed_from_here: false,
             }),
             dialect,
             metrics,
@@ -178,7 +202,7 @@ impl<W: Wire> Outbox<W> {
             state.reply_bytes += frame.len();
             state.queue.push_back(Entry {
                 bytes: frame,
-                event: false,
+                kind: Kind::Reply,
             });
         }
     }
@@ -202,7 +226,7 @@ impl<W: Wire> Outbox<W> {
             state.reply_bytes += farewell.len();
             state.queue.push_back(Entry {
                 bytes: farewell,
-                event: false,
+                kind: Kind::Reply,
             });
         }
         state.phase = match state.phase {
@@ -236,7 +260,7 @@ impl<W: Wire> Outbox<W> {
                 at,
                 Entry {
                     bytes,
-                    event: false,
+                    kind: Kind::Reply,
                 },
             );
         }
@@ -289,6 +313,11 @@ impl<W: Wire> Outbox<W> {
         matches!(self.state.lock().phase, Phase::Closing | Phase::Ended)
     }
 
+    /// Has the server ended the session, before its connection was lost?
+    pub fn is_closed_from_here(&self) -> bool {
+        self.state.lock().closed_from_here
+    }
+
     /// Lets go of the wire and of everything queued. Nothing is taken from now on.
     pub fn end(&self) {
         let (wire, task) = {
@@ -334,15 +363,32 @@ impl<W> State<W> {
         let mut at = 0;
         self.queue.retain(|entry| {
             at += 1;
-            at <= begun || !entry.event
+            at <= begun || entry.kind == Kind::Reply
         });
         self.event_bytes = self
             .queue
             .iter()
-            .filter(|e| e.event)
+            .filter(|e| e.kind != Kind::Reply)
             .map(|e| e.bytes.len())
             .sum();
         (before - self.queue.len()) as u64
+    }
+
+    /// Drops the queued events that nobody will miss, except one that is partly on the wire.
+    fn drop_transient(&mut self) -> u64 {
+        let begun = usize::from(self.written > 0);
+        let (mut at, mut dropped, mut bytes) = (0, 0, 0);
+        self.queue.retain(|entry| {
+            at += 1;
+            let keep = at <= begun || entry.kind != Kind::Transient;
+            if !keep {
+                dropped += 1;
+                bytes += entry.bytes.len();
+            }
+            keep
+        });
+        self.event_bytes -= bytes;
+        dropped
     }
 
     /// Writes to the own wire.
@@ -381,7 +427,7 @@ impl<W> State<W> {
                     self.reply_bytes += check.len();
                     self.queue.push_back(Entry {
                         bytes: check,
-                        event: false,
+                        kind: Kind::Reply,
                     });
                     continue;
                 }
@@ -437,7 +483,7 @@ impl<W> State<W> {
             n -= left;
             self.written = 0;
             let entry = self.queue.pop_front().expect("it was there");
-            if entry.event {
+            if entry.kind != Kind::Reply {
                 self.event_bytes -= entry.bytes.len();
             } else {
                 self.reply_bytes -= entry.bytes.len();
@@ -483,7 +529,8 @@ impl<W: Wire> Outbox<W> {
             let bytes = event.encoded(self.dialect.index(), |body| self.dialect.event(body));
             state.event_bytes += bytes.len();
             let bytes = bytes.clone();
-            state.queue.push_back(Entry { bytes, event: true });
+            let kind = Kind::of(&event.body);
+            state.queue.push_back(Entry { bytes, kind });
         }
         let frames = state.advance(written);
         drop(state);
@@ -506,6 +553,14 @@ impl<W: Wire> SessionSink for Outbox<W> {
             self.metrics.dropped_events(1);
             return;
         }
+        let kind = Kind::of(&event.body);
+        if state.event_bytes + bytes.len() > self.bytes_max {
+            if kind == Kind::Transient {
+                self.metrics.dropped_events(1);
+                return;
+            }
+            self.metrics.dropped_events(state.drop_transient());
+        }
         if state.event_bytes + bytes.len() > self.bytes_max {
             let dropped = state.drop_events() + 1;
             state.lossy = true;
@@ -515,7 +570,7 @@ impl<W: Wire> SessionSink for Outbox<W> {
             return;
         }
         state.event_bytes += bytes.len();
-        state.queue.push_back(Entry { bytes, event: true });
+        state.queue.push_back(Entry { bytes, kind });
     }
 
     fn deliver(&self, events: &[Arc<Event>]) {
@@ -535,7 +590,7 @@ impl<W: Wire> SessionSink for Outbox<W> {
             state.reply_bytes += frame.len();
             state.queue.push_back(Entry {
                 bytes: frame,
-                event: false,
+                kind: Kind::Reply,
             });
         }
     }
@@ -558,6 +613,7 @@ impl<W: Wire> SessionSink for Outbox<W> {
     }
 
     fn close(&self, reason: Reject) {
+        self.state.lock().closed_from_here = true;
         self.refuse(&reason, &self.dialect.goodbye(&reason));
         self.flush();
     }

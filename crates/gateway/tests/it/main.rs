@@ -15,15 +15,18 @@
 )]
 
 mod broken_peers;
+mod changes;
 mod chat;
 mod conformance;
 mod fuzz;
 mod library;
 mod outbox;
+mod own_view;
 mod pipe;
 mod random;
 mod server;
 mod session;
 mod tls;
+mod will;
 mod wire;
 mod worked_example;

@@ -34,6 +34,7 @@ fn event(n: u64) -> Arc<Event> {
         conversation: "g/some-conversation".into(),
         read_seq: n,
         unread: 0,
+        unread_mentions: 0,
     })
 }
 
@@ -199,6 +200,7 @@ fn an_event_larger_than_the_queue_is_pulled() {
         conversation: "x".repeat(BYTES_MAX).into(),
         read_seq: 1,
         unread: 0,
+        unread_mentions: 0,
     }));
     outbox.flush();
     assert_eq!(all(&pipe), [Got::Check]);
@@ -397,4 +399,45 @@ fn however_much_the_wire_takes_deliveries_and_pushes_arrive_in_their_order() {
         let expected: Vec<_> = (1..=sent).map(Got::Event).collect();
         assert_eq!(read(&mut bytes), expected);
     });
+}
+
+/// A message that nobody can pull, of some size.
+fn transient(bytes: usize) -> Arc<Event> {
+    let message = anser_engine::message::Message {
+        conversation: "g/some-conversation".into(),
+        seq: 0,
+        id: anser_domain::MessageId([0; 16]),
+        sender: "alice".into(),
+        client_message_id: "".into(),
+        time: anser_domain::Timestamp(0),
+        ordinal: 0,
+        counted: false,
+        content_type: "text".into(),
+        body: vec![b'x'; bytes].into(),
+        mention: None,
+        targets: Vec::new(),
+        burn_after_seconds: 0,
+        receipt_wanted: false,
+        state: None,
+    };
+    Event::new(EventBody::Message {
+        message: Arc::new(message),
+        prev: 0,
+    })
+}
+
+#[test]
+fn transient_messages_go_first_and_nobody_is_told() {
+    let pipe = Pipe::endless();
+    let outbox = outbox(&pipe);
+    outbox.hold();
+    outbox.push(&event(1));
+    outbox.push(&transient(1_800));
+    // No room: the transient one that is queued makes way.
+    (2..=9).for_each(|n| outbox.push(&event(n)));
+    // No room for another transient one: it is dropped, and nothing else.
+    outbox.push(&transient(1_800));
+    outbox.release(None);
+    outbox.flush();
+    assert_eq!(all(&pipe), (1..=9).map(Got::Event).collect::<Vec<_>>());
 }

@@ -68,6 +68,8 @@ pub(crate) async fn context(settings: SessionSettings) -> (Context, AppId) {
         bus: hub.join(NodeId(1)),
         settings: Settings {
             content_bytes_max: 3_072,
+            recall_seconds: 120,
+            edit_seconds: 86_400,
             login_policy: LoginPolicy::OnePerPlatform,
             installation_key: [7; 32],
         },

@@ -106,6 +106,7 @@ fn a_send_its_result_and_its_push() {
                 body: "hi".into(),
             }),
             counted: true,
+            ..Default::default()
         }),
         prev: 0,
     }));

@@ -281,6 +281,7 @@ impl SendTemplate {
             }),
             first_try_time: 0,
             read_up_to: 0,
+            ..Default::default()
         });
         let payload = ClientFrame {
             requests: vec![Request {

@@ -182,6 +182,7 @@ impl Client<'_> {
             }),
             first_try_time: 0,
             read_up_to: self.with_read.get(&number).copied().unwrap_or(0),
+            ..Default::default()
         }))?;
         asked.sends.insert(id, number);
         Ok(())

@@ -186,6 +186,7 @@ impl Frames {
                     body: body.clone().into(),
                 }),
                 counted: true,
+                ..Default::default()
             }),
             prev: PREV.into(),
         }));

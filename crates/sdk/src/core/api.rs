@@ -3,10 +3,11 @@
 use anser_domain::{Platform, Timestamp};
 use bytes::Bytes;
 
+use crate::database::Write;
 use crate::error::Error;
 use crate::model::{
-    Content, Conversation, ConversationPage, Group, GroupMemberPage, Message, MessagePage,
-    ReadPosition, Sent,
+    Acknowledgement, Content, Conversation, ConversationPage, Group, GroupMemberPage, Mention,
+    Message, MessagePage, ReadPosition, Receipt, Sent,
 };
 
 /// Where random numbers come from: each call gives 64 fresh random bits.
@@ -77,6 +78,11 @@ pub enum Input {
         /// Its name.
         conversation: String,
     },
+    /// Answers [`Output::Confirm`].
+    Confirmed(u64),
+    /// A write to the database failed: the client stops, since what it did not store it must not
+    /// tell. Nothing of what was to follow the write is carried out.
+    StorageFailed(String),
     /// The application can't take more events for now. Until `Release`, what the server pushes
     /// is left to be fetched afterwards, as with any slow reader; requests are answered.
     Hold,
@@ -89,6 +95,17 @@ pub enum Input {
 pub enum Request {
     /// Sends a message. Sends go out in the order in which they were requested.
     Send(Outgoing),
+    /// Puts a message into the database, from where it is sent as soon as it can be, after a
+    /// restart too. Answered once it is in the database; [`Event::Queue`] says how it ended. To
+    /// try a failed one again, queue it again under its client message id.
+    Queue(Outgoing),
+    /// Takes a queued message back that is not on its way just now.
+    Discard {
+        /// Where it was to be sent.
+        conversation: String,
+        /// Its id.
+        client_message_id: String,
+    },
     /// Reads history.
     History {
         /// The conversation.
@@ -167,7 +184,7 @@ pub enum Request {
 }
 
 /// A message to be sent.
-#[derive(Clone, Eq, PartialEq, Debug)]
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
 pub struct Outgoing {
     /// Where to.
     pub conversation: String,
@@ -180,6 +197,18 @@ pub struct Outgoing {
     pub first_try: Timestamp,
     /// The user has read up to here; 0 leaves the read position alone.
     pub read_up_to: u64,
+    /// Online only: pushed to those who are connected, and never stored. It can't be queued.
+    pub transient: bool,
+    /// Stored, but never unread for anybody.
+    pub uncounted: bool,
+    /// Whom it mentions.
+    pub mention: Option<Mention>,
+    /// Not empty: only these members of the conversation, at most 100, and the sender see it.
+    pub targets: Vec<String>,
+    /// Private chats only: deleted for both sides so many seconds after it was read.
+    pub burn_after_seconds: u32,
+    /// The sender wants to know who acknowledges it.
+    pub receipt_wanted: bool,
 }
 
 impl Outgoing {
@@ -189,9 +218,7 @@ impl Outgoing {
         Self {
             conversation: conversation.into(),
             content,
-            client_message_id: None,
-            first_try: Timestamp(0),
-            read_up_to: 0,
+            ..Self::default()
         }
     }
 }
@@ -201,6 +228,8 @@ impl Outgoing {
 pub enum Reply {
     /// To `Send`.
     Sent(Sent),
+    /// To `Queue`: it is in the database, under this client message id.
+    Queued(String),
     /// To `History`.
     Messages(MessagePage),
     /// To `MarkRead`.
@@ -228,6 +257,12 @@ pub enum Output {
     Close(ConnectionId),
     /// Send a frame: the payload, without the length that stands before it on TCP.
     Send(ConnectionId, Bytes),
+    /// Write to the database, in the order of these outputs. The application is told of events
+    /// and answers behind it only when it is written. Of a client without a database it never
+    /// comes.
+    Store(Write),
+    /// Answer with [`Input::Confirmed`] when everything before is written.
+    Confirm(u64),
     /// Tell the application.
     Event(Event),
     /// Answer a request.
@@ -294,6 +329,41 @@ pub enum Event {
         /// The last of them.
         to_seq: u64,
     },
+    /// A message changed: this is its whole present state. A database takes it in; the core does
+    /// not follow changes yet and never tells it.
+    Changed(Message),
+    /// All changes of a followed conversation up to this count of them have been told. As with
+    /// [`Event::Changed`], databases know it and the core does not tell it yet.
+    Changes {
+        /// Its name.
+        conversation: String,
+        /// How many it has seen.
+        rev: u64,
+    },
+    /// A message that is not stored: it has no sequence, and comes to who is connected or never.
+    Transient(Message),
+    /// The user deleted messages for themself, on whichever device. As with [`Event::Changed`],
+    /// databases know it and the core does not tell it yet.
+    Deleted {
+        /// In which conversation.
+        conversation: String,
+        /// Which.
+        seqs: Vec<u64>,
+        /// The version of the conversation's deletions after it.
+        version: u64,
+    },
+    /// Others received, read or acknowledged messages, told to who is connected. What was missed
+    /// is asked for.
+    Receipts {
+        /// In which conversation.
+        conversation: String,
+        /// Where they stand now.
+        receipts: Vec<Receipt>,
+        /// What they acknowledged one by one.
+        acknowledgements: Vec<Acknowledgement>,
+    },
+    /// A queued send came to its end.
+    Queue(QueueUpdate),
     /// A row of the conversation list is new or changed.
     Conversation {
         /// The row.
@@ -326,5 +396,22 @@ pub enum Event {
         feed_version: u64,
         /// Up to when everything was told *and* fetched, by the server's clock.
         synced_time: u64,
+    },
+}
+
+/// What became of a queued send.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub enum QueueUpdate {
+    /// The server has it on disk.
+    Sent(Sent),
+    /// The server refused it. It stays in the database until it is queued again, under the same
+    /// client message id, or discarded.
+    Failed {
+        /// Where it was to be sent.
+        conversation: String,
+        /// Its id.
+        client_message_id: String,
+        /// Why.
+        error: Error,
     },
 }

@@ -2,24 +2,31 @@
 
 use anser_domain::Timestamp;
 use anser_domain::code::{Action, Code};
-use anser_domain::message::{check_client_message_id, check_content};
 use anser_proto::client as wire;
 use prost::Message as _;
 use wire::request::Command;
 use wire::response::Result as Answer;
 
-use super::api::{Outgoing, Random, Reply, Request, Ticket};
+use super::api::{Outgoing, Random, Request, Ticket};
 use super::backoff::Backoff;
 use super::dispatch::no_answer;
 use super::follow::BrokenPromise;
 use super::{ClientCore, outbox, requests};
 use crate::error::Error;
-use crate::model::{Message, Sent};
+use crate::model::Message;
 
 impl ClientCore {
     /// A request of the application.
     pub(super) fn request(&mut self, ticket: Ticket, request: Request, random: Random<'_>) {
         let taken = match request {
+            Request::Queue(outgoing) => self.accept_queued(ticket, outgoing, random),
+            Request::Discard {
+                conversation,
+                client_message_id,
+            } => {
+                self.discard(ticket, &conversation, &client_message_id);
+                Ok(())
+            }
             _ if !self.phase.is_wanted() => Err(Error::disconnected()),
             Request::Send(outgoing) => self.accept_send(ticket, outgoing, random),
             other => requests::check(&other)
@@ -37,17 +44,7 @@ impl ClientCore {
         outgoing: Outgoing,
         random: Random<'_>,
     ) -> Result<(), Error> {
-        requests::check_conversation(&outgoing.conversation)?;
-        let content = &outgoing.content;
-        let bytes_max = self.session.content_bytes_max;
-        check_content(&content.kind, content.body.len(), bytes_max)?;
-        let client_message_id = match &outgoing.client_message_id {
-            Some(id) => {
-                check_client_message_id(id)?;
-                id.clone()
-            }
-            None => format!("{:016x}{:016x}", random(), random()),
-        };
+        let client_message_id = self.check_outgoing(&outgoing, random)?;
         self.outbox
             .push(ticket, outgoing, client_message_id, self.now)
     }
@@ -94,17 +91,18 @@ impl ClientCore {
             sender: self.session.user_id.clone(),
             client_message_id: entry.client_message_id().to_owned(),
             time: Timestamp(result.time),
-            content: entry.outgoing.content,
-            counted: true,
+            content: entry.outgoing.content.clone(),
+            counted: !entry.outgoing.uncounted,
+            mention: entry.outgoing.mention.clone(),
+            targets: entry.outgoing.targets.clone(),
+            burn_after_seconds: entry.outgoing.burn_after_seconds,
+            receipt_wanted: entry.outgoing.receipt_wanted,
+            state: None,
         };
-        let sent = Sent {
-            conversation: message.conversation.clone(),
-            seq: message.seq,
-            message_id: message.message_id.clone(),
-            time: message.time,
-            client_message_id: message.client_message_id.clone(),
-        };
-        self.done(entry.ticket, Ok(Reply::Sent(sent)));
+        self.send_done(&entry, &message);
+        if entry.outgoing.transient {
+            return Ok(()); // it has no place in the conversation
+        }
         self.arrived(result.prev, message)
     }
 
@@ -113,16 +111,21 @@ impl ClientCore {
             Action::Retry => {
                 let from = self.retry_time(&error, random);
                 let failed = self.outbox.retry(key, from, self.now, error);
-                self.fail_each(failed);
+                self.send_failed(failed);
             }
             Action::LogIn => {
                 let failed = self.outbox.retry(key, self.now, self.now, error.clone());
-                self.fail_each(failed);
+                self.send_failed(failed);
                 self.connection_error(error, random);
             }
             Action::GiveUp | Action::SignedOut => {
-                if let Some(entry) = self.outbox.remove(key) {
-                    self.done(entry.ticket, Err(error.clone()));
+                let queued = self.outbox.get(key).is_some_and(|entry| entry.queued);
+                if queued && error.action() == Action::SignedOut {
+                    // It says nothing of the message, which waits for the next sign-in.
+                    self.outbox.lost(key, self.now);
+                } else {
+                    let failed = self.outbox.remove(key).map(|e| (e, error.clone()));
+                    self.send_failed(failed);
                 }
                 self.background_error(&error, random);
             }
@@ -149,6 +152,9 @@ impl ClientCore {
                 let Some((ticket, request)) = self.requests.remove(key) else {
                     return;
                 };
+                if let Ok(reply) = &result {
+                    self.store_answer(&request, reply);
+                }
                 let logged_out = request == Request::Logout && result.is_ok();
                 let error = result.clone().err();
                 self.done(ticket, result);

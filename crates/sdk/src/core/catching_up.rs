@@ -89,20 +89,22 @@ impl ClientCore {
     }
 
     pub(super) fn read(&mut self, push: wire::ReadPush) {
-        let position = ReadPosition {
-            read_seq: push.read_seq,
-            unread: push.unread,
-        };
+        let conversation = push.conversation.clone();
+        let position = ReadPosition::from(push);
         match &mut self.held {
             Some(held) => {
                 if held.reads.len() < INBOX_CONVERSATIONS_MAX
-                    || held.reads.contains_key(&push.conversation)
+                    || held.reads.contains_key(&conversation)
                 {
-                    held.reads.insert(push.conversation, position);
+                    let kept = held.reads.entry(conversation).or_insert(position);
+                    // Reading never moves back, in whichever order the news come.
+                    if position.read_seq >= kept.read_seq {
+                        *kept = position;
+                    }
                 }
             }
             None => self.emit(Event::Read {
-                conversation: push.conversation,
+                conversation,
                 position,
             }),
         }

@@ -262,6 +262,7 @@ impl ClientCore {
             content_bytes_max: or(limits.content_bytes_max, CONTENT_BYTES_MAX),
             frame_bytes_max: or(limits.frame_bytes_max, FRAME_BYTES_MAX),
         };
+        self.signed_in();
         self.token_refusals = 0;
         self.heartbeat.honoured(welcome.heartbeat_seconds);
         self.phase = Phase::Online(Online {

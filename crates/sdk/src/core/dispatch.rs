@@ -9,7 +9,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 use wire::server_item::Item;
 
-use super::api::{ConnectionId, Output, Random};
+use super::api::{ConnectionId, Event, Output, Random};
 use super::connection::Phase;
 use super::follow::{BrokenPromise, Pull};
 use super::{ClientCore, outbox, requests};
@@ -65,11 +65,8 @@ impl ClientCore {
                 continue;
             };
             let send = wire::SendMessage {
-                conversation: entry.outgoing.conversation.clone(),
                 client_message_id: entry.client_message_id().to_owned(),
-                content: Some(entry.outgoing.content.clone().into()),
-                first_try_time: entry.outgoing.first_try.0,
-                read_up_to: entry.outgoing.read_up_to,
+                ..entry.outgoing.clone().into()
             };
             let until = self.now.plus_ms(SEND_TIMEOUT_MS);
             self.submit(What::Send(key), until, Command::SendMessage(send));
@@ -142,8 +139,9 @@ impl ClientCore {
         if broken {
             self.again(None, random);
         }
-        let failed = self.outbox.expire(self.now);
-        self.fail_each(failed);
+        for failed in self.outbox.expire(self.now) {
+            self.send_failed(Some(failed));
+        }
         let failed = self.requests.expire(self.now);
         self.fail_each(failed);
     }
@@ -152,6 +150,11 @@ impl ClientCore {
     pub(super) fn lose_in_flight(&mut self) {
         for flight in std::mem::take(&mut self.in_flight).into_values() {
             let failed = match flight.what {
+                What::Send(key) => {
+                    let failed = self.outbox.lost(key, self.now);
+                    self.send_failed(failed);
+                    None
+                }
                 What::Hello | What::Ping => None,
                 What::Sync => {
                     self.sync.abandon();
@@ -161,7 +164,6 @@ impl ClientCore {
                     self.follows.pulled(&conversation);
                     None
                 }
-                What::Send(key) => self.outbox.lost(key, self.now),
                 What::Request(key) => self.requests.lost(key, self.now),
             };
             self.fail_each(failed);
@@ -198,11 +200,32 @@ impl ClientCore {
             _ if !self.phase.is_online() => return Err(BrokenPromise),
             Item::Message(push) => {
                 let message = push.message.ok_or(BrokenPromise)?;
+                if message.seq == 0 {
+                    // While the application is slow, what nobody stores is dropped.
+                    if self.held.is_none() {
+                        self.emit(Event::Transient(message.into()));
+                    }
+                    return Ok(());
+                }
                 self.arrived(push.prev, message.into())?;
             }
             Item::Read(push) => self.read(push),
             Item::Conversation(push) => self.conversation(push),
             Item::Check(_) => self.sync.want(),
+            Item::Receipt(push) => {
+                if self.held.is_none() {
+                    self.emit(Event::Receipts {
+                        conversation: push.conversation,
+                        receipts: push.receipts.into_iter().map(Into::into).collect(),
+                        acknowledgements: push
+                            .acknowledgements
+                            .into_iter()
+                            .map(Into::into)
+                            .collect(),
+                    });
+                }
+            }
+            Item::Change(_) | Item::Deleted(_) => {}
         }
         Ok(())
     }

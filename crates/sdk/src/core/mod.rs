@@ -22,6 +22,9 @@
 //! A **send** is answered exactly once. If the answer is good, the message is on the server's
 //! disk, once. It goes out at most twice without an answer, under one client message id.
 //!
+//! A **queued** send ([`Request::Queue`]) is answered when the database has it, goes out when it
+//! can, and ends with one [`Event::Queue`].
+//!
 //! Of every **followed** conversation, every message after [`Event::Followed`] comes as
 //! [`Event::Message`], in the conversation's order, once, over reconnects, and over restarts that
 //! start from the [`SavedState`] of the events stored so far. What the server does not have any
@@ -45,6 +48,7 @@ mod follow;
 mod heartbeat;
 mod outbox;
 mod requests;
+mod storing;
 mod sync;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -52,11 +56,15 @@ use std::collections::{BTreeMap, VecDeque};
 use anser_domain::Timestamp;
 use anser_proto::client as wire;
 
+#[cfg(feature = "tokio")]
+pub(crate) use requests::check_conversation;
+
 pub use api::{
-    Config, ConnectionId, ConnectionState, Event, Input, Outgoing, Output, Random, Reply, Request,
-    Ticket,
+    Config, ConnectionId, ConnectionState, Event, Input, Outgoing, Output, QueueUpdate, Random,
+    Reply, Request, Ticket,
 };
 
+use crate::database::Loaded;
 use crate::error::Error;
 use crate::model::ReadPosition;
 use crate::saved::SavedState;
@@ -95,6 +103,14 @@ pub struct ClientCore {
     requests: Requests,
     sync: Sync,
     follows: Follows,
+    // the database
+    /// Is there one?
+    stores: bool,
+    /// Whose it is; empty: nobody's yet.
+    owner: String,
+    /// Why it takes nothing any more. Then the client does not go on: what it would tell would
+    /// be lost at the next start.
+    storage_error: Option<Error>,
     // what comes out
     held: Option<Held>,
     outputs: VecDeque<Output>,
@@ -135,16 +151,34 @@ impl ClientCore {
             outbox: Outbox::default(),
             requests: Requests::default(),
             sync: Sync::default(),
+            stores: false,
+            owner: String::new(),
+            storage_error: None,
             held: None,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// A client with a database, which goes on from what is in it.
+    #[must_use]
+    pub fn with_database(config: Config, loaded: Loaded) -> Self {
+        let mut core = Self::new(config, loaded.saved);
+        core.stores = true;
+        core.owner = loaded.user_id;
+        for queued in loaded.queued {
+            core.outbox.load(queued.outgoing);
+        }
+        core
     }
 
     /// Takes what happened.
     pub fn handle(&mut self, input: Input, now: Timestamp, random: Random<'_>) {
         self.now = self.now.max(now);
         match input {
-            Input::Connect => self.connect(),
+            Input::Connect => match self.storage_error.clone() {
+                Some(error) => self.stop_with(error),
+                None => self.connect(),
+            },
             Input::Disconnect => self.disconnect(),
             Input::Token(token) => self.got_token(token),
             Input::NoToken { retry, message } => self.got_no_token(retry, message, random),
@@ -157,6 +191,8 @@ impl ClientCore {
                 self.open_conversation(&conversation, have);
             }
             Input::CloseConversation { conversation } => self.follows.close(&conversation),
+            Input::Confirmed(key) => self.confirmed(key),
+            Input::StorageFailed(why) => self.storage_failed(why),
             Input::Hold => self.hold(),
             Input::Release => self.release(),
         }
@@ -204,6 +240,7 @@ impl ClientCore {
     }
 
     fn emit(&mut self, event: Event) {
+        self.store_event(&event);
         self.saved.apply(&event);
         self.outputs.push_back(Output::Event(event));
     }

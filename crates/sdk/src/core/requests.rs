@@ -44,6 +44,8 @@ fn repeatable(request: &Request) -> bool {
         | Request::GetGroup { .. }
         | Request::ListGroupMembers { .. } => true,
         Request::Send(_)
+        | Request::Queue(_)
+        | Request::Discard { .. }
         | Request::CreateGroup { .. }
         | Request::AddGroupMembers { .. }
         | Request::RemoveGroupMembers { .. }
@@ -187,7 +189,7 @@ pub(super) fn check(request: &Request) -> Result<(), Error> {
 }
 
 /// Is it the name of a conversation?
-pub(super) fn check_conversation(name: &str) -> Result<(), Error> {
+pub(crate) fn check_conversation(name: &str) -> Result<(), Error> {
     match ConversationId::parse(name) {
         Ok(_) => Ok(()),
         Err(why) => Err(Error::new(
@@ -200,7 +202,7 @@ pub(super) fn check_conversation(name: &str) -> Result<(), Error> {
 /// The request on the wire. A send has more to it and is made by the outbox's owner.
 pub(super) fn encode(request: &Request) -> Option<Command> {
     Some(match request.clone() {
-        Request::Send(_) => return None,
+        Request::Send(_) | Request::Queue(_) | Request::Discard { .. } => return None,
         Request::History {
             conversation,
             from_seq,

@@ -8,11 +8,13 @@ use rustls_pki_types::CertificateDer;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::address::Address;
+use super::database::LocalDatabase;
 use super::events::{EVENTS_MAX, Events};
 use super::run::{Ask, Runner};
 use super::tls;
 use super::token::TokenProvider;
 use crate::core::{ClientCore, Config, ConnectionState, Outgoing, Reply, Request};
+use crate::database::Storage;
 use crate::error::Error;
 use crate::limits::ADDRESSES_MAX;
 use crate::model::{
@@ -29,6 +31,7 @@ pub struct Builder {
     tokens: Arc<dyn TokenProvider>,
     saved: SavedState,
     roots: Vec<CertificateDer<'static>>,
+    storage: Option<Box<dyn Storage>>,
 }
 
 impl Builder {
@@ -68,6 +71,15 @@ impl Builder {
         self
     }
 
+    /// Keeps messages, the conversation list, drafts and queued sends in this database, and goes
+    /// on from what is in it; a [`saved_state`](Self::saved_state) is not needed then. One
+    /// database a user: who signs in as another user finds it emptied.
+    #[must_use]
+    pub fn database(mut self, storage: impl Storage + 'static) -> Self {
+        self.storage = Some(Box::new(storage));
+        self
+    }
+
     /// Trusts servers with a certificate that goes back to this one, besides those that the
     /// system trusts.
     #[must_use]
@@ -77,7 +89,7 @@ impl Builder {
     }
 
     /// Starts the client, which connects from now on. Fails on an address, a device id or a
-    /// certificate that can't be right; whether the server can be reached, the events say.
+    /// certificate that can't be right, and on a database that can't be read; whether the server can be reached, the events say.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -102,13 +114,22 @@ impl Builder {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let (state, state_seen) = watch::channel(ConnectionState::Idle);
-        let core = ClientCore::new(self.config, self.saved);
+        let (core, writer, database) = match self.storage {
+            Some(mut storage) => {
+                let loaded = storage.load()?;
+                let (writer, database) = super::database::start(storage, asks.clone())?;
+                let core = ClientCore::with_database(self.config, loaded);
+                (core, Some(writer), Some(database))
+            }
+            None => (ClientCore::new(self.config, self.saved), None, None),
+        };
         let events_seen = Events::new(receiver, core.saved().clone());
-        let runner = Runner::new(core, self.tokens, tls, events, state);
+        let runner = Runner::new(core, writer, self.tokens, tls, events, state);
         tokio::spawn(runner.run(asked));
         let client = Client {
             asks,
             state: state_seen,
+            database,
         };
         Ok((client, events_seen))
     }
@@ -119,6 +140,7 @@ impl Builder {
 pub struct Client {
     asks: mpsc::Sender<Ask>,
     state: watch::Receiver<ConnectionState>,
+    database: Option<LocalDatabase>,
 }
 
 impl Client {
@@ -136,6 +158,7 @@ impl Client {
             tokens: Arc::new(tokens),
             saved: SavedState::default(),
             roots: Vec::new(),
+            storage: None,
         }
     }
 
@@ -163,6 +186,36 @@ impl Client {
             Reply::Sent(sent) => Ok(sent),
             other => unexpected(&other),
         }
+    }
+
+    /// The database of this client, if it has one.
+    #[must_use]
+    pub fn database(&self) -> Option<&LocalDatabase> {
+        self.database.as_ref()
+    }
+
+    /// Puts a message into the database, from where it is sent as soon as it can be, in the order
+    /// of its conversation, and after a restart too. Gives its client message id once it is in
+    /// the database. [`Event::Queue`](crate::core::Event::Queue) says how it ended; to try a
+    /// failed one again, queue it again under its client message id.
+    pub async fn queue(&self, message: Outgoing) -> Result<String, Error> {
+        match self.ask(Request::Queue(message)).await? {
+            Reply::Queued(id) => Ok(id),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Takes a queued message back that is not on its way just now.
+    pub async fn discard(
+        &self,
+        conversation: impl Into<String>,
+        client_message_id: impl Into<String>,
+    ) -> Result<(), Error> {
+        let request = Request::Discard {
+            conversation: conversation.into(),
+            client_message_id: client_message_id.into(),
+        };
+        self.ask(request).await.map(drop)
     }
 
     /// Sends a text.

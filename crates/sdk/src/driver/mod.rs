@@ -10,7 +10,10 @@
 //! and once half of the queue is free the client catches up by a sync. So an application that is
 //! slow sees events late, never with a hole.
 //!
-//! It ends when every [`Client`] is dropped. When [`Events`] is dropped, events are thrown away.
+//! With a [database](crate::database) events and answers come when what they tell is written,
+//! and not before.
+//!
+//! It ends when every [`Client`] and [`LocalDatabase`] is dropped. When [`Events`] is dropped, events are thrown away.
 
 #![expect(
     clippy::disallowed_methods,
@@ -19,6 +22,7 @@
 
 mod address;
 mod client;
+mod database;
 mod events;
 mod run;
 mod tls;
@@ -26,6 +30,7 @@ mod token;
 mod transport;
 
 pub use client::{Builder, Client};
+pub use database::{Batch, LocalDatabase};
 pub use events::Events;
 pub use rustls_pki_types::CertificateDer;
 pub use token::{TokenError, TokenFuture, TokenProvider};

@@ -12,12 +12,14 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
+use super::database::{Batch, Writer};
 use super::events::EVENTS_MAX;
 use super::token::{TokenError, TokenProvider};
 use super::transport::{self, Arrival};
 use crate::core::{
     ClientCore, ConnectionId, ConnectionState, Event, Input, Output, Reply, Request, Ticket,
 };
+use crate::database::{StorageError, Write};
 use crate::error::Error;
 
 /// Frames on their way from a connection to the core. More wait in the socket.
@@ -28,12 +30,56 @@ const FRAMES_MAX: usize = 1_024;
 
 /// What the application asks.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "few of them wait at a time")]
 pub(super) enum Ask {
     Request(Request, oneshot::Sender<Result<Reply, Error>>),
     Open(String, Option<u64>),
     Close(String),
     Connect,
     Disconnect,
+    Write(Write, oneshot::Sender<Result<(), Error>>),
+}
+
+/// Writes that wait for the batch before them. Beyond, the client takes nothing new in.
+const WRITES_MAX: usize = 4_096;
+
+/// What follows a write, once it is written.
+#[expect(clippy::large_enum_variant, reason = "nearly all are outputs")]
+enum Behind {
+    Output(Output),
+    Written(oneshot::Sender<Result<(), Error>>),
+}
+
+/// The database, and what waits for it.
+struct Database {
+    writer: Writer,
+    /// The batch that is being written, and what follows it.
+    writing: Option<(Batch, oneshot::Receiver<Result<(), StorageError>>)>,
+    behind: Vec<Behind>,
+    /// The next one, and what follows that.
+    next: Vec<Write>,
+    behind_next: Vec<Behind>,
+    /// A write failed: nothing is written any more, and nothing told that should have been.
+    failed: Option<StorageError>,
+}
+
+impl Database {
+    fn follow(&mut self, behind: Behind) {
+        match self.next.is_empty() {
+            true => self.behind.push(behind),
+            false => self.behind_next.push(behind),
+        }
+    }
+
+    /// Hands the next batch over, if the one before is written.
+    fn go_on(&mut self) {
+        if self.writing.is_none() && !self.next.is_empty() {
+            let batch = Arc::new(std::mem::take(&mut self.next));
+            let done = self.writer.write(Arc::clone(&batch));
+            self.writing = Some((batch, done));
+            self.behind.append(&mut self.behind_next);
+        }
+    }
 }
 
 /// 64 fresh random bits.
@@ -91,11 +137,13 @@ pub(super) struct Runner {
     waiting: VecDeque<Event>,
     held: bool,
     state: watch::Sender<ConnectionState>,
+    database: Option<Database>,
 }
 
 impl Runner {
     pub(super) fn new(
         core: ClientCore,
+        writer: Option<Writer>,
         tokens: Arc<dyn TokenProvider>,
         tls: Option<TlsConnector>,
         events: mpsc::Sender<Event>,
@@ -115,6 +163,14 @@ impl Runner {
             waiting: VecDeque::new(),
             held: false,
             state,
+            database: writer.map(|writer| Database {
+                writer,
+                writing: None,
+                behind: Vec::new(),
+                next: Vec::new(),
+                behind_next: Vec::new(),
+                failed: None,
+            }),
         }
     }
 
@@ -123,19 +179,30 @@ impl Runner {
         self.input(Input::Connect);
         loop {
             let deadline = self.core.deadline().map(|at| self.clock.instant(at));
+            let room_to_write = self
+                .database
+                .as_ref()
+                .is_none_or(|database| database.next.len() < WRITES_MAX);
             tokio::select! {
                 biased;
-                ask = asked.recv() => match ask {
+                written = written(&mut self.database) => self.written(written),
+                ask = asked.recv(), if room_to_write => match ask {
                     Some(ask) => self.ask(ask),
                     None => break,
                 },
-                Some((id, arrival)) = self.arrivals.1.recv() => self.arrived(id, arrival),
+                Some((id, arrival)) = self.arrivals.1.recv(), if room_to_write => {
+                    self.arrived(id, arrival);
+                }
                 token = finished(&mut self.token) => self.got_token(token),
                 () = sleep_until(deadline) => self.input(Input::Tick),
                 room = room(&self.events, &self.waiting, self.held) => self.make_use_of(room),
             }
         }
         self.input(Input::Disconnect);
+        while self.database.as_ref().is_some_and(|d| d.writing.is_some()) {
+            let written = written(&mut self.database).await;
+            self.written(written);
+        }
     }
 
     fn ask(&mut self, ask: Ask) {
@@ -151,6 +218,13 @@ impl Runner {
             Ask::Close(conversation) => self.input(Input::CloseConversation { conversation }),
             Ask::Connect => self.input(Input::Connect),
             Ask::Disconnect => self.input(Input::Disconnect),
+            Ask::Write(write, reply) => {
+                if let Some(database) = &mut self.database {
+                    database.next.push(write);
+                    database.follow(Behind::Written(reply));
+                    self.go_on();
+                }
+            }
         }
     }
 
@@ -180,8 +254,16 @@ impl Runner {
         let now = self.clock.now();
         self.core.handle(input, now, &mut random);
         while let Some(output) = self.core.poll_output() {
-            self.output(output);
+            match (&mut self.database, output) {
+                (Some(database), Output::Store(write)) => database.next.push(write),
+                (
+                    Some(database),
+                    output @ (Output::Event(_) | Output::Done(..) | Output::Confirm(_)),
+                ) => database.follow(Behind::Output(output)),
+                (_, output) => self.output(output),
+            }
         }
+        self.go_on();
         let state = self.core.state();
         self.state.send_if_modified(|seen| {
             let changed = seen != state;
@@ -215,12 +297,82 @@ impl Runner {
                 }
             }
             Output::Send(id, frame) => self.send(id, frame),
+            // Without a database there is nothing to wait for.
+            Output::Store(_) => {}
+            Output::Confirm(key) => self.input(Input::Confirmed(key)),
             Output::Event(event) => self.event(event),
             Output::Done(ticket, result) => {
                 if let Some(reply) = self.replies.remove(&ticket.0) {
                     // Whoever asked may have stopped waiting.
                     let _ = reply.send(result);
                 }
+            }
+        }
+    }
+
+    /// Writes what is to be written, and carries out what waits for nothing any more.
+    fn go_on(&mut self) {
+        let Some(database) = &mut self.database else {
+            return;
+        };
+        if database.failed.is_some() {
+            database.next.clear();
+            database.behind.append(&mut database.behind_next);
+            return self.carry_out();
+        }
+        database.go_on();
+        if database.writing.is_none() {
+            self.carry_out();
+        }
+    }
+
+    /// What followed the batch that is written.
+    fn carry_out(&mut self) {
+        let Some(database) = &mut self.database else {
+            return;
+        };
+        let failed = database.failed.clone();
+        for behind in std::mem::take(&mut database.behind) {
+            match (behind, &failed) {
+                (Behind::Output(output), None) => self.output(output),
+                (Behind::Output(output), Some(error)) => self.output_after_failure(output, error),
+                (Behind::Written(reply), failed) => {
+                    let result = failed.clone().map_or(Ok(()), |error| Err(error.into()));
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(result);
+                }
+            }
+        }
+    }
+
+    /// What was not stored is not told. Whoever waits for an answer gets one.
+    fn output_after_failure(&mut self, output: Output, error: &StorageError) {
+        match output {
+            Output::Event(event @ Event::State(_)) => self.event(event),
+            Output::Done(ticket, Err(error)) => self.output(Output::Done(ticket, Err(error))),
+            Output::Done(ticket, Ok(_)) => {
+                self.output(Output::Done(ticket, Err(error.clone().into())));
+            }
+            _ => {}
+        }
+    }
+
+    fn written(&mut self, result: Result<(), StorageError>) {
+        let Some(database) = &mut self.database else {
+            return;
+        };
+        let batch = database.writing.take();
+        match (result, batch) {
+            (Ok(()), Some((batch, _))) => {
+                // Nobody needs to watch.
+                let _ = database.writer.changes.send(batch);
+                self.carry_out();
+                self.go_on();
+            }
+            (Ok(()), None) => {}
+            (Err(error), _) => {
+                database.failed = Some(error.clone());
+                self.input(Input::StorageFailed(error.0));
             }
         }
     }
@@ -306,6 +458,16 @@ async fn room(events: &mpsc::Sender<Event>, waiting: &VecDeque<Event>, held: boo
     match events.reserve_many(wanted).await {
         Ok(_permits) => room,
         Err(_) => Room::NobodyListens,
+    }
+}
+
+/// Comes when the batch that is being written is written, or can't be.
+async fn written(database: &mut Option<Database>) -> Result<(), StorageError> {
+    match database.as_mut().and_then(|d| d.writing.as_mut()) {
+        Some((_, done)) => done
+            .await
+            .unwrap_or_else(|_| Err(StorageError("the thread of the database ended".to_owned()))),
+        None => std::future::pending().await,
     }
 }
 

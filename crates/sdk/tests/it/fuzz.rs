@@ -33,6 +33,7 @@ fn item() -> impl Strategy<Value = Item> {
                 conversation: name.to_owned(),
                 read_seq: a,
                 unread: b,
+                ..Default::default()
             }),
             3 => Item::Conversation(wire::ConversationPush {
                 conversation: Some(wire::Conversation {

@@ -182,6 +182,7 @@ impl World {
                     link.up.extend(frame.requests);
                 }
             }
+            Output::Store(_) | Output::Confirm(_) => panic!("there is no database"),
             Output::Event(event) => self.app.event(&event),
             Output::Done(ticket, result) => {
                 *self.app.asked.get_mut(&ticket.0).expect("was asked") += 1;

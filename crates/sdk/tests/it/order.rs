@@ -354,6 +354,7 @@ fn while_held_nothing_comes_and_after_release_everything_does() {
             conversation: "g/a".to_owned(),
             read_seq: 10,
             unread: 1,
+            ..Default::default()
         }),
         Item::Check(wire::CheckPush {}),
     ]);

@@ -45,6 +45,7 @@ fn each_gets_its_own_answer_in_any_order() {
         Answer::MarkRead(wire::MarkReadResult {
             read_seq: 3,
             unread: 1,
+            ..Default::default()
         }),
     );
     let messages = page("g/a", [9, 8], true, 9);

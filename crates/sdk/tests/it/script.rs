@@ -115,6 +115,7 @@ impl Script {
                     self.saved.apply(&event);
                     self.events.push(event);
                 }
+                Output::Store(_) | Output::Confirm(_) => panic!("there is no database"),
                 Output::Done(ticket, result) => self.done.push((ticket.0, result)),
             }
         }
@@ -318,6 +319,7 @@ pub(crate) fn message(conversation: &str, seq: u64) -> wire::Message {
             body: Bytes::from(format!("text {seq}")),
         }),
         counted: true,
+        ..Default::default()
     }
 }
 
@@ -342,6 +344,7 @@ pub(crate) fn page(
         head_seq,
         first_seq: 1,
         rev: 0,
+        ..Default::default()
     }
 }
 

@@ -60,6 +60,7 @@ impl Server {
             time: now,
             content: Some(content),
             counted: true,
+            ..Default::default()
         };
         log.push(message.clone());
         (message, true)
@@ -93,6 +94,7 @@ impl Server {
             head_seq: log.len() as u64,
             first_seq: 1,
             rev: 0,
+            ..Default::default()
         }
     }
 
@@ -170,6 +172,7 @@ impl Server {
             Command::MarkRead(read) => Answer::MarkRead(wire::MarkReadResult {
                 read_seq: read.seq,
                 unread: 0,
+                ..Default::default()
             }),
             Command::ListConversations(_) => Answer::Conversations(wire::ConversationPage {
                 conversations: self.logs.keys().map(|name| self.row(name)).collect(),

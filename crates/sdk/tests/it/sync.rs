@@ -29,6 +29,7 @@ fn saved(followed: &[(&str, u64)]) -> SavedState {
         feed_version: 90,
         synced_time: 400,
         followed: followed.collect(),
+        ..SavedState::default()
     }
 }
 

@@ -49,9 +49,15 @@ fn two_users_talk() {
     );
     let read = "/v1/users/bob/conversations/p%2Falice%2Fbob/read";
     let position = app.post(read, json!({"seq": 1})).expect(200);
-    assert_eq!(position, json!({"read_seq": 1, "unread": 1}));
+    assert_eq!(
+        position,
+        json!({"read_seq": 1, "unread": 1, "unread_mentions": 0})
+    );
     let position = app.post(read, json!({"seq": 99})).expect(200);
-    assert_eq!(position, json!({"read_seq": 3, "unread": 0}));
+    assert_eq!(
+        position,
+        json!({"read_seq": 3, "unread": 0, "unread_mentions": 0})
+    );
     let shown = app.get("/v1/users/bob/conversations/p%2Falice%2Fbob");
     assert_eq!(shown.expect(200)["unread"], 0);
     server.stop();

@@ -5,12 +5,14 @@
 
 mod api;
 mod apps;
+mod changes;
 mod command_line;
 mod demo;
 mod description;
 mod guide;
 mod http;
 mod lifecycle;
+mod own_view;
 mod secrets;
 mod server;
 mod token;

@@ -178,6 +178,14 @@ impl App<'_> {
         self.ask("POST", path, Some(body))
     }
 
+    pub(crate) fn put(&self, path: &str, body: Value) -> Answer {
+        self.ask("PUT", path, Some(body))
+    }
+
+    pub(crate) fn patch(&self, path: &str, body: Value) -> Answer {
+        self.ask("PATCH", path, Some(body))
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Answer {
         self.ask("DELETE", path, None)
     }

@@ -13,7 +13,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file anser/client/v1/client.proto.
  */
 export const file_anser_client_v1_client: GenFile = /*@__PURE__*/
-  fileDesc("ChxhbnNlci9jbGllbnQvdjEvY2xpZW50LnByb3RvEg9hbnNlci5jbGllbnQudjEiOQoLQ2xpZW50RnJhbWUSKgoIcmVxdWVzdHMYASADKAsyGC5hbnNlci5jbGllbnQudjEuUmVxdWVzdCI5CgtTZXJ2ZXJGcmFtZRIqCgVpdGVtcxgBIAMoCzIbLmFuc2VyLmNsaWVudC52MS5TZXJ2ZXJJdGVtIrQCCgpTZXJ2ZXJJdGVtEi0KCHJlc3BvbnNlGAEgASgLMhkuYW5zZXIuY2xpZW50LnYxLlJlc3BvbnNlSAASLwoHbWVzc2FnZRgCIAEoCzIcLmFuc2VyLmNsaWVudC52MS5NZXNzYWdlUHVzaEgAEikKBHJlYWQYAyABKAsyGS5hbnNlci5jbGllbnQudjEuUmVhZFB1c2hIABI5Cgxjb252ZXJzYXRpb24YBCABKAsyIS5hbnNlci5jbGllbnQudjEuQ29udmVyc2F0aW9uUHVzaEgAEisKBWNoZWNrGAUgASgLMhouYW5zZXIuY2xpZW50LnYxLkNoZWNrUHVzaEgAEisKBWNsb3NlGAYgASgLMhouYW5zZXIuY2xpZW50LnYxLkNsb3NlUHVzaEgAQgYKBGl0ZW0itwYKB1JlcXVlc3QSCgoCaWQYASABKA0SJwoFaGVsbG8YAiABKAsyFi5hbnNlci5jbGllbnQudjEuSGVsbG9IABIlCgRwaW5nGAMgASgLMhUuYW5zZXIuY2xpZW50LnYxLlBpbmdIABIlCgRzeW5jGAQgASgLMhUuYW5zZXIuY2xpZW50LnYxLlN5bmNIABI0CgxzZW5kX21lc3NhZ2UYBSABKAsyHC5hbnNlci5jbGllbnQudjEuU2VuZE1lc3NhZ2VIABI2Cg1wdWxsX21lc3NhZ2VzGAYgASgLMh0uYW5zZXIuY2xpZW50LnYxLlB1bGxNZXNzYWdlc0gAEi4KCW1hcmtfcmVhZBgHIAEoCzIZLmFuc2VyLmNsaWVudC52MS5NYXJrUmVhZEgAEkAKEmxpc3RfY29udmVyc2F0aW9ucxgIIAEoCzIiLmFuc2VyLmNsaWVudC52MS5MaXN0Q29udmVyc2F0aW9uc0gAEjQKDGNyZWF0ZV9ncm91cBgJIAEoCzIcLmFuc2VyLmNsaWVudC52MS5DcmVhdGVHcm91cEgAEj0KEWFkZF9ncm91cF9tZW1iZXJzGAogASgLMiAuYW5zZXIuY2xpZW50LnYxLkFkZEdyb3VwTWVtYmVyc0gAEkMKFHJlbW92ZV9ncm91cF9tZW1iZXJzGAsgASgLMiMuYW5zZXIuY2xpZW50LnYxLlJlbW92ZUdyb3VwTWVtYmVyc0gAEjAKCnF1aXRfZ3JvdXAYDCABKAsyGi5hbnNlci5jbGllbnQudjEuUXVpdEdyb3VwSAASNgoNZGlzbWlzc19ncm91cBgNIAEoCzIdLmFuc2VyLmNsaWVudC52MS5EaXNtaXNzR3JvdXBIABIuCglnZXRfZ3JvdXAYDiABKAsyGS5hbnNlci5jbGllbnQudjEuR2V0R3JvdXBIABI/ChJsaXN0X2dyb3VwX21lbWJlcnMYDyABKAsyIS5hbnNlci5jbGllbnQudjEuTGlzdEdyb3VwTWVtYmVyc0gAEikKBmxvZ291dBgQIAEoCzIXLmFuc2VyLmNsaWVudC52MS5Mb2dvdXRIAEIJCgdjb21tYW5kIrUECghSZXNwb25zZRIKCgJpZBgBIAEoDRInCgVlcnJvchgCIAEoCzIWLmFuc2VyLmNsaWVudC52MS5FcnJvckgAEisKB3dlbGNvbWUYAyABKAsyGC5hbnNlci5jbGllbnQudjEuV2VsY29tZUgAEiUKBHBvbmcYBCABKAsyFS5hbnNlci5jbGllbnQudjEuUG9uZ0gAEisKBHN5bmMYBSABKAsyGy5hbnNlci5jbGllbnQudjEuU3luY1Jlc3VsdEgAEjoKDHNlbmRfbWVzc2FnZRgGIAEoCzIiLmFuc2VyLmNsaWVudC52MS5TZW5kTWVzc2FnZVJlc3VsdEgAEjAKCG1lc3NhZ2VzGAcgASgLMhwuYW5zZXIuY2xpZW50LnYxLk1lc3NhZ2VQYWdlSAASNAoJbWFya19yZWFkGAggASgLMh8uYW5zZXIuY2xpZW50LnYxLk1hcmtSZWFkUmVzdWx0SAASOgoNY29udmVyc2F0aW9ucxgJIAEoCzIhLmFuc2VyLmNsaWVudC52MS5Db252ZXJzYXRpb25QYWdlSAASJwoFZ3JvdXAYCiABKAsyFi5hbnNlci5jbGllbnQudjEuR3JvdXBIABI5Cg1ncm91cF9tZW1iZXJzGAsgASgLMiAuYW5zZXIuY2xpZW50LnYxLkdyb3VwTWVtYmVyUGFnZUgAEiUKBGRvbmUYDCABKAsyFS5hbnNlci5jbGllbnQudjEuRG9uZUgAQggKBnJlc3VsdCIGCgREb25lIkwKBUVycm9yEgwKBGNvZGUYASABKA0SDAoEbmFtZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhYKDnJldHJ5X2FmdGVyX21zGAQgASgNIrwBCgVIZWxsbxITCgt2ZXJzaW9uX21pbhgBIAEoDRITCgt2ZXJzaW9uX21heBgCIAEoDRINCgV0b2tlbhgDIAEoCRIRCglkZXZpY2VfaWQYBCABKAkSKwoIcGxhdGZvcm0YBSABKA4yGS5hbnNlci5jbGllbnQudjEuUGxhdGZvcm0SDgoGY2xpZW50GAYgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAcgASgNEg8KB2F0dGVtcHQYCCABKAQivQEKB1dlbGNvbWUSDwoHdmVyc2lvbhgBIAEoDRIPCgd1c2VyX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSEwoLc2VydmVyX3RpbWUYBCABKAQSGQoRaGVhcnRiZWF0X3NlY29uZHMYBSABKA0SDQoFZXBvY2gYBiABKAQSFAoMZmVlZF92ZXJzaW9uGAcgASgEEicKBmxpbWl0cxgIIAEoCzIXLmFuc2VyLmNsaWVudC52MS5MaW1pdHMiVAoGTGltaXRzEhkKEWNvbnRlbnRfYnl0ZXNfbWF4GAEgASgNEhcKD2ZyYW1lX2J5dGVzX21heBgCIAEoDRIWCg5wYWdlX2l0ZW1zX21heBgDIAEoDSIGCgRQaW5nIjEKBFBvbmcSEwoLc2VydmVyX3RpbWUYASABKAQSFAoMZmVlZF92ZXJzaW9uGAIgASgEIggKBkxvZ291dCILCglDaGVja1B1c2giMgoJQ2xvc2VQdXNoEiUKBWVycm9yGAEgASgLMhYuYW5zZXIuY2xpZW50LnYxLkVycm9yIskBCgxDb252ZXJzYXRpb24SCgoCaWQYASABKAkSEAoIaGVhZF9zZXEYAiABKAQSCwoDcmV2GAMgASgEEhEKCWxhc3RfdGltZRgEIAEoBBIoCgZuZXdlc3QYBSABKAsyGC5hbnNlci5jbGllbnQudjEuTWVzc2FnZRIOCgZ1bnJlYWQYBiABKAQSEAoIcmVhZF9zZXEYByABKAQSEQoJZmlyc3Rfc2VxGAggASgEEgwKBG5hbWUYCSABKAkSDgoGbWVtYmVyGAogASgIInQKEENvbnZlcnNhdGlvblB1c2gSMwoMY29udmVyc2F0aW9uGAEgASgLMh0uYW5zZXIuY2xpZW50LnYxLkNvbnZlcnNhdGlvbhIUCgxmZWVkX3ZlcnNpb24YAiABKAQSFQoNZmVlZF9wcmV2aW91cxgDIAEoBCIyChFMaXN0Q29udmVyc2F0aW9ucxIOCgZjdXJzb3IYASABKAkSDQoFbGltaXQYAiABKA0iWAoQQ29udmVyc2F0aW9uUGFnZRI0Cg1jb252ZXJzYXRpb25zGAEgAygLMh0uYW5zZXIuY2xpZW50LnYxLkNvbnZlcnNhdGlvbhIOCgZjdXJzb3IYAiABKAkiJQoHQ29udGVudBIMCgR0eXBlGAEgASgJEgwKBGJvZHkYAiABKAwitQEKB01lc3NhZ2USFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBISCgptZXNzYWdlX2lkGAMgASgJEg4KBnNlbmRlchgEIAEoCRIZChFjbGllbnRfbWVzc2FnZV9pZBgFIAEoCRIMCgR0aW1lGAYgASgEEikKB2NvbnRlbnQYByABKAsyGC5hbnNlci5jbGllbnQudjEuQ29udGVudBIPCgdjb3VudGVkGAggASgIIkYKC01lc3NhZ2VQdXNoEikKB21lc3NhZ2UYASABKAsyGC5hbnNlci5jbGllbnQudjEuTWVzc2FnZRIMCgRwcmV2GAIgASgEIpUBCgtTZW5kTWVzc2FnZRIUCgxjb252ZXJzYXRpb24YASABKAkSGQoRY2xpZW50X21lc3NhZ2VfaWQYAiABKAkSKQoHY29udGVudBgDIAEoCzIYLmFuc2VyLmNsaWVudC52MS5Db250ZW50EhYKDmZpcnN0X3RyeV90aW1lGAQgASgEEhIKCnJlYWRfdXBfdG8YBSABKAQiZgoRU2VuZE1lc3NhZ2VSZXN1bHQSFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBISCgptZXNzYWdlX2lkGAMgASgJEgwKBHRpbWUYBCABKAQSDAoEcHJldhgFIAEoBCJZCgxQdWxsTWVzc2FnZXMSFAoMY29udmVyc2F0aW9uGAEgASgJEhAKCGZyb21fc2VxGAIgASgEEhIKCmRlc2NlbmRpbmcYAyABKAgSDQoFbGltaXQYBCABKA0ijwEKC01lc3NhZ2VQYWdlEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIqCghtZXNzYWdlcxgCIAMoCzIYLmFuc2VyLmNsaWVudC52MS5NZXNzYWdlEgwKBG1vcmUYAyABKAgSEAoIaGVhZF9zZXEYBCABKAQSEQoJZmlyc3Rfc2VxGAUgASgEEgsKA3JldhgGIAEoBCItCghNYXJrUmVhZBIUCgxjb252ZXJzYXRpb24YASABKAkSCwoDc2VxGAIgASgEIjIKDk1hcmtSZWFkUmVzdWx0EhAKCHJlYWRfc2VxGAEgASgEEg4KBnVucmVhZBgCIAEoBCJCCghSZWFkUHVzaBIUCgxjb252ZXJzYXRpb24YASABKAkSEAoIcmVhZF9zZXEYAiABKAQSDgoGdW5yZWFkGAMgASgEIoEBCgRTeW5jEg0KBWVwb2NoGAEgASgEEhQKDGZlZWRfdmVyc2lvbhgCIAEoBBITCgtzeW5jZWRfdGltZRgDIAEoBBIvCgRvcGVuGAQgAygLMiEuYW5zZXIuY2xpZW50LnYxLk9wZW5Db252ZXJzYXRpb24SDgoGY3Vyc29yGAUgASgJIkIKEE9wZW5Db252ZXJzYXRpb24SFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBILCgNyZXYYAyABKAQiyAEKClN5bmNSZXN1bHQSDQoFZXBvY2gYASABKAQSDQoFcmVzZXQYAiABKAgSNAoNY29udmVyc2F0aW9ucxgDIAMoCzIdLmFuc2VyLmNsaWVudC52MS5Db252ZXJzYXRpb24SKwoFcGFnZXMYBCADKAsyHC5hbnNlci5jbGllbnQudjEuTWVzc2FnZVBhZ2USFAoMZmVlZF92ZXJzaW9uGAUgASgEEhMKC3N5bmNlZF90aW1lGAYgASgEEg4KBmN1cnNvchgHIAEoCSJiCgVHcm91cBIQCghncm91cF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBW93bmVyGAMgASgJEhQKDG1lbWJlcl9jb3VudBgEIAEoDRIUCgxjcmVhdGVkX3RpbWUYBSABKAQiPgoLQ3JlYXRlR3JvdXASEAoIZ3JvdXBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdtZW1iZXJzGAMgAygJIjQKD0FkZEdyb3VwTWVtYmVycxIQCghncm91cF9pZBgBIAEoCRIPCgdtZW1iZXJzGAIgAygJIjcKElJlbW92ZUdyb3VwTWVtYmVycxIQCghncm91cF9pZBgBIAEoCRIPCgdtZW1iZXJzGAIgAygJIh0KCVF1aXRHcm91cBIQCghncm91cF9pZBgBIAEoCSIgCgxEaXNtaXNzR3JvdXASEAoIZ3JvdXBfaWQYASABKAkiHAoIR2V0R3JvdXASEAoIZ3JvdXBfaWQYASABKAkiQwoQTGlzdEdyb3VwTWVtYmVycxIQCghncm91cF9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iXQoLR3JvdXBNZW1iZXISDwoHdXNlcl9pZBgBIAEoCRIoCgRyb2xlGAIgASgOMhouYW5zZXIuY2xpZW50LnYxLkdyb3VwUm9sZRITCgtqb2luZWRfdGltZRgDIAEoBCJQCg9Hcm91cE1lbWJlclBhZ2USLQoHbWVtYmVycxgBIAMoCzIcLmFuc2VyLmNsaWVudC52MS5Hcm91cE1lbWJlchIOCgZjdXJzb3IYAiABKAkizwEKC0dyb3VwTm90aWNlEi8KBGtpbmQYASABKA4yIS5hbnNlci5jbGllbnQudjEuR3JvdXBOb3RpY2UuS2luZBIQCghvcGVyYXRvchgCIAEoCRINCgV1c2VycxgDIAMoCRISCgp1c2VyX2NvdW50GAQgASgNIloKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB0NSRUFURUQQARIJCgVBRERFRBACEgsKB1JFTU9WRUQQAxIICgRRVUlUEAQSDQoJRElTTUlTU0VEEAUqpAEKCFBsYXRmb3JtEhgKFFBMQVRGT1JNX1VOU1BFQ0lGSUVEEAASEAoMUExBVEZPUk1fSU9TEAESFAoQUExBVEZPUk1fQU5EUk9JRBACEhAKDFBMQVRGT1JNX1dFQhADEhQKEFBMQVRGT1JNX0RFU0tUT1AQBBIZChVQTEFURk9STV9NSU5JX1BST0dSQU0QBRITCg9QTEFURk9STV9TRVJWRVIQBipUCglHcm91cFJvbGUSGgoWR1JPVVBfUk9MRV9VTlNQRUNJRklFRBAAEhUKEUdST1VQX1JPTEVfTUVNQkVSEAESFAoQR1JPVVBfUk9MRV9PV05FUhACYgZwcm90bzM");
+  fileDesc("ChxhbnNlci9jbGllbnQvdjEvY2xpZW50LnByb3RvEg9hbnNlci5jbGllbnQudjEiOQoLQ2xpZW50RnJhbWUSKgoIcmVxdWVzdHMYASADKAsyGC5hbnNlci5jbGllbnQudjEuUmVxdWVzdCI5CgtTZXJ2ZXJGcmFtZRIqCgVpdGVtcxgBIAMoCzIbLmFuc2VyLmNsaWVudC52MS5TZXJ2ZXJJdGVtIsUDCgpTZXJ2ZXJJdGVtEi0KCHJlc3BvbnNlGAEgASgLMhkuYW5zZXIuY2xpZW50LnYxLlJlc3BvbnNlSAASLwoHbWVzc2FnZRgCIAEoCzIcLmFuc2VyLmNsaWVudC52MS5NZXNzYWdlUHVzaEgAEikKBHJlYWQYAyABKAsyGS5hbnNlci5jbGllbnQudjEuUmVhZFB1c2hIABI5Cgxjb252ZXJzYXRpb24YBCABKAsyIS5hbnNlci5jbGllbnQudjEuQ29udmVyc2F0aW9uUHVzaEgAEisKBWNoZWNrGAUgASgLMhouYW5zZXIuY2xpZW50LnYxLkNoZWNrUHVzaEgAEisKBWNsb3NlGAYgASgLMhouYW5zZXIuY2xpZW50LnYxLkNsb3NlUHVzaEgAEi0KBmNoYW5nZRgHIAEoCzIbLmFuc2VyLmNsaWVudC52MS5DaGFuZ2VQdXNoSAASLwoHcmVjZWlwdBgIIAEoCzIcLmFuc2VyLmNsaWVudC52MS5SZWNlaXB0UHVzaEgAEi8KB2RlbGV0ZWQYCSABKAsyHC5hbnNlci5jbGllbnQudjEuRGVsZXRlZFB1c2hIAEIGCgRpdGVtIv4NCgdSZXF1ZXN0EgoKAmlkGAEgASgNEicKBWhlbGxvGAIgASgLMhYuYW5zZXIuY2xpZW50LnYxLkhlbGxvSAASJQoEcGluZxgDIAEoCzIVLmFuc2VyLmNsaWVudC52MS5QaW5nSAASJQoEc3luYxgEIAEoCzIVLmFuc2VyLmNsaWVudC52MS5TeW5jSAASNAoMc2VuZF9tZXNzYWdlGAUgASgLMhwuYW5zZXIuY2xpZW50LnYxLlNlbmRNZXNzYWdlSAASNgoNcHVsbF9tZXNzYWdlcxgGIAEoCzIdLmFuc2VyLmNsaWVudC52MS5QdWxsTWVzc2FnZXNIABIuCgltYXJrX3JlYWQYByABKAsyGS5hbnNlci5jbGllbnQudjEuTWFya1JlYWRIABJAChJsaXN0X2NvbnZlcnNhdGlvbnMYCCABKAsyIi5hbnNlci5jbGllbnQudjEuTGlzdENvbnZlcnNhdGlvbnNIABI0CgxjcmVhdGVfZ3JvdXAYCSABKAsyHC5hbnNlci5jbGllbnQudjEuQ3JlYXRlR3JvdXBIABI9ChFhZGRfZ3JvdXBfbWVtYmVycxgKIAEoCzIgLmFuc2VyLmNsaWVudC52MS5BZGRHcm91cE1lbWJlcnNIABJDChRyZW1vdmVfZ3JvdXBfbWVtYmVycxgLIAEoCzIjLmFuc2VyLmNsaWVudC52MS5SZW1vdmVHcm91cE1lbWJlcnNIABIwCgpxdWl0X2dyb3VwGAwgASgLMhouYW5zZXIuY2xpZW50LnYxLlF1aXRHcm91cEgAEjYKDWRpc21pc3NfZ3JvdXAYDSABKAsyHS5hbnNlci5jbGllbnQudjEuRGlzbWlzc0dyb3VwSAASLgoJZ2V0X2dyb3VwGA4gASgLMhkuYW5zZXIuY2xpZW50LnYxLkdldEdyb3VwSAASPwoSbGlzdF9ncm91cF9tZW1iZXJzGA8gASgLMiEuYW5zZXIuY2xpZW50LnYxLkxpc3RHcm91cE1lbWJlcnNIABIpCgZsb2dvdXQYECABKAsyFy5hbnNlci5jbGllbnQudjEuTG9nb3V0SAASOAoOcmVjYWxsX21lc3NhZ2UYESABKAsyHi5hbnNlci5jbGllbnQudjEuUmVjYWxsTWVzc2FnZUgAEjQKDGVkaXRfbWVzc2FnZRgSIAEoCzIcLmFuc2VyLmNsaWVudC52MS5FZGl0TWVzc2FnZUgAEjwKEHVwZGF0ZV9leHBhbnNpb24YEyABKAsyIC5hbnNlci5jbGllbnQudjEuVXBkYXRlRXhwYW5zaW9uSAASJwoFcmVhY3QYFCABKAsyFi5hbnNlci5jbGllbnQudjEuUmVhY3RIABI0CgxwdWxsX2NoYW5nZXMYFSABKAsyHC5hbnNlci5jbGllbnQudjEuUHVsbENoYW5nZXNIABI0CgxnZXRfbWVzc2FnZXMYFiABKAsyHC5hbnNlci5jbGllbnQudjEuR2V0TWVzc2FnZXNIABI6Cg9kZWxldGVfbWVzc2FnZXMYFyABKAsyHy5hbnNlci5jbGllbnQudjEuRGVsZXRlTWVzc2FnZXNIABI0CgxwdWxsX2RlbGV0ZWQYGCABKAsyHC5hbnNlci5jbGllbnQudjEuUHVsbERlbGV0ZWRIABI2Cg1jbGVhcl9oaXN0b3J5GBkgASgLMh0uYW5zZXIuY2xpZW50LnYxLkNsZWFySGlzdG9yeUgAEjgKDm1hcmtfZGVsaXZlcmVkGBogASgLMh4uYW5zZXIuY2xpZW50LnYxLk1hcmtEZWxpdmVyZWRIABJEChRhY2tub3dsZWRnZV9tZXNzYWdlcxgbIAEoCzIkLmFuc2VyLmNsaWVudC52MS5BY2tub3dsZWRnZU1lc3NhZ2VzSAASNAoMZ2V0X3JlY2VpcHRzGBwgASgLMhwuYW5zZXIuY2xpZW50LnYxLkdldFJlY2VpcHRzSAASNAoMbGlzdF9yZWFkZXJzGB0gASgLMhwuYW5zZXIuY2xpZW50LnYxLkxpc3RSZWFkZXJzSAASLAoIc2V0X3dpbGwYHiABKAsyGC5hbnNlci5jbGllbnQudjEuU2V0V2lsbEgAEjYKDWxpc3RfbWVudGlvbnMYHyABKAsyHS5hbnNlci5jbGllbnQudjEuTGlzdE1lbnRpb25zSAASQgoTdXBkYXRlX2NvbnZlcnNhdGlvbhgoIAEoCzIjLmFuc2VyLmNsaWVudC52MS5VcGRhdGVDb252ZXJzYXRpb25IABJCChNkZWxldGVfY29udmVyc2F0aW9uGCkgASgLMiMuYW5zZXIuY2xpZW50LnYxLkRlbGV0ZUNvbnZlcnNhdGlvbkgAQgkKB2NvbW1hbmQioQcKCFJlc3BvbnNlEgoKAmlkGAEgASgNEicKBWVycm9yGAIgASgLMhYuYW5zZXIuY2xpZW50LnYxLkVycm9ySAASKwoHd2VsY29tZRgDIAEoCzIYLmFuc2VyLmNsaWVudC52MS5XZWxjb21lSAASJQoEcG9uZxgEIAEoCzIVLmFuc2VyLmNsaWVudC52MS5Qb25nSAASKwoEc3luYxgFIAEoCzIbLmFuc2VyLmNsaWVudC52MS5TeW5jUmVzdWx0SAASOgoMc2VuZF9tZXNzYWdlGAYgASgLMiIuYW5zZXIuY2xpZW50LnYxLlNlbmRNZXNzYWdlUmVzdWx0SAASMAoIbWVzc2FnZXMYByABKAsyHC5hbnNlci5jbGllbnQudjEuTWVzc2FnZVBhZ2VIABI0CgltYXJrX3JlYWQYCCABKAsyHy5hbnNlci5jbGllbnQudjEuTWFya1JlYWRSZXN1bHRIABI6Cg1jb252ZXJzYXRpb25zGAkgASgLMiEuYW5zZXIuY2xpZW50LnYxLkNvbnZlcnNhdGlvblBhZ2VIABInCgVncm91cBgKIAEoCzIWLmFuc2VyLmNsaWVudC52MS5Hcm91cEgAEjkKDWdyb3VwX21lbWJlcnMYCyABKAsyIC5hbnNlci5jbGllbnQudjEuR3JvdXBNZW1iZXJQYWdlSAASJQoEZG9uZRgMIAEoCzIVLmFuc2VyLmNsaWVudC52MS5Eb25lSAASOgoPbWVzc2FnZV9jaGFuZ2VkGA0gASgLMh8uYW5zZXIuY2xpZW50LnYxLk1lc3NhZ2VDaGFuZ2VkSAASLgoHY2hhbmdlcxgOIAEoCzIbLmFuc2VyLmNsaWVudC52MS5DaGFuZ2VQYWdlSAASNAoMbWVzc2FnZV9saXN0GA8gASgLMhwuYW5zZXIuY2xpZW50LnYxLk1lc3NhZ2VMaXN0SAASLwoHZGVsZXRlZBgQIAEoCzIcLmFuc2VyLmNsaWVudC52MS5EZWxldGVkUGFnZUgAEjAKCHJlY2VpcHRzGBEgASgLMhwuYW5zZXIuY2xpZW50LnYxLlJlY2VpcHRQYWdlSAASLgoHcmVhZGVycxgSIAEoCzIbLmFuc2VyLmNsaWVudC52MS5SZWFkZXJQYWdlSAASNQoMY29udmVyc2F0aW9uGBkgASgLMh0uYW5zZXIuY2xpZW50LnYxLkNvbnZlcnNhdGlvbkgAQggKBnJlc3VsdCIGCgREb25lIkwKBUVycm9yEgwKBGNvZGUYASABKA0SDAoEbmFtZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhYKDnJldHJ5X2FmdGVyX21zGAQgASgNIrwBCgVIZWxsbxITCgt2ZXJzaW9uX21pbhgBIAEoDRITCgt2ZXJzaW9uX21heBgCIAEoDRINCgV0b2tlbhgDIAEoCRIRCglkZXZpY2VfaWQYBCABKAkSKwoIcGxhdGZvcm0YBSABKA4yGS5hbnNlci5jbGllbnQudjEuUGxhdGZvcm0SDgoGY2xpZW50GAYgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAcgASgNEg8KB2F0dGVtcHQYCCABKAQivQEKB1dlbGNvbWUSDwoHdmVyc2lvbhgBIAEoDRIPCgd1c2VyX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSEwoLc2VydmVyX3RpbWUYBCABKAQSGQoRaGVhcnRiZWF0X3NlY29uZHMYBSABKA0SDQoFZXBvY2gYBiABKAQSFAoMZmVlZF92ZXJzaW9uGAcgASgEEicKBmxpbWl0cxgIIAEoCzIXLmFuc2VyLmNsaWVudC52MS5MaW1pdHMiVAoGTGltaXRzEhkKEWNvbnRlbnRfYnl0ZXNfbWF4GAEgASgNEhcKD2ZyYW1lX2J5dGVzX21heBgCIAEoDRIWCg5wYWdlX2l0ZW1zX21heBgDIAEoDSIGCgRQaW5nIjEKBFBvbmcSEwoLc2VydmVyX3RpbWUYASABKAQSFAoMZmVlZF92ZXJzaW9uGAIgASgEIggKBkxvZ291dCILCglDaGVja1B1c2giMgoJQ2xvc2VQdXNoEiUKBWVycm9yGAEgASgLMhYuYW5zZXIuY2xpZW50LnYxLkVycm9yIt8CCgxDb252ZXJzYXRpb24SCgoCaWQYASABKAkSEAoIaGVhZF9zZXEYAiABKAQSCwoDcmV2GAMgASgEEhEKCWxhc3RfdGltZRgEIAEoBBIoCgZuZXdlc3QYBSABKAsyGC5hbnNlci5jbGllbnQudjEuTWVzc2FnZRIOCgZ1bnJlYWQYBiABKAQSEAoIcmVhZF9zZXEYByABKAQSEQoJZmlyc3Rfc2VxGAggASgEEgwKBG5hbWUYCSABKAkSDgoGbWVtYmVyGAogASgIEhcKD3VucmVhZF9tZW50aW9ucxgLIAEoBBIXCg9kZWxldGVkX3ZlcnNpb24YDCABKAQSDgoGcGlubmVkGA0gASgIEiQKBW11dGVkGA4gASgOMhUuYW5zZXIuY2xpZW50LnYxLk11dGUSDgoGaGlkZGVuGA8gASgIEg0KBW1hcmtzGBAgAygJEg0KBWRyYWZ0GBEgASgJIv8BChJVcGRhdGVDb252ZXJzYXRpb24SFAoMY29udmVyc2F0aW9uGAEgASgJEhMKBnBpbm5lZBgCIAEoCEgAiAEBEikKBW11dGVkGAMgASgOMhUuYW5zZXIuY2xpZW50LnYxLk11dGVIAYgBARITCgZoaWRkZW4YBCABKAhIAogBARI2CgVtYXJrcxgFIAEoCzIiLmFuc2VyLmNsaWVudC52MS5Db252ZXJzYXRpb25NYXJrc0gDiAEBEhIKBWRyYWZ0GAYgASgJSASIAQFCCQoHX3Bpbm5lZEIICgZfbXV0ZWRCCQoHX2hpZGRlbkIICgZfbWFya3NCCAoGX2RyYWZ0IiIKEUNvbnZlcnNhdGlvbk1hcmtzEg0KBW1hcmtzGAEgAygJIkAKEkRlbGV0ZUNvbnZlcnNhdGlvbhIUCgxjb252ZXJzYXRpb24YASABKAkSFAoMd2l0aF9oaXN0b3J5GAIgASgIInQKEENvbnZlcnNhdGlvblB1c2gSMwoMY29udmVyc2F0aW9uGAEgASgLMh0uYW5zZXIuY2xpZW50LnYxLkNvbnZlcnNhdGlvbhIUCgxmZWVkX3ZlcnNpb24YAiABKAQSFQoNZmVlZF9wcmV2aW91cxgDIAEoBCIyChFMaXN0Q29udmVyc2F0aW9ucxIOCgZjdXJzb3IYASABKAkSDQoFbGltaXQYAiABKA0iWAoQQ29udmVyc2F0aW9uUGFnZRI0Cg1jb252ZXJzYXRpb25zGAEgAygLMh0uYW5zZXIuY2xpZW50LnYxLkNvbnZlcnNhdGlvbhIOCgZjdXJzb3IYAiABKAkiJQoHQ29udGVudBIMCgR0eXBlGAEgASgJEgwKBGJvZHkYAiABKAwi0wIKB01lc3NhZ2USFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBISCgptZXNzYWdlX2lkGAMgASgJEg4KBnNlbmRlchgEIAEoCRIZChFjbGllbnRfbWVzc2FnZV9pZBgFIAEoCRIMCgR0aW1lGAYgASgEEikKB2NvbnRlbnQYByABKAsyGC5hbnNlci5jbGllbnQudjEuQ29udGVudBIPCgdjb3VudGVkGAggASgIEikKB21lbnRpb24YCSABKAsyGC5hbnNlci5jbGllbnQudjEuTWVudGlvbhIPCgd0YXJnZXRzGAogAygJEhoKEmJ1cm5fYWZ0ZXJfc2Vjb25kcxgLIAEoDRIWCg5yZWNlaXB0X3dhbnRlZBgMIAEoCBIsCgVzdGF0ZRgNIAEoCzIdLmFuc2VyLmNsaWVudC52MS5NZXNzYWdlU3RhdGUiPQoHTWVudGlvbhILCgNhbGwYASABKAgSDQoFdXNlcnMYAiADKAkSFgoOb3ZlcnJpZGVzX211dGUYAyABKAgi1AEKDE1lc3NhZ2VTdGF0ZRILCgNyZXYYASABKAQSDAoEdGltZRgCIAEoBBInCgZyZWNhbGwYAyABKAsyFy5hbnNlci5jbGllbnQudjEuUmVjYWxsEiMKBGVkaXQYBCABKAsyFS5hbnNlci5jbGllbnQudjEuRWRpdBItCglleHBhbnNpb24YBSADKAsyGi5hbnNlci5jbGllbnQudjEuRXhwYW5zaW9uEiwKCXJlYWN0aW9ucxgGIAMoCzIZLmFuc2VyLmNsaWVudC52MS5SZWFjdGlvbiI4CgZSZWNhbGwSEAoIb3BlcmF0b3IYASABKAkSDAoEdGltZRgCIAEoBBIOCgZidXJuZWQYAyABKAgiNQoERWRpdBIQCghvcGVyYXRvchgBIAEoCRIMCgR0aW1lGAIgASgEEg0KBWNvdW50GAMgASgNIjUKCUV4cGFuc2lvbhILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkSDAoEdXNlchgDIAEoCSIrCghSZWFjdGlvbhIQCghyZWFjdGlvbhgBIAEoCRINCgV1c2VycxgCIAMoCSJGCgtNZXNzYWdlUHVzaBIpCgdtZXNzYWdlGAEgASgLMhguYW5zZXIuY2xpZW50LnYxLk1lc3NhZ2USDAoEcHJldhgCIAEoBCKrAgoLU2VuZE1lc3NhZ2USFAoMY29udmVyc2F0aW9uGAEgASgJEhkKEWNsaWVudF9tZXNzYWdlX2lkGAIgASgJEikKB2NvbnRlbnQYAyABKAsyGC5hbnNlci5jbGllbnQudjEuQ29udGVudBIWCg5maXJzdF90cnlfdGltZRgEIAEoBBISCgpyZWFkX3VwX3RvGAUgASgEEhEKCXRyYW5zaWVudBgGIAEoCBIRCgl1bmNvdW50ZWQYByABKAgSKQoHbWVudGlvbhgIIAEoCzIYLmFuc2VyLmNsaWVudC52MS5NZW50aW9uEg8KB3RhcmdldHMYCSADKAkSGgoSYnVybl9hZnRlcl9zZWNvbmRzGAogASgNEhYKDnJlY2VpcHRfd2FudGVkGAsgASgIImYKEVNlbmRNZXNzYWdlUmVzdWx0EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSEgoKbWVzc2FnZV9pZBgDIAEoCRIMCgR0aW1lGAQgASgEEgwKBHByZXYYBSABKAQiWQoMUHVsbE1lc3NhZ2VzEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIQCghmcm9tX3NlcRgCIAEoBBISCgpkZXNjZW5kaW5nGAMgASgIEg0KBWxpbWl0GAQgASgNIqEBCgtNZXNzYWdlUGFnZRIUCgxjb252ZXJzYXRpb24YASABKAkSKgoIbWVzc2FnZXMYAiADKAsyGC5hbnNlci5jbGllbnQudjEuTWVzc2FnZRIMCgRtb3JlGAMgASgIEhAKCGhlYWRfc2VxGAQgASgEEhEKCWZpcnN0X3NlcRgFIAEoBBILCgNyZXYYBiABKAQSEAoIbmV4dF9zZXEYByABKAQiLQoITWFya1JlYWQSFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBCJLCg5NYXJrUmVhZFJlc3VsdBIQCghyZWFkX3NlcRgBIAEoBBIOCgZ1bnJlYWQYAiABKAQSFwoPdW5yZWFkX21lbnRpb25zGAMgASgEIlsKCFJlYWRQdXNoEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIQCghyZWFkX3NlcRgCIAEoBBIOCgZ1bnJlYWQYAyABKAQSFwoPdW5yZWFkX21lbnRpb25zGAQgASgEIjIKDVJlY2FsbE1lc3NhZ2USFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBCKGAQoLRWRpdE1lc3NhZ2USFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBIpCgdjb250ZW50GAMgASgLMhguYW5zZXIuY2xpZW50LnYxLkNvbnRlbnQSKQoHbWVudGlvbhgEIAEoCzIYLmFuc2VyLmNsaWVudC52MS5NZW50aW9uIqgBCg9VcGRhdGVFeHBhbnNpb24SFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBI2CgNwdXQYAyADKAsyKS5hbnNlci5jbGllbnQudjEuVXBkYXRlRXhwYW5zaW9uLlB1dEVudHJ5Eg4KBnJlbW92ZRgEIAMoCRoqCghQdXRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkwKBVJlYWN0EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSEAoIcmVhY3Rpb24YAyABKAkSDgoGcmVtb3ZlGAQgASgIImEKDk1lc3NhZ2VDaGFuZ2VkEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSLAoFc3RhdGUYAyABKAsyHS5hbnNlci5jbGllbnQudjEuTWVzc2FnZVN0YXRlIk0KCkNoYW5nZVB1c2gSKQoHbWVzc2FnZRgBIAEoCzIYLmFuc2VyLmNsaWVudC52MS5NZXNzYWdlEhQKDHByZXZpb3VzX3JldhgCIAEoBCJECgtQdWxsQ2hhbmdlcxIUCgxjb252ZXJzYXRpb24YASABKAkSEAoIZnJvbV9yZXYYAiABKAQSDQoFbGltaXQYAyABKA0ieAoKQ2hhbmdlUGFnZRIUCgxjb252ZXJzYXRpb24YASABKAkSKgoIbWVzc2FnZXMYAiADKAsyGC5hbnNlci5jbGllbnQudjEuTWVzc2FnZRILCgNyZXYYAyABKAQSDAoEbW9yZRgEIAEoCBINCgVyZXNldBgFIAEoCCIxCgtHZXRNZXNzYWdlcxIUCgxjb252ZXJzYXRpb24YASABKAkSDAoEc2VxcxgCIAMoBCI5CgtNZXNzYWdlTGlzdBIqCghtZXNzYWdlcxgBIAMoCzIYLmFuc2VyLmNsaWVudC52MS5NZXNzYWdlIjQKDkRlbGV0ZU1lc3NhZ2VzEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIMCgRzZXFzGAIgAygEImQKC0RlbGV0ZWRQdXNoEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIMCgRzZXFzGAIgAygEEhcKD2RlbGV0ZWRfdmVyc2lvbhgDIAEoBBIYChBkZWxldGVkX3ByZXZpb3VzGAQgASgEIkgKC1B1bGxEZWxldGVkEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKAQSDQoFbGltaXQYAyABKA0iWAoLRGVsZXRlZFBhZ2USFAoMY29udmVyc2F0aW9uGAEgASgJEgwKBHNlcXMYAiADKAQSFwoPZGVsZXRlZF92ZXJzaW9uGAMgASgEEgwKBG1vcmUYBCABKAgiNwoMQ2xlYXJIaXN0b3J5EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIRCgl1cF90b19zZXEYAiABKAQiMgoNTWFya0RlbGl2ZXJlZBIUCgxjb252ZXJzYXRpb24YASABKAkSCwoDc2VxGAIgASgEIkAKB1JlY2VpcHQSDAoEdXNlchgBIAEoCRIVCg1kZWxpdmVyZWRfc2VxGAIgASgEEhAKCHJlYWRfc2VxGAMgASgEIosBCgtSZWNlaXB0UHVzaBIUCgxjb252ZXJzYXRpb24YASABKAkSKgoIcmVjZWlwdHMYAiADKAsyGC5hbnNlci5jbGllbnQudjEuUmVjZWlwdBI6ChBhY2tub3dsZWRnZW1lbnRzGAMgAygLMiAuYW5zZXIuY2xpZW50LnYxLkFja25vd2xlZGdlbWVudCI6Cg9BY2tub3dsZWRnZW1lbnQSCwoDc2VxGAEgASgEEgwKBHVzZXIYAiABKAkSDAoEdGltZRgDIAEoBCI5ChNBY2tub3dsZWRnZU1lc3NhZ2VzEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIMCgRzZXFzGAIgAygEIkgKC0dldFJlY2VpcHRzEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKAQSDQoFbGltaXQYAyABKA0ibgoLUmVjZWlwdFBhZ2USFAoMY29udmVyc2F0aW9uGAEgASgJEioKCHJlY2VpcHRzGAIgAygLMhguYW5zZXIuY2xpZW50LnYxLlJlY2VpcHQSDwoHdmVyc2lvbhgDIAEoBBIMCgRtb3JlGAQgASgIImUKC0xpc3RSZWFkZXJzEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSFAoMYWNrbm93bGVkZ2VkGAMgASgIEg4KBmN1cnNvchgEIAEoCRINCgVsaW1pdBgFIAEoDSJGCgpSZWFkZXJQYWdlEg0KBXVzZXJzGAEgAygJEg4KBmN1cnNvchgCIAEoCRINCgVjb3VudBgDIAEoDRIKCgJvZhgEIAEoDSI4CgdTZXRXaWxsEi0KB21lc3NhZ2UYASABKAsyHC5hbnNlci5jbGllbnQudjEuU2VuZE1lc3NhZ2UiJAoMTGlzdE1lbnRpb25zEhQKDGNvbnZlcnNhdGlvbhgBIAEoCSKBAQoEU3luYxINCgVlcG9jaBgBIAEoBBIUCgxmZWVkX3ZlcnNpb24YAiABKAQSEwoLc3luY2VkX3RpbWUYAyABKAQSLwoEb3BlbhgEIAMoCzIhLmFuc2VyLmNsaWVudC52MS5PcGVuQ29udmVyc2F0aW9uEg4KBmN1cnNvchgFIAEoCSJCChBPcGVuQ29udmVyc2F0aW9uEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSCwoDcmV2GAMgASgEIsgBCgpTeW5jUmVzdWx0Eg0KBWVwb2NoGAEgASgEEg0KBXJlc2V0GAIgASgIEjQKDWNvbnZlcnNhdGlvbnMYAyADKAsyHS5hbnNlci5jbGllbnQudjEuQ29udmVyc2F0aW9uEisKBXBhZ2VzGAQgAygLMhwuYW5zZXIuY2xpZW50LnYxLk1lc3NhZ2VQYWdlEhQKDGZlZWRfdmVyc2lvbhgFIAEoBBITCgtzeW5jZWRfdGltZRgGIAEoBBIOCgZjdXJzb3IYByABKAkiYgoFR3JvdXASEAoIZ3JvdXBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVvd25lchgDIAEoCRIUCgxtZW1iZXJfY291bnQYBCABKA0SFAoMY3JlYXRlZF90aW1lGAUgASgEIj4KC0NyZWF0ZUdyb3VwEhAKCGdyb3VwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHbWVtYmVycxgDIAMoCSI0Cg9BZGRHcm91cE1lbWJlcnMSEAoIZ3JvdXBfaWQYASABKAkSDwoHbWVtYmVycxgCIAMoCSI3ChJSZW1vdmVHcm91cE1lbWJlcnMSEAoIZ3JvdXBfaWQYASABKAkSDwoHbWVtYmVycxgCIAMoCSIdCglRdWl0R3JvdXASEAoIZ3JvdXBfaWQYASABKAkiIAoMRGlzbWlzc0dyb3VwEhAKCGdyb3VwX2lkGAEgASgJIhwKCEdldEdyb3VwEhAKCGdyb3VwX2lkGAEgASgJIkMKEExpc3RHcm91cE1lbWJlcnMSEAoIZ3JvdXBfaWQYASABKAkSDgoGY3Vyc29yGAIgASgJEg0KBWxpbWl0GAMgASgNIl0KC0dyb3VwTWVtYmVyEg8KB3VzZXJfaWQYASABKAkSKAoEcm9sZRgCIAEoDjIaLmFuc2VyLmNsaWVudC52MS5Hcm91cFJvbGUSEwoLam9pbmVkX3RpbWUYAyABKAQiUAoPR3JvdXBNZW1iZXJQYWdlEi0KB21lbWJlcnMYASADKAsyHC5hbnNlci5jbGllbnQudjEuR3JvdXBNZW1iZXISDgoGY3Vyc29yGAIgASgJIs8BCgtHcm91cE5vdGljZRIvCgRraW5kGAEgASgOMiEuYW5zZXIuY2xpZW50LnYxLkdyb3VwTm90aWNlLktpbmQSEAoIb3BlcmF0b3IYAiABKAkSDQoFdXNlcnMYAyADKAkSEgoKdXNlcl9jb3VudBgEIAEoDSJaCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABILCgdDUkVBVEVEEAESCQoFQURERUQQAhILCgdSRU1PVkVEEAMSCAoEUVVJVBAEEg0KCURJU01JU1NFRBAFKqQBCghQbGF0Zm9ybRIYChRQTEFURk9STV9VTlNQRUNJRklFRBAAEhAKDFBMQVRGT1JNX0lPUxABEhQKEFBMQVRGT1JNX0FORFJPSUQQAhIQCgxQTEFURk9STV9XRUIQAxIUChBQTEFURk9STV9ERVNLVE9QEAQSGQoVUExBVEZPUk1fTUlOSV9QUk9HUkFNEAUSEwoPUExBVEZPUk1fU0VSVkVSEAYqPQoETXV0ZRINCglNVVRFX05PTkUQABIYChRNVVRFX0VYQ0VQVF9NRU5USU9OUxABEgwKCE1VVEVfQUxMEAIqVAoJR3JvdXBSb2xlEhoKFkdST1VQX1JPTEVfVU5TUEVDSUZJRUQQABIVChFHUk9VUF9ST0xFX01FTUJFUhABEhQKEEdST1VQX1JPTEVfT1dORVIQAmIGcHJvdG8z");
 
 /**
  * Client to server. One WebSocket binary message or one length-prefixed TCP frame.
@@ -99,6 +99,24 @@ export type ServerItem = Message$1<"anser.client.v1.ServerItem"> & {
      */
     value: ClosePush;
     case: "close";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ChangePush change = 7;
+     */
+    value: ChangePush;
+    case: "change";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ReceiptPush receipt = 8;
+     */
+    value: ReceiptPush;
+    case: "receipt";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.DeletedPush deleted = 9;
+     */
+    value: DeletedPush;
+    case: "deleted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -213,6 +231,108 @@ export type Request = Message$1<"anser.client.v1.Request"> & {
      */
     value: Logout;
     case: "logout";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.RecallMessage recall_message = 17;
+     */
+    value: RecallMessage;
+    case: "recallMessage";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.EditMessage edit_message = 18;
+     */
+    value: EditMessage;
+    case: "editMessage";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.UpdateExpansion update_expansion = 19;
+     */
+    value: UpdateExpansion;
+    case: "updateExpansion";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.React react = 20;
+     */
+    value: React;
+    case: "react";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.PullChanges pull_changes = 21;
+     */
+    value: PullChanges;
+    case: "pullChanges";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.GetMessages get_messages = 22;
+     */
+    value: GetMessages;
+    case: "getMessages";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.DeleteMessages delete_messages = 23;
+     */
+    value: DeleteMessages;
+    case: "deleteMessages";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.PullDeleted pull_deleted = 24;
+     */
+    value: PullDeleted;
+    case: "pullDeleted";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ClearHistory clear_history = 25;
+     */
+    value: ClearHistory;
+    case: "clearHistory";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.MarkDelivered mark_delivered = 26;
+     */
+    value: MarkDelivered;
+    case: "markDelivered";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.AcknowledgeMessages acknowledge_messages = 27;
+     */
+    value: AcknowledgeMessages;
+    case: "acknowledgeMessages";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.GetReceipts get_receipts = 28;
+     */
+    value: GetReceipts;
+    case: "getReceipts";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ListReaders list_readers = 29;
+     */
+    value: ListReaders;
+    case: "listReaders";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.SetWill set_will = 30;
+     */
+    value: SetWill;
+    case: "setWill";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ListMentions list_mentions = 31;
+     */
+    value: ListMentions;
+    case: "listMentions";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.UpdateConversation update_conversation = 40;
+     */
+    value: UpdateConversation;
+    case: "updateConversation";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.DeleteConversation delete_conversation = 41;
+     */
+    value: DeleteConversation;
+    case: "deleteConversation";
   } | { case: undefined; value?: undefined };
 };
 
@@ -304,6 +424,48 @@ export type Response = Message$1<"anser.client.v1.Response"> & {
      */
     value: Done;
     case: "done";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.MessageChanged message_changed = 13;
+     */
+    value: MessageChanged;
+    case: "messageChanged";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ChangePage changes = 14;
+     */
+    value: ChangePage;
+    case: "changes";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.MessageList message_list = 15;
+     */
+    value: MessageList;
+    case: "messageList";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.DeletedPage deleted = 16;
+     */
+    value: DeletedPage;
+    case: "deleted";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ReceiptPage receipts = 17;
+     */
+    value: ReceiptPage;
+    case: "receipts";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.ReaderPage readers = 18;
+     */
+    value: ReaderPage;
+    case: "readers";
+  } | {
+    /**
+     * @generated from field: anser.client.v1.Conversation conversation = 25;
+     */
+    value: Conversation;
+    case: "conversation";
   } | { case: undefined; value?: undefined };
 };
 
@@ -690,6 +852,49 @@ export type Conversation = Message$1<"anser.client.v1.Conversation"> & {
    * @generated from field: bool member = 10;
    */
   member: boolean;
+
+  /**
+   * How many unread messages mention the user, @all included.
+   *
+   * @generated from field: uint64 unread_mentions = 11;
+   */
+  unreadMentions: bigint;
+
+  /**
+   * Grows with every message that the user deletes for themself; see PullDeleted.
+   *
+   * @generated from field: uint64 deleted_version = 12;
+   */
+  deletedVersion: bigint;
+
+  /**
+   * The user's own settings; see UpdateConversation.
+   *
+   * @generated from field: bool pinned = 13;
+   */
+  pinned: boolean;
+
+  /**
+   * @generated from field: anser.client.v1.Mute muted = 14;
+   */
+  muted: Mute;
+
+  /**
+   * Left out of the list until the next message. A device that has it in its list removes it.
+   *
+   * @generated from field: bool hidden = 15;
+   */
+  hidden: boolean;
+
+  /**
+   * @generated from field: repeated string marks = 16;
+   */
+  marks: string[];
+
+  /**
+   * @generated from field: string draft = 17;
+   */
+  draft: string;
 };
 
 /**
@@ -698,6 +903,102 @@ export type Conversation = Message$1<"anser.client.v1.Conversation"> & {
  */
 export const ConversationSchema: GenMessage<Conversation> = /*@__PURE__*/
   messageDesc(file_anser_client_v1_client, 15);
+
+/**
+ * Changes the user's own settings of a conversation, on all devices; answered with the
+ * conversation as it then is. What is absent stays.
+ *
+ * @generated from message anser.client.v1.UpdateConversation
+ */
+export type UpdateConversation = Message$1<"anser.client.v1.UpdateConversation"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * Pinned conversations come first in the list.
+   *
+   * @generated from field: optional bool pinned = 2;
+   */
+  pinned?: boolean | undefined;
+
+  /**
+   * @generated from field: optional anser.client.v1.Mute muted = 3;
+   */
+  muted?: Mute | undefined;
+
+  /**
+   * True leaves it out of the list until the next message.
+   *
+   * @generated from field: optional bool hidden = 4;
+   */
+  hidden?: boolean | undefined;
+
+  /**
+   * Replaces all: at most 8 of 1–32 bytes.
+   *
+   * @generated from field: optional anser.client.v1.ConversationMarks marks = 5;
+   */
+  marks?: ConversationMarks | undefined;
+
+  /**
+   * What the user began to write; at most 4,096 bytes.
+   *
+   * @generated from field: optional string draft = 6;
+   */
+  draft?: string | undefined;
+};
+
+/**
+ * Describes the message anser.client.v1.UpdateConversation.
+ * Use `create(UpdateConversationSchema)` to create a new message.
+ */
+export const UpdateConversationSchema: GenMessage<UpdateConversation> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 16);
+
+/**
+ * @generated from message anser.client.v1.ConversationMarks
+ */
+export type ConversationMarks = Message$1<"anser.client.v1.ConversationMarks"> & {
+  /**
+   * @generated from field: repeated string marks = 1;
+   */
+  marks: string[];
+};
+
+/**
+ * Describes the message anser.client.v1.ConversationMarks.
+ * Use `create(ConversationMarksSchema)` to create a new message.
+ */
+export const ConversationMarksSchema: GenMessage<ConversationMarks> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 17);
+
+/**
+ * Takes a conversation out of the user's list, with its settings, until the next message.
+ *
+ * @generated from message anser.client.v1.DeleteConversation
+ */
+export type DeleteConversation = Message$1<"anser.client.v1.DeleteConversation"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * Deletes what it has so far for this user, like ClearHistory.
+   *
+   * @generated from field: bool with_history = 2;
+   */
+  withHistory: boolean;
+};
+
+/**
+ * Describes the message anser.client.v1.DeleteConversation.
+ * Use `create(DeleteConversationSchema)` to create a new message.
+ */
+export const DeleteConversationSchema: GenMessage<DeleteConversation> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 18);
 
 /**
  * The user's row of a conversation changed: joined, left, settings.
@@ -729,7 +1030,7 @@ export type ConversationPush = Message$1<"anser.client.v1.ConversationPush"> & {
  * Use `create(ConversationPushSchema)` to create a new message.
  */
 export const ConversationPushSchema: GenMessage<ConversationPush> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 16);
+  messageDesc(file_anser_client_v1_client, 19);
 
 /**
  * @generated from message anser.client.v1.ListConversations
@@ -755,14 +1056,14 @@ export type ListConversations = Message$1<"anser.client.v1.ListConversations"> &
  * Use `create(ListConversationsSchema)` to create a new message.
  */
 export const ListConversationsSchema: GenMessage<ListConversations> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 17);
+  messageDesc(file_anser_client_v1_client, 20);
 
 /**
  * @generated from message anser.client.v1.ConversationPage
  */
 export type ConversationPage = Message$1<"anser.client.v1.ConversationPage"> & {
   /**
-   * By last activity, newest first.
+   * Pinned ones first, then by last activity, newest first.
    *
    * @generated from field: repeated anser.client.v1.Conversation conversations = 1;
    */
@@ -781,7 +1082,7 @@ export type ConversationPage = Message$1<"anser.client.v1.ConversationPage"> & {
  * Use `create(ConversationPageSchema)` to create a new message.
  */
 export const ConversationPageSchema: GenMessage<ConversationPage> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 18);
+  messageDesc(file_anser_client_v1_client, 21);
 
 /**
  * @generated from message anser.client.v1.Content
@@ -807,7 +1108,7 @@ export type Content = Message$1<"anser.client.v1.Content"> & {
  * Use `create(ContentSchema)` to create a new message.
  */
 export const ContentSchema: GenMessage<Content> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 19);
+  messageDesc(file_anser_client_v1_client, 22);
 
 /**
  * @generated from message anser.client.v1.Message
@@ -862,6 +1163,41 @@ export type Message = Message$1<"anser.client.v1.Message"> & {
    * @generated from field: bool counted = 8;
    */
   counted: boolean;
+
+  /**
+   * Whom it mentions.
+   *
+   * @generated from field: anser.client.v1.Mention mention = 9;
+   */
+  mention?: Mention | undefined;
+
+  /**
+   * Not empty: only these users, and the sender, can see it.
+   *
+   * @generated from field: repeated string targets = 10;
+   */
+  targets: string[];
+
+  /**
+   * Deleted for both sides so many seconds after the receiver has read it. 0: it stays.
+   *
+   * @generated from field: uint32 burn_after_seconds = 11;
+   */
+  burnAfterSeconds: number;
+
+  /**
+   * The sender asked to be told who acknowledges it (AcknowledgeMessages).
+   *
+   * @generated from field: bool receipt_wanted = 12;
+   */
+  receiptWanted: boolean;
+
+  /**
+   * What happened to it since it was sent; absent if nothing did.
+   *
+   * @generated from field: anser.client.v1.MessageState state = 13;
+   */
+  state?: MessageState | undefined;
 };
 
 /**
@@ -869,7 +1205,211 @@ export type Message = Message$1<"anser.client.v1.Message"> & {
  * Use `create(MessageSchema)` to create a new message.
  */
 export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 20);
+  messageDesc(file_anser_client_v1_client, 23);
+
+/**
+ * @generated from message anser.client.v1.Mention
+ */
+export type Mention = Message$1<"anser.client.v1.Mention"> & {
+  /**
+   * @generated from field: bool all = 1;
+   */
+  all: boolean;
+
+  /**
+   * At most 100.
+   *
+   * @generated from field: repeated string users = 2;
+   */
+  users: string[];
+
+  /**
+   * The app may notify even those who do not want to be disturbed by this conversation.
+   *
+   * @generated from field: bool overrides_mute = 3;
+   */
+  overridesMute: boolean;
+};
+
+/**
+ * Describes the message anser.client.v1.Mention.
+ * Use `create(MentionSchema)` to create a new message.
+ */
+export const MentionSchema: GenMessage<Mention> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 24);
+
+/**
+ * The state of a message that was changed. A change replaces all of it.
+ *
+ * @generated from message anser.client.v1.MessageState
+ */
+export type MessageState = Message$1<"anser.client.v1.MessageState"> & {
+  /**
+   * The conversation's `rev` of the last change.
+   *
+   * @generated from field: uint64 rev = 1;
+   */
+  rev: bigint;
+
+  /**
+   * Unix milliseconds of the last change.
+   *
+   * @generated from field: uint64 time = 2;
+   */
+  time: bigint;
+
+  /**
+   * It was taken back: content and mention are gone, and it counts as unread for nobody.
+   *
+   * @generated from field: anser.client.v1.Recall recall = 3;
+   */
+  recall?: Recall | undefined;
+
+  /**
+   * Its content is a later one than was sent.
+   *
+   * @generated from field: anser.client.v1.Edit edit = 4;
+   */
+  edit?: Edit | undefined;
+
+  /**
+   * Attached by anybody in the conversation, by key.
+   *
+   * @generated from field: repeated anser.client.v1.Expansion expansion = 5;
+   */
+  expansion: Expansion[];
+
+  /**
+   * @generated from field: repeated anser.client.v1.Reaction reactions = 6;
+   */
+  reactions: Reaction[];
+};
+
+/**
+ * Describes the message anser.client.v1.MessageState.
+ * Use `create(MessageStateSchema)` to create a new message.
+ */
+export const MessageStateSchema: GenMessage<MessageState> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 25);
+
+/**
+ * @generated from message anser.client.v1.Recall
+ */
+export type Recall = Message$1<"anser.client.v1.Recall"> & {
+  /**
+   * Empty: the server API, or the message burned.
+   *
+   * @generated from field: string operator = 1;
+   */
+  operator: string;
+
+  /**
+   * @generated from field: uint64 time = 2;
+   */
+  time: bigint;
+
+  /**
+   * It was read, and its time is over (Message.burn_after_seconds).
+   *
+   * @generated from field: bool burned = 3;
+   */
+  burned: boolean;
+};
+
+/**
+ * Describes the message anser.client.v1.Recall.
+ * Use `create(RecallSchema)` to create a new message.
+ */
+export const RecallSchema: GenMessage<Recall> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 26);
+
+/**
+ * @generated from message anser.client.v1.Edit
+ */
+export type Edit = Message$1<"anser.client.v1.Edit"> & {
+  /**
+   * @generated from field: string operator = 1;
+   */
+  operator: string;
+
+  /**
+   * @generated from field: uint64 time = 2;
+   */
+  time: bigint;
+
+  /**
+   * How often it was edited.
+   *
+   * @generated from field: uint32 count = 3;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message anser.client.v1.Edit.
+ * Use `create(EditSchema)` to create a new message.
+ */
+export const EditSchema: GenMessage<Edit> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 27);
+
+/**
+ * @generated from message anser.client.v1.Expansion
+ */
+export type Expansion = Message$1<"anser.client.v1.Expansion"> & {
+  /**
+   * 1–64 bytes.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * At most 4,096 bytes.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * Who set it last.
+   *
+   * @generated from field: string user = 3;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message anser.client.v1.Expansion.
+ * Use `create(ExpansionSchema)` to create a new message.
+ */
+export const ExpansionSchema: GenMessage<Expansion> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 28);
+
+/**
+ * @generated from message anser.client.v1.Reaction
+ */
+export type Reaction = Message$1<"anser.client.v1.Reaction"> & {
+  /**
+   * What the client shows: an emoji, a name; 1–64 bytes.
+   *
+   * @generated from field: string reaction = 1;
+   */
+  reaction: string;
+
+  /**
+   * In the order of their reacting.
+   *
+   * @generated from field: repeated string users = 2;
+   */
+  users: string[];
+};
+
+/**
+ * Describes the message anser.client.v1.Reaction.
+ * Use `create(ReactionSchema)` to create a new message.
+ */
+export const ReactionSchema: GenMessage<Reaction> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 29);
 
 /**
  * A live message. To every session of every member, the sender's other devices included.
@@ -896,7 +1436,7 @@ export type MessagePush = Message$1<"anser.client.v1.MessagePush"> & {
  * Use `create(MessagePushSchema)` to create a new message.
  */
 export const MessagePushSchema: GenMessage<MessagePush> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 21);
+  messageDesc(file_anser_client_v1_client, 30);
 
 /**
  * @generated from message anser.client.v1.SendMessage
@@ -935,6 +1475,47 @@ export type SendMessage = Message$1<"anser.client.v1.SendMessage"> & {
    * @generated from field: uint64 read_up_to = 5;
    */
   readUpTo: bigint;
+
+  /**
+   * Online only: pushed to those who are connected, never stored, counted, or pushed again, and
+   * first to be dropped. Its MessagePush has no sequence; the result has none either.
+   *
+   * @generated from field: bool transient = 6;
+   */
+  transient: boolean;
+
+  /**
+   * Stored, but never unread for anybody. Types that count by themselves are the app's to set.
+   *
+   * @generated from field: bool uncounted = 7;
+   */
+  uncounted: boolean;
+
+  /**
+   * @generated from field: anser.client.v1.Mention mention = 8;
+   */
+  mention?: Mention | undefined;
+
+  /**
+   * Not empty: only these members of the conversation, at most 100, and the sender see it.
+   *
+   * @generated from field: repeated string targets = 9;
+   */
+  targets: string[];
+
+  /**
+   * Must be 0: no release of the server burns messages yet.
+   *
+   * @generated from field: uint32 burn_after_seconds = 10;
+   */
+  burnAfterSeconds: number;
+
+  /**
+   * The sender wants to know who acknowledges it.
+   *
+   * @generated from field: bool receipt_wanted = 11;
+   */
+  receiptWanted: boolean;
 };
 
 /**
@@ -942,7 +1523,7 @@ export type SendMessage = Message$1<"anser.client.v1.SendMessage"> & {
  * Use `create(SendMessageSchema)` to create a new message.
  */
 export const SendMessageSchema: GenMessage<SendMessage> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 22);
+  messageDesc(file_anser_client_v1_client, 31);
 
 /**
  * The message is on disk.
@@ -983,7 +1564,7 @@ export type SendMessageResult = Message$1<"anser.client.v1.SendMessageResult"> &
  * Use `create(SendMessageResultSchema)` to create a new message.
  */
 export const SendMessageResultSchema: GenMessage<SendMessageResult> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 23);
+  messageDesc(file_anser_client_v1_client, 32);
 
 /**
  * @generated from message anser.client.v1.PullMessages
@@ -1020,7 +1601,7 @@ export type PullMessages = Message$1<"anser.client.v1.PullMessages"> & {
  * Use `create(PullMessagesSchema)` to create a new message.
  */
 export const PullMessagesSchema: GenMessage<PullMessages> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 24);
+  messageDesc(file_anser_client_v1_client, 33);
 
 /**
  * @generated from message anser.client.v1.MessagePage
@@ -1061,6 +1642,14 @@ export type MessagePage = Message$1<"anser.client.v1.MessagePage"> & {
    * @generated from field: uint64 rev = 6;
    */
   rev: bigint;
+
+  /**
+   * Where the next page in this direction starts, if there is more: its `from_seq`. Not always the
+   * last message here, since messages that only others may see are left out.
+   *
+   * @generated from field: uint64 next_seq = 7;
+   */
+  nextSeq: bigint;
 };
 
 /**
@@ -1068,7 +1657,7 @@ export type MessagePage = Message$1<"anser.client.v1.MessagePage"> & {
  * Use `create(MessagePageSchema)` to create a new message.
  */
 export const MessagePageSchema: GenMessage<MessagePage> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 25);
+  messageDesc(file_anser_client_v1_client, 34);
 
 /**
  * @generated from message anser.client.v1.MarkRead
@@ -1092,7 +1681,7 @@ export type MarkRead = Message$1<"anser.client.v1.MarkRead"> & {
  * Use `create(MarkReadSchema)` to create a new message.
  */
 export const MarkReadSchema: GenMessage<MarkRead> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 26);
+  messageDesc(file_anser_client_v1_client, 35);
 
 /**
  * @generated from message anser.client.v1.MarkReadResult
@@ -1109,6 +1698,11 @@ export type MarkReadResult = Message$1<"anser.client.v1.MarkReadResult"> & {
    * @generated from field: uint64 unread = 2;
    */
   unread: bigint;
+
+  /**
+   * @generated from field: uint64 unread_mentions = 3;
+   */
+  unreadMentions: bigint;
 };
 
 /**
@@ -1116,7 +1710,7 @@ export type MarkReadResult = Message$1<"anser.client.v1.MarkReadResult"> & {
  * Use `create(MarkReadResultSchema)` to create a new message.
  */
 export const MarkReadResultSchema: GenMessage<MarkReadResult> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 27);
+  messageDesc(file_anser_client_v1_client, 36);
 
 /**
  * The user's read position moved, on whichever device.
@@ -1138,6 +1732,11 @@ export type ReadPush = Message$1<"anser.client.v1.ReadPush"> & {
    * @generated from field: uint64 unread = 3;
    */
   unread: bigint;
+
+  /**
+   * @generated from field: uint64 unread_mentions = 4;
+   */
+  unreadMentions: bigint;
 };
 
 /**
@@ -1145,7 +1744,778 @@ export type ReadPush = Message$1<"anser.client.v1.ReadPush"> & {
  * Use `create(ReadPushSchema)` to create a new message.
  */
 export const ReadPushSchema: GenMessage<ReadPush> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 28);
+  messageDesc(file_anser_client_v1_client, 37);
+
+/**
+ * Takes a message back for everybody. The sender may within the app's time (2 minutes), owners and
+ * admins of a group at any time.
+ *
+ * @generated from message anser.client.v1.RecallMessage
+ */
+export type RecallMessage = Message$1<"anser.client.v1.RecallMessage"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message anser.client.v1.RecallMessage.
+ * Use `create(RecallMessageSchema)` to create a new message.
+ */
+export const RecallMessageSchema: GenMessage<RecallMessage> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 38);
+
+/**
+ * Gives one's own message another content of the same type.
+ *
+ * @generated from message anser.client.v1.EditMessage
+ */
+export type EditMessage = Message$1<"anser.client.v1.EditMessage"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: anser.client.v1.Content content = 3;
+   */
+  content?: Content | undefined;
+
+  /**
+   * Replaces the mention; those who are mentioned only now count it as such.
+   *
+   * @generated from field: anser.client.v1.Mention mention = 4;
+   */
+  mention?: Mention | undefined;
+};
+
+/**
+ * Describes the message anser.client.v1.EditMessage.
+ * Use `create(EditMessageSchema)` to create a new message.
+ */
+export const EditMessageSchema: GenMessage<EditMessage> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 39);
+
+/**
+ * Sets and removes keys of a message's expansion. Whoever is in the conversation may.
+ *
+ * @generated from message anser.client.v1.UpdateExpansion
+ */
+export type UpdateExpansion = Message$1<"anser.client.v1.UpdateExpansion"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * At most 20 in one command; at most 300 keys and 32 KiB together on a message.
+   *
+   * @generated from field: map<string, string> put = 3;
+   */
+  put: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated string remove = 4;
+   */
+  remove: string[];
+};
+
+/**
+ * Describes the message anser.client.v1.UpdateExpansion.
+ * Use `create(UpdateExpansionSchema)` to create a new message.
+ */
+export const UpdateExpansionSchema: GenMessage<UpdateExpansion> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 40);
+
+/**
+ * Adds the user's reaction to a message, or takes it back. At most 20 different ones on a message.
+ *
+ * @generated from message anser.client.v1.React
+ */
+export type React = Message$1<"anser.client.v1.React"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: string reaction = 3;
+   */
+  reaction: string;
+
+  /**
+   * @generated from field: bool remove = 4;
+   */
+  remove: boolean;
+};
+
+/**
+ * Describes the message anser.client.v1.React.
+ * Use `create(ReactSchema)` to create a new message.
+ */
+export const ReactSchema: GenMessage<React> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 41);
+
+/**
+ * The change is on disk.
+ *
+ * @generated from message anser.client.v1.MessageChanged
+ */
+export type MessageChanged = Message$1<"anser.client.v1.MessageChanged"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: anser.client.v1.MessageState state = 3;
+   */
+  state?: MessageState | undefined;
+};
+
+/**
+ * Describes the message anser.client.v1.MessageChanged.
+ * Use `create(MessageChangedSchema)` to create a new message.
+ */
+export const MessageChangedSchema: GenMessage<MessageChanged> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 42);
+
+/**
+ * A message changed. To every session of everybody who may see it.
+ *
+ * @generated from message anser.client.v1.ChangePush
+ */
+export type ChangePush = Message$1<"anser.client.v1.ChangePush"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: anser.client.v1.Message message = 1;
+   */
+  message?: Message | undefined;
+
+  /**
+   * The conversation's `rev` before this change: when it is above the one the client has, the
+   * client pulls changes.
+   *
+   * @generated from field: uint64 previous_rev = 2;
+   */
+  previousRev: bigint;
+};
+
+/**
+ * Describes the message anser.client.v1.ChangePush.
+ * Use `create(ChangePushSchema)` to create a new message.
+ */
+export const ChangePushSchema: GenMessage<ChangePush> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 43);
+
+/**
+ * Messages that changed since a `rev`, in the order of their last change.
+ *
+ * @generated from message anser.client.v1.PullChanges
+ */
+export type PullChanges = Message$1<"anser.client.v1.PullChanges"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 from_rev = 2;
+   */
+  fromRev: bigint;
+
+  /**
+   * 1–100; 0 takes 50.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message anser.client.v1.PullChanges.
+ * Use `create(PullChangesSchema)` to create a new message.
+ */
+export const PullChangesSchema: GenMessage<PullChanges> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 44);
+
+/**
+ * @generated from message anser.client.v1.ChangePage
+ */
+export type ChangePage = Message$1<"anser.client.v1.ChangePage"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * As they are now.
+   *
+   * @generated from field: repeated anser.client.v1.Message messages = 2;
+   */
+  messages: Message[];
+
+  /**
+   * The client is now at this `rev`.
+   *
+   * @generated from field: uint64 rev = 3;
+   */
+  rev: bigint;
+
+  /**
+   * @generated from field: bool more = 4;
+   */
+  more: boolean;
+
+  /**
+   * The changes since `from_rev` are not kept any more: what the client has of this conversation
+   * may be out of date, and it pulls the pages that it shows anew.
+   *
+   * @generated from field: bool reset = 5;
+   */
+  reset: boolean;
+};
+
+/**
+ * Describes the message anser.client.v1.ChangePage.
+ * Use `create(ChangePageSchema)` to create a new message.
+ */
+export const ChangePageSchema: GenMessage<ChangePage> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 45);
+
+/**
+ * Messages by their sequence, at most 100. Those that the user may not see are left out.
+ *
+ * @generated from message anser.client.v1.GetMessages
+ */
+export type GetMessages = Message$1<"anser.client.v1.GetMessages"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: repeated uint64 seqs = 2;
+   */
+  seqs: bigint[];
+};
+
+/**
+ * Describes the message anser.client.v1.GetMessages.
+ * Use `create(GetMessagesSchema)` to create a new message.
+ */
+export const GetMessagesSchema: GenMessage<GetMessages> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 46);
+
+/**
+ * @generated from message anser.client.v1.MessageList
+ */
+export type MessageList = Message$1<"anser.client.v1.MessageList"> & {
+  /**
+   * @generated from field: repeated anser.client.v1.Message messages = 1;
+   */
+  messages: Message[];
+};
+
+/**
+ * Describes the message anser.client.v1.MessageList.
+ * Use `create(MessageListSchema)` to create a new message.
+ */
+export const MessageListSchema: GenMessage<MessageList> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 47);
+
+/**
+ * Deletes messages for this user only, on all devices. At most 100.
+ *
+ * @generated from message anser.client.v1.DeleteMessages
+ */
+export type DeleteMessages = Message$1<"anser.client.v1.DeleteMessages"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: repeated uint64 seqs = 2;
+   */
+  seqs: bigint[];
+};
+
+/**
+ * Describes the message anser.client.v1.DeleteMessages.
+ * Use `create(DeleteMessagesSchema)` to create a new message.
+ */
+export const DeleteMessagesSchema: GenMessage<DeleteMessages> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 48);
+
+/**
+ * To the user's sessions: these were deleted.
+ *
+ * @generated from message anser.client.v1.DeletedPush
+ */
+export type DeletedPush = Message$1<"anser.client.v1.DeletedPush"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: repeated uint64 seqs = 2;
+   */
+  seqs: bigint[];
+
+  /**
+   * @generated from field: uint64 deleted_version = 3;
+   */
+  deletedVersion: bigint;
+
+  /**
+   * @generated from field: uint64 deleted_previous = 4;
+   */
+  deletedPrevious: bigint;
+};
+
+/**
+ * Describes the message anser.client.v1.DeletedPush.
+ * Use `create(DeletedPushSchema)` to create a new message.
+ */
+export const DeletedPushSchema: GenMessage<DeletedPush> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 49);
+
+/**
+ * What the user deleted since a version, the oldest first.
+ *
+ * @generated from message anser.client.v1.PullDeleted
+ */
+export type PullDeleted = Message$1<"anser.client.v1.PullDeleted"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 from_version = 2;
+   */
+  fromVersion: bigint;
+
+  /**
+   * 1–100; 0 takes 100.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message anser.client.v1.PullDeleted.
+ * Use `create(PullDeletedSchema)` to create a new message.
+ */
+export const PullDeletedSchema: GenMessage<PullDeleted> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 50);
+
+/**
+ * @generated from message anser.client.v1.DeletedPage
+ */
+export type DeletedPage = Message$1<"anser.client.v1.DeletedPage"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: repeated uint64 seqs = 2;
+   */
+  seqs: bigint[];
+
+  /**
+   * @generated from field: uint64 deleted_version = 3;
+   */
+  deletedVersion: bigint;
+
+  /**
+   * @generated from field: bool more = 4;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message anser.client.v1.DeletedPage.
+ * Use `create(DeletedPageSchema)` to create a new message.
+ */
+export const DeletedPageSchema: GenMessage<DeletedPage> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 51);
+
+/**
+ * Deletes everything up to a sequence for this user only: `Conversation.first_seq` moves.
+ *
+ * @generated from message anser.client.v1.ClearHistory
+ */
+export type ClearHistory = Message$1<"anser.client.v1.ClearHistory"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * Above the head it is taken as the head; 0: everything.
+   *
+   * @generated from field: uint64 up_to_seq = 2;
+   */
+  upToSeq: bigint;
+};
+
+/**
+ * Describes the message anser.client.v1.ClearHistory.
+ * Use `create(ClearHistorySchema)` to create a new message.
+ */
+export const ClearHistorySchema: GenMessage<ClearHistory> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 52);
+
+/**
+ * Everything up to here has arrived on one of the user's devices. Never moves back. Reading
+ * implies it.
+ *
+ * @generated from message anser.client.v1.MarkDelivered
+ */
+export type MarkDelivered = Message$1<"anser.client.v1.MarkDelivered"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message anser.client.v1.MarkDelivered.
+ * Use `create(MarkDeliveredSchema)` to create a new message.
+ */
+export const MarkDeliveredSchema: GenMessage<MarkDelivered> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 53);
+
+/**
+ * Where a member of a conversation stands.
+ *
+ * @generated from message anser.client.v1.Receipt
+ */
+export type Receipt = Message$1<"anser.client.v1.Receipt"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: uint64 delivered_seq = 2;
+   */
+  deliveredSeq: bigint;
+
+  /**
+   * @generated from field: uint64 read_seq = 3;
+   */
+  readSeq: bigint;
+};
+
+/**
+ * Describes the message anser.client.v1.Receipt.
+ * Use `create(ReceiptSchema)` to create a new message.
+ */
+export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 54);
+
+/**
+ * Positions of others moved: to the other side of a private chat, and in a group to those whose
+ * messages were among what was read.
+ *
+ * @generated from message anser.client.v1.ReceiptPush
+ */
+export type ReceiptPush = Message$1<"anser.client.v1.ReceiptPush"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: repeated anser.client.v1.Receipt receipts = 2;
+   */
+  receipts: Receipt[];
+
+  /**
+   * Acknowledged one by one, with who did; only for messages that asked for it.
+   *
+   * @generated from field: repeated anser.client.v1.Acknowledgement acknowledgements = 3;
+   */
+  acknowledgements: Acknowledgement[];
+};
+
+/**
+ * Describes the message anser.client.v1.ReceiptPush.
+ * Use `create(ReceiptPushSchema)` to create a new message.
+ */
+export const ReceiptPushSchema: GenMessage<ReceiptPush> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 55);
+
+/**
+ * @generated from message anser.client.v1.Acknowledgement
+ */
+export type Acknowledgement = Message$1<"anser.client.v1.Acknowledgement"> & {
+  /**
+   * @generated from field: uint64 seq = 1;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: string user = 2;
+   */
+  user: string;
+
+  /**
+   * @generated from field: uint64 time = 3;
+   */
+  time: bigint;
+};
+
+/**
+ * Describes the message anser.client.v1.Acknowledgement.
+ * Use `create(AcknowledgementSchema)` to create a new message.
+ */
+export const AcknowledgementSchema: GenMessage<Acknowledgement> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 56);
+
+/**
+ * Says to the senders of these messages that they were taken note of. Those that did not ask for
+ * it (Message.receipt_wanted) are skipped. At most 100.
+ *
+ * @generated from message anser.client.v1.AcknowledgeMessages
+ */
+export type AcknowledgeMessages = Message$1<"anser.client.v1.AcknowledgeMessages"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: repeated uint64 seqs = 2;
+   */
+  seqs: bigint[];
+};
+
+/**
+ * Describes the message anser.client.v1.AcknowledgeMessages.
+ * Use `create(AcknowledgeMessagesSchema)` to create a new message.
+ */
+export const AcknowledgeMessagesSchema: GenMessage<AcknowledgeMessages> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 57);
+
+/**
+ * Where the members stand, those who moved since a version first to last.
+ *
+ * @generated from message anser.client.v1.GetReceipts
+ */
+export type GetReceipts = Message$1<"anser.client.v1.GetReceipts"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * 0: from the start.
+   *
+   * @generated from field: uint64 from_version = 2;
+   */
+  fromVersion: bigint;
+
+  /**
+   * 1–500; 0 takes 100.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message anser.client.v1.GetReceipts.
+ * Use `create(GetReceiptsSchema)` to create a new message.
+ */
+export const GetReceiptsSchema: GenMessage<GetReceipts> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 58);
+
+/**
+ * @generated from message anser.client.v1.ReceiptPage
+ */
+export type ReceiptPage = Message$1<"anser.client.v1.ReceiptPage"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: repeated anser.client.v1.Receipt receipts = 2;
+   */
+  receipts: Receipt[];
+
+  /**
+   * @generated from field: uint64 version = 3;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: bool more = 4;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message anser.client.v1.ReceiptPage.
+ * Use `create(ReceiptPageSchema)` to create a new message.
+ */
+export const ReceiptPageSchema: GenMessage<ReceiptPage> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 59);
+
+/**
+ * Who has read a message, or, if the sender asked for it, who acknowledged it. For its sender.
+ *
+ * @generated from message anser.client.v1.ListReaders
+ */
+export type ListReaders = Message$1<"anser.client.v1.ListReaders"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: bool acknowledged = 3;
+   */
+  acknowledged: boolean;
+
+  /**
+   * Continues a page.
+   *
+   * @generated from field: string cursor = 4;
+   */
+  cursor: string;
+
+  /**
+   * 1–500; 0 takes 100.
+   *
+   * @generated from field: uint32 limit = 5;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message anser.client.v1.ListReaders.
+ * Use `create(ListReadersSchema)` to create a new message.
+ */
+export const ListReadersSchema: GenMessage<ListReaders> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 60);
+
+/**
+ * @generated from message anser.client.v1.ReaderPage
+ */
+export type ReaderPage = Message$1<"anser.client.v1.ReaderPage"> & {
+  /**
+   * @generated from field: repeated string users = 1;
+   */
+  users: string[];
+
+  /**
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+
+  /**
+   * Of all pages, and of how many who could.
+   *
+   * @generated from field: uint32 count = 3;
+   */
+  count: number;
+
+  /**
+   * @generated from field: uint32 of = 4;
+   */
+  of: number;
+};
+
+/**
+ * Describes the message anser.client.v1.ReaderPage.
+ * Use `create(ReaderPageSchema)` to create a new message.
+ */
+export const ReaderPageSchema: GenMessage<ReaderPage> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 61);
+
+/**
+ * A message that the server sends in the user's name when this connection ends without Logout.
+ * Replaces the last one; no message takes it back.
+ *
+ * @generated from message anser.client.v1.SetWill
+ */
+export type SetWill = Message$1<"anser.client.v1.SetWill"> & {
+  /**
+   * @generated from field: anser.client.v1.SendMessage message = 1;
+   */
+  message?: SendMessage | undefined;
+};
+
+/**
+ * Describes the message anser.client.v1.SetWill.
+ * Use `create(SetWillSchema)` to create a new message.
+ */
+export const SetWillSchema: GenMessage<SetWill> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 62);
+
+/**
+ * Unread messages that mention the user, the oldest first, at most 100.
+ *
+ * @generated from message anser.client.v1.ListMentions
+ */
+export type ListMentions = Message$1<"anser.client.v1.ListMentions"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+};
+
+/**
+ * Describes the message anser.client.v1.ListMentions.
+ * Use `create(ListMentionsSchema)` to create a new message.
+ */
+export const ListMentionsSchema: GenMessage<ListMentions> = /*@__PURE__*/
+  messageDesc(file_anser_client_v1_client, 63);
 
 /**
  * After connecting, after CheckPush, and whenever the client finds a version it did not expect.
@@ -1190,7 +2560,7 @@ export type Sync = Message$1<"anser.client.v1.Sync"> & {
  * Use `create(SyncSchema)` to create a new message.
  */
 export const SyncSchema: GenMessage<Sync> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 29);
+  messageDesc(file_anser_client_v1_client, 64);
 
 /**
  * @generated from message anser.client.v1.OpenConversation
@@ -1219,7 +2589,7 @@ export type OpenConversation = Message$1<"anser.client.v1.OpenConversation"> & {
  * Use `create(OpenConversationSchema)` to create a new message.
  */
 export const OpenConversationSchema: GenMessage<OpenConversation> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 30);
+  messageDesc(file_anser_client_v1_client, 65);
 
 /**
  * @generated from message anser.client.v1.SyncResult
@@ -1278,7 +2648,7 @@ export type SyncResult = Message$1<"anser.client.v1.SyncResult"> & {
  * Use `create(SyncResultSchema)` to create a new message.
  */
 export const SyncResultSchema: GenMessage<SyncResult> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 31);
+  messageDesc(file_anser_client_v1_client, 66);
 
 /**
  * @generated from message anser.client.v1.Group
@@ -1315,7 +2685,7 @@ export type Group = Message$1<"anser.client.v1.Group"> & {
  * Use `create(GroupSchema)` to create a new message.
  */
 export const GroupSchema: GenMessage<Group> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 32);
+  messageDesc(file_anser_client_v1_client, 67);
 
 /**
  * @generated from message anser.client.v1.CreateGroup
@@ -1348,7 +2718,7 @@ export type CreateGroup = Message$1<"anser.client.v1.CreateGroup"> & {
  * Use `create(CreateGroupSchema)` to create a new message.
  */
 export const CreateGroupSchema: GenMessage<CreateGroup> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 33);
+  messageDesc(file_anser_client_v1_client, 68);
 
 /**
  * @generated from message anser.client.v1.AddGroupMembers
@@ -1370,7 +2740,7 @@ export type AddGroupMembers = Message$1<"anser.client.v1.AddGroupMembers"> & {
  * Use `create(AddGroupMembersSchema)` to create a new message.
  */
 export const AddGroupMembersSchema: GenMessage<AddGroupMembers> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 34);
+  messageDesc(file_anser_client_v1_client, 69);
 
 /**
  * @generated from message anser.client.v1.RemoveGroupMembers
@@ -1392,7 +2762,7 @@ export type RemoveGroupMembers = Message$1<"anser.client.v1.RemoveGroupMembers">
  * Use `create(RemoveGroupMembersSchema)` to create a new message.
  */
 export const RemoveGroupMembersSchema: GenMessage<RemoveGroupMembers> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 35);
+  messageDesc(file_anser_client_v1_client, 70);
 
 /**
  * @generated from message anser.client.v1.QuitGroup
@@ -1409,7 +2779,7 @@ export type QuitGroup = Message$1<"anser.client.v1.QuitGroup"> & {
  * Use `create(QuitGroupSchema)` to create a new message.
  */
 export const QuitGroupSchema: GenMessage<QuitGroup> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 36);
+  messageDesc(file_anser_client_v1_client, 71);
 
 /**
  * @generated from message anser.client.v1.DismissGroup
@@ -1426,7 +2796,7 @@ export type DismissGroup = Message$1<"anser.client.v1.DismissGroup"> & {
  * Use `create(DismissGroupSchema)` to create a new message.
  */
 export const DismissGroupSchema: GenMessage<DismissGroup> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 37);
+  messageDesc(file_anser_client_v1_client, 72);
 
 /**
  * @generated from message anser.client.v1.GetGroup
@@ -1443,7 +2813,7 @@ export type GetGroup = Message$1<"anser.client.v1.GetGroup"> & {
  * Use `create(GetGroupSchema)` to create a new message.
  */
 export const GetGroupSchema: GenMessage<GetGroup> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 38);
+  messageDesc(file_anser_client_v1_client, 73);
 
 /**
  * @generated from message anser.client.v1.ListGroupMembers
@@ -1474,7 +2844,7 @@ export type ListGroupMembers = Message$1<"anser.client.v1.ListGroupMembers"> & {
  * Use `create(ListGroupMembersSchema)` to create a new message.
  */
 export const ListGroupMembersSchema: GenMessage<ListGroupMembers> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 39);
+  messageDesc(file_anser_client_v1_client, 74);
 
 /**
  * @generated from message anser.client.v1.GroupMember
@@ -1501,7 +2871,7 @@ export type GroupMember = Message$1<"anser.client.v1.GroupMember"> & {
  * Use `create(GroupMemberSchema)` to create a new message.
  */
 export const GroupMemberSchema: GenMessage<GroupMember> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 40);
+  messageDesc(file_anser_client_v1_client, 75);
 
 /**
  * @generated from message anser.client.v1.GroupMemberPage
@@ -1523,7 +2893,7 @@ export type GroupMemberPage = Message$1<"anser.client.v1.GroupMemberPage"> & {
  * Use `create(GroupMemberPageSchema)` to create a new message.
  */
 export const GroupMemberPageSchema: GenMessage<GroupMemberPage> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 41);
+  messageDesc(file_anser_client_v1_client, 76);
 
 /**
  * The body of a message of type "anser.group": what happened to the group. Stored in the
@@ -1562,7 +2932,7 @@ export type GroupNotice = Message$1<"anser.client.v1.GroupNotice"> & {
  * Use `create(GroupNoticeSchema)` to create a new message.
  */
 export const GroupNoticeSchema: GenMessage<GroupNotice> = /*@__PURE__*/
-  messageDesc(file_anser_client_v1_client, 42);
+  messageDesc(file_anser_client_v1_client, 77);
 
 /**
  * @generated from enum anser.client.v1.GroupNotice.Kind
@@ -1603,7 +2973,7 @@ export enum GroupNotice_Kind {
  * Describes the enum anser.client.v1.GroupNotice.Kind.
  */
 export const GroupNotice_KindSchema: GenEnum<GroupNotice_Kind> = /*@__PURE__*/
-  enumDesc(file_anser_client_v1_client, 42, 0);
+  enumDesc(file_anser_client_v1_client, 77, 0);
 
 /**
  * @generated from enum anser.client.v1.Platform
@@ -1652,6 +3022,36 @@ export const PlatformSchema: GenEnum<Platform> = /*@__PURE__*/
   enumDesc(file_anser_client_v1_client, 0);
 
 /**
+ * Of what the user does not want to be notified.
+ *
+ * @generated from enum anser.client.v1.Mute
+ */
+export enum Mute {
+  /**
+   * @generated from enum value: MUTE_NONE = 0;
+   */
+  NONE = 0,
+
+  /**
+   * Messages that mention the user come through.
+   *
+   * @generated from enum value: MUTE_EXCEPT_MENTIONS = 1;
+   */
+  EXCEPT_MENTIONS = 1,
+
+  /**
+   * @generated from enum value: MUTE_ALL = 2;
+   */
+  ALL = 2,
+}
+
+/**
+ * Describes the enum anser.client.v1.Mute.
+ */
+export const MuteSchema: GenEnum<Mute> = /*@__PURE__*/
+  enumDesc(file_anser_client_v1_client, 1);
+
+/**
  * @generated from enum anser.client.v1.GroupRole
  */
 export enum GroupRole {
@@ -1675,5 +3075,5 @@ export enum GroupRole {
  * Describes the enum anser.client.v1.GroupRole.
  */
 export const GroupRoleSchema: GenEnum<GroupRole> = /*@__PURE__*/
-  enumDesc(file_anser_client_v1_client, 1);
+  enumDesc(file_anser_client_v1_client, 2);
 

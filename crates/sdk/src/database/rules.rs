@@ -1,0 +1,223 @@
+//! How a row of the conversation list changes between two times that the server tells it.
+//!
+//! The server's row is exact at its `head_seq`, its `rev` and its `deleted_version`. What comes
+//! live after it moves the row here by the same rules; what the row already accounts for does not
+//! move it again. The next row that the server tells replaces all of this.
+
+use std::cmp::Ordering;
+
+use crate::model::{Conversation, Message, ReadPosition};
+
+/// Does it count as unread for this user, if it lies beyond the read position?
+fn counts(message: &Message, me: &str) -> bool {
+    message.counted && message.sender != me && !message.is_recalled()
+}
+
+/// The next message of the conversation arrived.
+pub fn after_message(row: &mut Conversation, message: &Message, me: &str) {
+    row.rev = row.rev.max(message.rev());
+    if message.seq <= row.head_seq {
+        return;
+    }
+    row.head_seq = message.seq;
+    row.last_time = row.last_time.max(message.time);
+    row.newest = Some(message.clone());
+    if counts(message, me) && message.seq > row.read_seq {
+        row.unread += 1;
+        row.unread_mentions += u64::from(message.mentions(me));
+    }
+}
+
+/// A message changed from `before`, if the device had it, to `message`.
+pub fn after_change(row: &mut Conversation, before: Option<&Message>, message: &Message, me: &str) {
+    if let Some(newest) = &mut row.newest
+        && newest.seq == message.seq
+        && newest.rev() <= message.rev()
+    {
+        newest.clone_from(message);
+    }
+    let told = message.rev() <= row.rev || message.seq > row.head_seq;
+    row.rev = row.rev.max(message.rev());
+    if told || message.seq <= row.read_seq || message.sender == me {
+        return;
+    }
+    // Without the message as it was, a recall is taken at its word: it came for the first time.
+    let was_counted = before.map_or(message.counted, |before| counts(before, me));
+    let was_mention = before.is_some_and(|before| was_counted && before.mentions(me));
+    if was_counted && message.is_recalled() {
+        row.unread = row.unread.saturating_sub(1);
+        row.unread_mentions = row.unread_mentions.saturating_sub(was_mention.into());
+    } else if was_counted && before.is_some() && was_mention != message.mentions(me) {
+        match was_mention {
+            true => row.unread_mentions = row.unread_mentions.saturating_sub(1),
+            false => row.unread_mentions += 1,
+        }
+    }
+}
+
+/// The user deleted messages for themself; `deleted` are those of them that were here.
+pub fn after_deletion(row: &mut Conversation, deleted: &[Message], version: u64, me: &str) {
+    let told = version <= row.deleted_version;
+    row.deleted_version = row.deleted_version.max(version);
+    let newest = row.newest.as_ref().map(|newest| newest.seq);
+    if deleted.iter().any(|message| Some(message.seq) == newest) {
+        row.newest = None;
+    }
+    if told {
+        return;
+    }
+    let unread = |m: &&Message| m.seq > row.read_seq && m.seq <= row.head_seq && counts(m, me);
+    let (count, mentions) = deleted
+        .iter()
+        .filter(unread)
+        .fold((0, 0), |(n, at), m| (n + 1, at + u64::from(m.mentions(me))));
+    row.unread = row.unread.saturating_sub(count);
+    row.unread_mentions = row.unread_mentions.saturating_sub(mentions);
+}
+
+/// The read position moved. It never moves back: of two devices that read, the one that read
+/// further is right, in whichever order the news arrive.
+pub fn after_read(row: &mut Conversation, position: ReadPosition) {
+    if position.read_seq < row.read_seq {
+        return;
+    }
+    row.read_seq = position.read_seq;
+    row.unread = position.unread;
+    row.unread_mentions = position.unread_mentions;
+}
+
+/// Everything up to a sequence is gone from this device.
+pub(super) fn after_clear(row: &mut Conversation, up_to: u64) {
+    row.first_seq = row.first_seq.max(up_to.saturating_add(1));
+    row.newest.take_if(|newest| newest.seq <= up_to);
+    if up_to >= row.head_seq {
+        row.unread = 0;
+        row.unread_mentions = 0;
+    }
+}
+
+/// The server tells a row that it made before a read position moved which is known already.
+pub(super) fn keep_read(told: &mut Conversation, old: &Conversation) {
+    if old.read_seq > told.read_seq && old.head_seq >= told.head_seq {
+        told.read_seq = old.read_seq;
+        told.unread = old.unread;
+        told.unread_mentions = old.unread_mentions;
+    }
+}
+
+/// The row of a conversation of which a message came before the server told its row.
+pub(super) fn new_row(name: &str) -> Conversation {
+    Conversation {
+        id: name.to_owned(),
+        first_seq: 1,
+        member: true,
+        ..Conversation::default()
+    }
+}
+
+/// The order of the conversation list: by last activity, newest first.
+#[must_use]
+pub fn list_order(a: &Conversation, b: &Conversation) -> Ordering {
+    (b.last_time.cmp(&a.last_time)).then_with(|| a.id.cmp(&b.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Mention, MessageState, Recall};
+
+    fn message(seq: u64) -> Message {
+        Message {
+            conversation: "g/a".to_owned(),
+            seq,
+            sender: "you".to_owned(),
+            counted: true,
+            ..Message::default()
+        }
+    }
+
+    fn mention(seq: u64) -> Message {
+        let mention = Mention {
+            all: true,
+            ..Mention::default()
+        };
+        Message {
+            mention: Some(mention),
+            ..message(seq)
+        }
+    }
+
+    fn recalled(seq: u64, rev: u64) -> Message {
+        let state = MessageState {
+            rev,
+            recall: Some(Recall::default()),
+            ..MessageState::default()
+        };
+        Message {
+            state: Some(state),
+            ..message(seq)
+        }
+    }
+
+    fn row() -> Conversation {
+        Conversation {
+            id: "g/a".to_owned(),
+            head_seq: 5,
+            read_seq: 3,
+            unread: 2,
+            rev: 7,
+            ..Conversation::default()
+        }
+    }
+
+    #[test]
+    fn what_the_row_knows_already_is_not_counted_again() {
+        let mut row = row();
+        after_message(&mut row, &message(5), "me");
+        assert_eq!(row.unread, 2);
+        after_message(&mut row, &mention(6), "me");
+        assert_eq!((row.unread, row.unread_mentions, row.head_seq), (3, 1, 6));
+        let own = Message {
+            sender: "me".to_owned(),
+            ..message(7)
+        };
+        after_message(&mut row, &own, "me");
+        assert_eq!((row.unread, row.head_seq), (3, 7));
+    }
+
+    #[test]
+    fn a_recall_of_an_unread_message_lowers_unread_once() {
+        let mut row = row();
+        after_message(&mut row, &mention(6), "me");
+        after_change(&mut row, Some(&mention(6)), &recalled(6, 8), "me");
+        assert_eq!((row.unread, row.unread_mentions, row.rev), (2, 0, 8));
+        after_change(&mut row, Some(&recalled(6, 8)), &recalled(6, 8), "me");
+        after_change(&mut row, None, &recalled(5, 7), "me");
+        assert_eq!(row.unread, 2, "the row was told after it");
+        after_change(&mut row, Some(&message(2)), &recalled(2, 9), "me");
+        assert_eq!(row.unread, 2, "it was read");
+        assert_eq!(row.newest.map(|m| m.is_recalled()), Some(true));
+    }
+
+    #[test]
+    fn a_deleted_unread_message_is_not_unread() {
+        let mut row = row();
+        after_deletion(&mut row, &[message(4), message(2)], 1, "me");
+        assert_eq!((row.unread, row.deleted_version), (1, 1));
+        after_deletion(&mut row, &[message(5)], 1, "me");
+        assert_eq!(row.unread, 1);
+    }
+
+    #[test]
+    fn reading_never_moves_back() {
+        let mut row = row();
+        let at = |read_seq, unread| ReadPosition {
+            read_seq,
+            unread,
+            unread_mentions: 0,
+        };
+        after_read(&mut row, at(5, 0));
+        after_read(&mut row, at(4, 1));
+        assert_eq!((row.read_seq, row.unread), (5, 0));
+    }
+}

@@ -1,0 +1,224 @@
+//! The wire's types into the application's, and back where they are sent or kept.
+
+use anser_domain::Timestamp;
+use anser_proto::client as wire;
+
+use crate::core::Outgoing;
+
+use super::{
+    Content, Conversation, ConversationPage, Group, GroupMember, GroupMemberPage, GroupRole,
+    Message, MessagePage, ReadPosition,
+};
+
+impl From<wire::Content> for Content {
+    fn from(content: wire::Content) -> Self {
+        Self {
+            kind: content.r#type,
+            body: content.body,
+        }
+    }
+}
+
+impl From<Content> for wire::Content {
+    fn from(content: Content) -> Self {
+        Self {
+            r#type: content.kind,
+            body: content.body,
+        }
+    }
+}
+
+impl From<wire::Message> for Message {
+    fn from(message: wire::Message) -> Self {
+        Self {
+            conversation: message.conversation,
+            seq: message.seq,
+            message_id: message.message_id,
+            sender: message.sender,
+            client_message_id: message.client_message_id,
+            time: Timestamp(message.time),
+            content: message.content.unwrap_or_default().into(),
+            counted: message.counted,
+            mention: message.mention.map(Into::into),
+            targets: message.targets,
+            burn_after_seconds: message.burn_after_seconds,
+            receipt_wanted: message.receipt_wanted,
+            state: message.state.map(Into::into),
+        }
+    }
+}
+
+impl From<wire::Conversation> for Conversation {
+    fn from(row: wire::Conversation) -> Self {
+        Self {
+            id: row.id,
+            head_seq: row.head_seq,
+            rev: row.rev,
+            last_time: Timestamp(row.last_time),
+            newest: row.newest.map(Into::into),
+            unread: row.unread,
+            read_seq: row.read_seq,
+            first_seq: row.first_seq,
+            name: row.name,
+            member: row.member,
+            unread_mentions: row.unread_mentions,
+            deleted_version: row.deleted_version,
+        }
+    }
+}
+
+impl From<wire::ConversationPage> for ConversationPage {
+    fn from(page: wire::ConversationPage) -> Self {
+        Self {
+            conversations: page.conversations.into_iter().map(Into::into).collect(),
+            cursor: page.cursor,
+        }
+    }
+}
+
+impl From<wire::MessagePage> for MessagePage {
+    fn from(page: wire::MessagePage) -> Self {
+        Self {
+            messages: page.messages.into_iter().map(Into::into).collect(),
+            more: page.more,
+            head_seq: page.head_seq,
+            first_seq: page.first_seq,
+            rev: page.rev,
+        }
+    }
+}
+
+impl From<wire::MarkReadResult> for ReadPosition {
+    fn from(result: wire::MarkReadResult) -> Self {
+        Self {
+            read_seq: result.read_seq,
+            unread: result.unread,
+            unread_mentions: result.unread_mentions,
+        }
+    }
+}
+
+impl From<wire::Group> for Group {
+    fn from(group: wire::Group) -> Self {
+        Self {
+            group_id: group.group_id,
+            name: group.name,
+            owner: group.owner,
+            member_count: group.member_count,
+            created: Timestamp(group.created_time),
+        }
+    }
+}
+
+impl From<wire::GroupMember> for GroupMember {
+    fn from(member: wire::GroupMember) -> Self {
+        Self {
+            role: match member.role() {
+                wire::GroupRole::Member => GroupRole::Member,
+                wire::GroupRole::Owner => GroupRole::Owner,
+                wire::GroupRole::Unspecified => GroupRole::Other,
+            },
+            user_id: member.user_id,
+            joined: Timestamp(member.joined_time),
+        }
+    }
+}
+
+impl From<wire::GroupMemberPage> for GroupMemberPage {
+    fn from(page: wire::GroupMemberPage) -> Self {
+        Self {
+            members: page.members.into_iter().map(Into::into).collect(),
+            cursor: page.cursor,
+        }
+    }
+}
+
+impl From<wire::ReadPush> for ReadPosition {
+    fn from(push: wire::ReadPush) -> Self {
+        Self {
+            read_seq: push.read_seq,
+            unread: push.unread,
+            unread_mentions: push.unread_mentions,
+        }
+    }
+}
+
+impl From<Message> for wire::Message {
+    fn from(message: Message) -> Self {
+        Self {
+            conversation: message.conversation,
+            seq: message.seq,
+            message_id: message.message_id,
+            sender: message.sender,
+            client_message_id: message.client_message_id,
+            time: message.time.0,
+            content: Some(message.content.into()),
+            counted: message.counted,
+            mention: message.mention.map(Into::into),
+            targets: message.targets,
+            burn_after_seconds: message.burn_after_seconds,
+            receipt_wanted: message.receipt_wanted,
+            state: message.state.map(Into::into),
+        }
+    }
+}
+
+impl From<Conversation> for wire::Conversation {
+    #[allow(
+        clippy::needless_update,
+        reason = "the wire's row may have more than is kept"
+    )]
+    fn from(row: Conversation) -> Self {
+        Self {
+            id: row.id,
+            head_seq: row.head_seq,
+            rev: row.rev,
+            last_time: row.last_time.0,
+            newest: row.newest.map(Into::into),
+            unread: row.unread,
+            read_seq: row.read_seq,
+            first_seq: row.first_seq,
+            name: row.name,
+            member: row.member,
+            unread_mentions: row.unread_mentions,
+            deleted_version: row.deleted_version,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Outgoing> for wire::SendMessage {
+    fn from(outgoing: Outgoing) -> Self {
+        Self {
+            conversation: outgoing.conversation,
+            client_message_id: outgoing.client_message_id.unwrap_or_default(),
+            content: Some(outgoing.content.into()),
+            first_try_time: outgoing.first_try.0,
+            read_up_to: outgoing.read_up_to,
+            transient: outgoing.transient,
+            uncounted: outgoing.uncounted,
+            mention: outgoing.mention.map(Into::into),
+            targets: outgoing.targets,
+            burn_after_seconds: outgoing.burn_after_seconds,
+            receipt_wanted: outgoing.receipt_wanted,
+        }
+    }
+}
+
+impl From<wire::SendMessage> for Outgoing {
+    fn from(send: wire::SendMessage) -> Self {
+        Self {
+            conversation: send.conversation,
+            client_message_id: Some(send.client_message_id).filter(|id| !id.is_empty()),
+            content: send.content.unwrap_or_default().into(),
+            first_try: Timestamp(send.first_try_time),
+            read_up_to: send.read_up_to,
+            transient: send.transient,
+            uncounted: send.uncounted,
+            mention: send.mention.map(Into::into),
+            targets: send.targets,
+            burn_after_seconds: send.burn_after_seconds,
+            receipt_wanted: send.receipt_wanted,
+        }
+    }
+}

@@ -1,0 +1,448 @@
+/**
+ * The database of browsers: IndexedDB.
+ *
+ * ```text
+ *   meta           "feed"                            how far the list was synced
+ *   conversations  id                                rows of the list
+ *   positions      conversation                      how far each is known
+ *   ranges         conversation                      what is stored without a hole
+ *   messages       [conversation, seq]               and by id, by type, by time
+ *   terms          [term, time, conversation, seq]   for search, newest last
+ *   outgoing       [conversation, clientMessageId]
+ *   drafts         conversation
+ * ```
+ *
+ * Several tabs share one database. Each call is one transaction, so they never see half of
+ * another's. Durability is the browser's relaxed one: what is written survives the page and the
+ * browser, and may not survive a loss of power within a second. A schema that is younger than
+ * this code, or a database that can't be opened, is an error of `load`; the client goes on
+ * without, see `local.ts`.
+ */
+import type { Message } from "../types.js";
+import {
+  type Change,
+  type Database,
+  type Loaded,
+  type MessageQuery,
+  type Put,
+  type Removal,
+  type SavedFeed,
+  type SavedOutgoing,
+  type SearchPage,
+  type SearchQuery,
+  type StoredMessage,
+  type Stretch,
+  limitOf,
+  revOf,
+  storedConversation,
+  storedMessage,
+  storedOutgoing,
+  storedPosition,
+  toStored,
+} from "./database.js";
+import { textOf } from "../wire.js";
+import { fits, newestFirst, wanted } from "./memory.js";
+import { type Range, rangeBelow, withRange } from "./ranges.js";
+import { parseSearch, termsOf } from "./terms.js";
+
+/** Candidates of one search that are looked at. */
+const SEARCH_SCAN_MAX = 5_000;
+/** Another tab with an older version has so long to let go, in milliseconds. */
+const OPEN_TIMEOUT_MS = 5_000;
+
+const STORES = [
+  "meta",
+  "conversations",
+  "positions",
+  "ranges",
+  "messages",
+  "terms",
+  "outgoing",
+  "drafts",
+] as const;
+
+/** From version `i` to `i + 1`. Written once, never changed: databases of each version exist. */
+const MIGRATIONS: readonly ((database: IDBDatabase) => void)[] = [
+  (database) => {
+    database.createObjectStore("meta");
+    database.createObjectStore("conversations", { keyPath: "id" });
+    database.createObjectStore("positions", { keyPath: "conversation" });
+    database.createObjectStore("ranges", { keyPath: "conversation" });
+    const messages = database.createObjectStore("messages", { keyPath: ["conversation", "seq"] });
+    messages.createIndex("id", "id");
+    messages.createIndex("type", ["conversation", "content.type", "seq"]);
+    messages.createIndex("time", ["conversation", "time", "seq"]);
+    database.createObjectStore("terms");
+    database.createObjectStore("outgoing", { keyPath: ["conversation", "clientMessageId"] });
+    database.createObjectStore("drafts", { keyPath: "conversation" });
+  },
+];
+
+/** The version that this code writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** Above every number and string in the order of keys. */
+const LAST: never[] = [];
+
+export class IndexedDatabase implements Database {
+  readonly #factory: IDBFactory;
+  readonly #name: string;
+  /** The other side took the database away; later calls fail. */
+  readonly #lost: (error: unknown) => void;
+  #open: IDBDatabase | undefined;
+
+  constructor(name: string, lost: (error: unknown) => void = () => {}, factory = indexedDB) {
+    this.#name = name;
+    this.#lost = lost;
+    this.#factory = factory;
+  }
+
+  async load(): Promise<Loaded> {
+    this.#open ??= await this.#opened();
+    const at = this.#begin("readonly");
+    const [feed, conversations, positions, outgoing, drafts] = await Promise.all([
+      done(at("meta").get("feed")),
+      done(at("conversations").getAll()),
+      done(at("positions").getAll()),
+      done(at("outgoing").getAll()),
+      done(at("drafts").getAll()),
+    ]);
+    return {
+      feed: feed as SavedFeed | undefined,
+      conversations: conversations.map(storedConversation),
+      positions: positions.map(storedPosition),
+      outgoing: outgoing.map(storedOutgoing).sort(byOrder),
+      drafts,
+    };
+  }
+
+  async write(changes: readonly Change[]): Promise<void> {
+    await this.#change(async (at) => {
+      for (const change of changes) {
+        // Within one transaction, in order: later ones may read what earlier ones wrote.
+        if ("put" in change) await put(at, change);
+        else await remove(at, change);
+      }
+    });
+  }
+
+  async messages(query: MessageQuery): Promise<readonly Message[]> {
+    const limit = limitOf(query.limit);
+    const newest = query.from !== "oldest";
+    const { source, range } = plan(this.#begin("readonly")("messages"), query);
+    const found: Message[] = [];
+    await walk(source.openCursor(range, newest ? "prev" : "next"), ({ value }) => {
+      const message = storedMessage(value as StoredMessage);
+      if (fits(message, query)) found.push(message);
+      return found.length < limit;
+    });
+    return found.sort((a, b) => a.seq - b.seq);
+  }
+
+  async message(id: string): Promise<Message | undefined> {
+    const stored: unknown = await done(this.#begin("readonly")("messages").index("id").get(id));
+    return stored ? storedMessage(stored as StoredMessage) : undefined;
+  }
+
+  async bySeq(conversation: string, seqs: readonly number[]): Promise<readonly Message[]> {
+    const messages = this.#begin("readonly")("messages");
+    const stored = await Promise.all(seqs.map((seq) => done(messages.get([conversation, seq]))));
+    return stored.flatMap((one: StoredMessage | undefined) => (one ? storedMessage(one) : []));
+  }
+
+  async stretch(
+    conversation: string,
+    before: number | undefined,
+    limit: number,
+  ): Promise<Stretch | undefined> {
+    const at = this.#begin("readonly");
+    const kept = (await done(at("ranges").get(conversation))) as Ranges | undefined;
+    const range = rangeBelow(kept?.ranges ?? [], before);
+    if (!range) return undefined;
+    const end = Math.min(before ?? Number.POSITIVE_INFINITY, range.to + 1);
+    const keys = IDBKeyRange.bound([conversation, range.from], [conversation, end], false, true);
+    const messages: Message[] = [];
+    let cut = false;
+    await walk(at("messages").openCursor(keys, "prev"), ({ value }) => {
+      cut = messages.length === limit;
+      if (!cut) messages.push(storedMessage(value as StoredMessage));
+      return !cut;
+    });
+    messages.reverse();
+    return { messages, from: cut ? (messages[0]?.seq ?? range.from) : range.from };
+  }
+
+  async search(query: SearchQuery): Promise<SearchPage> {
+    const search = parseSearch(query.text);
+    if (!search) return { messages: [], more: false };
+    const { term, prefix, matches } = search;
+    const limit = limitOf(query.limit);
+    const { since = 0, until = Number.POSITIVE_INFINITY } = query;
+    const range = prefix
+      ? IDBKeyRange.bound([term], [`${term}\uffff`, LAST])
+      : IDBKeyRange.bound([term, since], [term, until], false, true);
+    const at = this.#begin("readonly");
+    const keys: [number, string, number][] = [];
+    let more = false;
+    await walk(at("terms").openKeyCursor(range, "prev"), ({ key }) => {
+      const [, time, conversation, seq] = key as [string, number, string, number];
+      const asked = query.conversation ?? conversation;
+      if (asked === conversation && time >= since && time < until) {
+        keys.push([time, conversation, seq]);
+      }
+      more = keys.length >= SEARCH_SCAN_MAX;
+      return !more;
+    });
+    if (prefix) keys.sort(([a], [b]) => b - a);
+    const found = new Map<string, Message>();
+    for (const [, conversation, seq] of keys) {
+      const stored: unknown = await done(at("messages").get([conversation, seq]));
+      if (!stored) continue;
+      const message = storedMessage(stored as StoredMessage);
+      if (!wanted(message, query) || !matches(message.text ?? "")) continue;
+      if (found.size >= limit) {
+        more = true;
+        break;
+      }
+      found.set(`${seq} ${conversation}`, message);
+    }
+    return { messages: [...found.values()].sort(newestFirst), more };
+  }
+
+  async adopt(from: string, to: string): Promise<readonly SavedOutgoing[]> {
+    const adopted: SavedOutgoing[] = [];
+    await this.#change(async (at) => {
+      const all = (await done(at("outgoing").getAll())).map(storedOutgoing);
+      for (const one of all.filter(({ holder }) => holder === from)) {
+        const mine = { ...one, holder: to };
+        at("outgoing").put(mine);
+        adopted.push(mine);
+      }
+    });
+    return adopted.sort(byOrder);
+  }
+
+  close(): void {
+    this.#open?.close();
+    this.#open = undefined;
+  }
+
+  #opened(): Promise<IDBDatabase> {
+    return new Promise((resolve, reject) => {
+      const request = this.#factory.open(this.#name, SCHEMA_VERSION);
+      let timeout: ReturnType<typeof setTimeout> | undefined;
+      // A tab with an older version is asked to let go, and may not listen.
+      request.onblocked = () => {
+        const give = (): void => reject(new Error("another tab holds it"));
+        timeout = setTimeout(give, OPEN_TIMEOUT_MS);
+      };
+      request.onupgradeneeded = ({ oldVersion }) => {
+        for (const migrate of MIGRATIONS.slice(oldVersion)) migrate(request.result);
+      };
+      request.onerror = () => {
+        clearTimeout(timeout);
+        reject(request.error ?? new Error("it can't be opened"));
+      };
+      request.onsuccess = () => {
+        clearTimeout(timeout);
+        const database = request.result;
+        // A younger version of this code, in another tab, wants to change the schema.
+        database.onversionchange = () => {
+          database.close();
+          this.#lost(new Error("a newer version of this page took the database"));
+        };
+        database.onclose = () => this.#lost(new Error("the browser closed the database"));
+        resolve(database);
+      };
+    });
+  }
+
+  #begin(mode: "readonly"): At {
+    return stores(this.#transaction(mode));
+  }
+
+  async #change(work: (at: At) => Promise<void>): Promise<void> {
+    const transaction = this.#transaction("readwrite");
+    const ended = new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error("it was aborted"));
+    });
+    try {
+      await work(stores(transaction));
+    } catch (error) {
+      abort(transaction);
+      await ended.catch(() => {});
+      throw error;
+    }
+    await ended;
+  }
+
+  #transaction(mode: IDBTransactionMode): IDBTransaction {
+    if (!this.#open) throw new Error("the database is not open");
+    return this.#open.transaction(STORES, mode, { durability: "relaxed" });
+  }
+}
+
+interface Ranges {
+  readonly conversation: string;
+  readonly ranges: readonly Range[];
+}
+
+type At = (store: (typeof STORES)[number]) => IDBObjectStore;
+
+function stores(transaction: IDBTransaction): At {
+  return (store) => transaction.objectStore(store);
+}
+
+function abort(transaction: IDBTransaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It ended by itself, as after a request that failed.
+  }
+}
+
+async function put(at: At, change: Put): Promise<void> {
+  switch (change.put) {
+    case "feed":
+      at("meta").put(change.feed, "feed");
+      break;
+    case "conversation": {
+      const { newest } = change.row;
+      at("conversations").put({ ...change.row, newest: newest && toStored(newest) });
+      break;
+    }
+    case "position":
+      at("positions").put(change.position);
+      break;
+    case "message":
+      await putMessage(at, change.message);
+      break;
+    case "range": {
+      const { conversation, from, to } = change;
+      const kept = (await done(at("ranges").get(conversation))) as Ranges | undefined;
+      at("ranges").put({ conversation, ranges: withRange(kept?.ranges ?? [], { from, to }) });
+      break;
+    }
+    case "outgoing":
+      at("outgoing").put(change.outgoing);
+      break;
+    case "draft":
+      at("drafts").put(change.draft);
+      break;
+  }
+}
+
+async function remove(at: At, change: Removal): Promise<void> {
+  switch (change.remove) {
+    case "outgoing":
+      at("outgoing").delete([change.conversation, change.clientMessageId]);
+      break;
+    case "draft":
+      at("drafts").delete(change.conversation);
+      break;
+    case "messages":
+      for (const seq of change.seqs) {
+        await removeMessages(at, IDBKeyRange.only([change.conversation, seq]));
+      }
+      break;
+    case "older": {
+      const { conversation, below } = change;
+      await removeMessages(
+        at,
+        IDBKeyRange.bound([conversation], [conversation, below], false, true),
+      );
+      break;
+    }
+    case "history":
+      at("ranges").delete(change.conversation);
+      await removeMessages(
+        at,
+        IDBKeyRange.bound([change.conversation], [change.conversation, LAST]),
+      );
+      break;
+    case "list":
+      at("meta").clear();
+      at("conversations").clear();
+      break;
+    case "synced":
+      for (const store of STORES) {
+        if (store !== "outgoing" && store !== "drafts") at(store).clear();
+      }
+      break;
+    case "all":
+      for (const store of STORES) at(store).clear();
+      break;
+  }
+}
+
+async function putMessage(at: At, message: Message): Promise<void> {
+  const key = [message.conversation, message.seq];
+  const stored = (await done(at("messages").get(key))) as StoredMessage | undefined;
+  const known = stored && storedMessage(stored);
+  if (known && revOf(known) > revOf(message)) return;
+  const before = known ? termsOf(known.text ?? "") : [];
+  const terms = termsOf(textOf(message.content) ?? "");
+  if (known && (known.time !== message.time || before.join() !== terms.join())) {
+    for (const term of before) at("terms").delete([term, known.time, ...key]);
+  }
+  at("messages").put(toStored(message));
+  for (const term of terms) at("terms").put(1, [term, message.time, ...key]);
+}
+
+function removeMessages(at: At, range: IDBKeyRange): Promise<void> {
+  return walk(at("messages").openCursor(range), (cursor) => {
+    const { conversation, seq, time, text } = storedMessage(cursor.value as StoredMessage);
+    for (const term of termsOf(text ?? "")) at("terms").delete([term, time, conversation, seq]);
+    cursor.delete();
+    return true;
+  });
+}
+
+/** The index that leads to the fewest messages, and the part of it. */
+function plan(
+  messages: IDBObjectStore,
+  query: MessageQuery,
+): { source: IDBObjectStore | IDBIndex; range: IDBKeyRange } {
+  const { conversation, after, before, since, until, types } = query;
+  const timed = since !== undefined || until !== undefined;
+  const [type] = types ?? [];
+  const bounds = (prefix: IDBValidKey[], low: number | undefined, high: number | undefined) =>
+    IDBKeyRange.bound(
+      low === undefined ? prefix : [...prefix, low],
+      high === undefined ? [...prefix, LAST] : [...prefix, high],
+      false,
+      high !== undefined,
+    );
+  if (timed) return { source: messages.index("time"), range: bounds([conversation], since, until) };
+  if (type !== undefined && types?.length === 1) {
+    return { source: messages.index("type"), range: bounds([conversation, type], after, before) };
+  }
+  return { source: messages, range: bounds([conversation], after, before) };
+}
+
+function byOrder(a: SavedOutgoing, b: SavedOutgoing): number {
+  return a.order - b.order;
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error("a request failed"));
+  });
+}
+
+/** Calls `visit` for one after the other, until it says that it has enough. */
+function walk<C extends IDBCursor>(
+  request: IDBRequest<C | null>,
+  visit: (cursor: C) => boolean,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    request.onerror = () => reject(request.error ?? new Error("a request failed"));
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (!cursor || !visit(cursor)) resolve();
+      else cursor.continue();
+    };
+  });
+}
