@@ -10,6 +10,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(files, [&root])?;
     prost_build::Config::new()
         .bytes(["."])
+        // In one order, so that equal values have equal bytes.
+        .btree_map(["."])
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -97,6 +97,8 @@ codes! {
     3017 UserNotFound "USER_NOT_FOUND" "There is no such user in this app." "A user exists from the first token on."
     3018 TooLate "TOO_LATE" "The time in which this was possible is over." "Tell the user."
     3019 MessageRecalled "MESSAGE_RECALLED" "The message was taken back, or burned." "Drop its content."
+    3030 Muted "MUTED" "The user may not write here for now." "Wait until the mute is over, or ask an admin."
+    3031 Banned "BANNED" "The user is banned from this conversation." "Lift the ban first."
     4000 Replaced "REPLACED" "Another device of the same platform signed in as this user." "Tell the user; connect again only when asked to."
     4001 SignedOut "SIGNED_OUT" "The server ended this user's session." "Tell the user; sign in anew."
     4002 LoggedOut "LOGGED_OUT" "The client logged out." "Nothing."

@@ -46,6 +46,38 @@ pub const EDIT_SECONDS_DEFAULT: u64 = 86_400;
 pub const GROUP_MEMBERS_MAX: usize = 3_000;
 /// Bytes of a group's name.
 pub const GROUP_NAME_BYTES_MAX: usize = 128;
+/// Admins of a group, the owner not counted.
+pub const GROUP_ADMINS_MAX: usize = 50;
+/// Roles that a group defines.
+pub const GROUP_ROLES_MAX: usize = 16;
+/// Bytes of the name of a role.
+pub const GROUP_ROLE_NAME_BYTES_MAX: usize = 64;
+/// Bytes of a group's announcement.
+pub const ANNOUNCEMENT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of the address of a picture.
+pub const PORTRAIT_BYTES_MAX: usize = 1024;
+/// Bytes of the key of an attribute.
+pub const ATTRIBUTE_KEY_BYTES_MAX: usize = 64;
+/// Attributes of a group.
+pub const GROUP_ATTRIBUTES_MAX: usize = 64;
+/// Bytes of a group's attributes, keys and values together.
+pub const GROUP_ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
+/// Attributes of a member. Members are in memory while their group is in use.
+pub const MEMBER_ATTRIBUTES_MAX: usize = 16;
+/// Bytes of a member's attributes, keys and values together.
+pub const MEMBER_ATTRIBUTES_BYTES_MAX: usize = 1024;
+/// Users banned from a group.
+pub const GROUP_BANS_MAX: usize = 500;
+/// Users whose role, mute or ban one command changes.
+pub const GROUP_CHANGE_USERS_MAX: usize = 100;
+/// Seconds of a mute or a ban: ten years.
+pub const BAN_SECONDS_MAX: u64 = 10 * 365 * 24 * 3_600;
+/// Requests to join a group that wait for an answer.
+pub const JOIN_REQUESTS_MAX: usize = 500;
+/// Bytes of the message that goes with a request to join.
+pub const JOIN_MESSAGE_BYTES_MAX: usize = 256;
+/// How long a request to join, or an invitation, can be answered.
+pub const JOIN_REQUEST_LIFE_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Users named in a notice about a group; the rest is a number.
 pub const NOTICE_USERS_MAX: usize = 100;
 /// Conversations of one user that a list or a sync looks at: those whose membership or settings

@@ -10,21 +10,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anser_bus::{Bus, NodeId};
 use anser_domain::limits::{
-    CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
-    RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX, TOKEN_LIFE_SECONDS_MAX,
+    CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX,
+    TOKEN_LIFE_SECONDS_MAX,
 };
 use anser_domain::login::LoginPolicy;
 use anser_domain::settings::SettingsChange;
-use anser_domain::{
-    AppId, Code, ConversationId, DeviceId, GroupId, Reject, UserId, message as rules,
-};
-use anser_proto::cluster as pb;
+use anser_domain::{AppId, Code, ConversationId, DeviceId, Reject, UserId, message as rules};
 use anser_store::Store;
-use futures::channel::oneshot;
 use parking_lot::Mutex;
 
 use crate::app::{AppInfo, Apps, Identity, NewApp, NewSecret, SecretKind, Token};
-use crate::cluster::{Cluster, wire};
+use crate::cluster::Cluster;
 use crate::committer::Committer;
 use crate::conversation::{
     Command, ConversationPage, ConversationView, ReadResult, Registry, reading, view,
@@ -33,7 +29,6 @@ use crate::delivery::{FanOut, Home};
 use crate::env::Env;
 use crate::event::{Reply, SessionSink};
 use crate::forward::Forwards;
-use crate::group::{self, By, Group, GroupChange, GroupMemberPage};
 use crate::message::{Deleted, Message, MessagePage, PageRequest, SendMessage, delete, history};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -598,127 +593,6 @@ impl Engine {
             &request,
         )
         .await
-    }
-
-    // ───────────── groups ─────────────
-
-    /// Makes a group of `owner` and `members`, under this id or one made up.
-    pub async fn create_group(
-        &self,
-        app: AppId,
-        by: By,
-        id: Option<GroupId>,
-        name: &str,
-        owner: &UserId,
-        members: &[UserId],
-    ) -> Result<Group, Reject> {
-        let id = id.unwrap_or_else(|| {
-            let env = &self.core.tools.env;
-            GroupId::new(&env.message_id(env.now()).to_string())
-                .expect("26 letters and digits are an id")
-        });
-        let change = GroupChange::Create {
-            name: name.to_owned(),
-            owner: owner.clone(),
-            members: members.to_vec(),
-        };
-        self.change_group(app, by, id, change).await
-    }
-
-    /// Adds those of the users who are not in it. Every member may.
-    pub async fn add_members(
-        &self,
-        app: AppId,
-        by: By,
-        group: &GroupId,
-        users: &[UserId],
-    ) -> Result<Group, Reject> {
-        self.change_group(app, by, group.clone(), GroupChange::Add(users.to_vec()))
-            .await
-    }
-
-    /// Removes those of the users who are in it. Only the owner may, and never the owner.
-    pub async fn remove_members(
-        &self,
-        app: AppId,
-        by: By,
-        group: &GroupId,
-        users: &[UserId],
-    ) -> Result<Group, Reject> {
-        self.change_group(app, by, group.clone(), GroupChange::Remove(users.to_vec()))
-            .await
-    }
-
-    /// The user leaves. The owner can't.
-    pub async fn quit_group(
-        &self,
-        app: AppId,
-        user: &UserId,
-        group: &GroupId,
-    ) -> Result<(), Reject> {
-        self.change_group(
-            app,
-            By::User(user.clone()),
-            group.clone(),
-            GroupChange::Quit,
-        )
-        .await
-        .map(|_| ())
-    }
-
-    /// Ends the group for all. Its id stays taken.
-    pub async fn dismiss_group(&self, app: AppId, by: By, group: &GroupId) -> Result<(), Reject> {
-        self.change_group(app, by, group.clone(), GroupChange::Dismiss)
-            .await
-            .map(|_| ())
-    }
-
-    /// The group. A user must be in it.
-    pub async fn group(&self, app: AppId, by: By, group: &GroupId) -> Result<Group, Reject> {
-        group::get(&self.core.tools, app, &by, group).await
-    }
-
-    /// A page of the group's members, by user id. A user must be in it. `limit` 0 takes the default.
-    pub async fn members(
-        &self,
-        app: AppId,
-        by: By,
-        group: &GroupId,
-        cursor: &str,
-        limit: usize,
-    ) -> Result<GroupMemberPage, Reject> {
-        let limit = page_limit(limit, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX)?;
-        group::members(&self.core.tools, app, &by, group, cursor, limit).await
-    }
-
-    async fn change_group(
-        &self,
-        app: AppId,
-        by: By,
-        id: GroupId,
-        change: GroupChange,
-    ) -> Result<Group, Reject> {
-        self.check_running()?;
-        let tools = &self.core.tools;
-        let conversation = ConversationId::Group(id.clone());
-        let name = conversation.to_string();
-        let owner = tools
-            .cluster
-            .view()
-            .owner(tables::conversation_shard(app, &name));
-        if owner == tools.cluster.node() {
-            let (reply, result) = oneshot::channel();
-            let actor = self.core.conversations.actor(app, &conversation, &name);
-            actor.submit(Command::group(by, change, reply));
-            return result
-                .await
-                .unwrap_or_else(|_| Err(Code::ShuttingDown.into()));
-        }
-        let request = pb::request::Request::ChangeGroup(wire::change_group(app, &id, &by, &change));
-        match tools.cluster.request(owner, request).await? {
-            pb::response::Response::Group(group) => wire::group_from(group),
-            _ => Err(wire::garbled()),
-        }
     }
 }
 

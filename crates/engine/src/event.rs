@@ -11,6 +11,7 @@ use anser_domain::Reject;
 use bytes::Bytes;
 
 use crate::conversation::ConversationView;
+use crate::group::JoinRequest;
 use crate::message::{Deleted, Message, SendResult};
 use crate::receipt::ReceiptNews;
 
@@ -55,6 +56,8 @@ pub enum EventBody {
     Deleted(Deleted),
     /// Others in the conversation moved.
     Receipts(ReceiptNews),
+    /// Somebody asks to be let into a group, or was rejected.
+    JoinRequest(Box<JoinRequest>),
     /// Pushes may have been lost: the device must sync.
     Check,
 }

@@ -14,7 +14,7 @@ use pb::request::Request;
 use pb::response::Response;
 use prost::Message as _;
 
-use crate::cluster::{ALIVE_EVERY_MS, Continuity, View, wire};
+use crate::cluster::{ALIVE_EVERY_MS, Continuity, View, group_wire, wire};
 use crate::conversation::Command;
 use crate::delivery::{Burst, Outgoing};
 use crate::engine::{Core, Engine};
@@ -239,7 +239,7 @@ impl Engine {
                 Ok(Response::Sent(wire::sent(&sent)))
             }
             Request::ChangeGroup(change) => {
-                let (app, id, by, change) = wire::change_group_from(change)?;
+                let (app, id, by, change) = group_wire::change_group_from(change)?;
                 let (reply, result) = oneshot::channel();
                 let id = ConversationId::Group(id);
                 let actor = self.core.conversations.actor(app, &id, &id.to_string());
@@ -247,7 +247,7 @@ impl Engine {
                 let group = result
                     .await
                     .map_err(|_| Reject::from(Code::ShuttingDown))??;
-                Ok(Response::Group(wire::group(&group)))
+                Ok(Response::Group(group_wire::group(&group)))
             }
             Request::ChangeMessage(change) => {
                 let (id, wanted) = wire::change_message_from(change)?;

@@ -181,13 +181,18 @@ impl Outbox {
             if old.is_some_and(|old| old.member_version >= effect.member_version) {
                 return Ok(None);
             }
+            // Who was invited and does not come in has nothing to see.
+            let invited = old.is_some_and(|old| old.invitation.is_some());
+            let declined = invited && !effect.member && effect.invitation.is_none();
             Ok(Some(stored::InboxRow {
                 member: effect.member,
                 member_version: effect.member_version,
                 joined_time: effect.joined_time,
                 first_seq: effect.first_seq,
                 joined_ordinal: effect.joined_ordinal,
-                hidden: false,
+                hidden: declined,
+                hidden_seq: if declined { u64::MAX } else { 0 },
+                invitation: effect.invitation.clone(),
                 ..old.cloned().unwrap_or_default()
             }))
         })

@@ -98,6 +98,7 @@ fn a_conversations_rows() {
             joined_seq: 4,
             joined_ordinal: 3,
             version: 5,
+            ..Default::default()
         },
     );
     check(
@@ -125,6 +126,103 @@ fn a_conversations_rows() {
             operator: "alice".into(),
             users: vec!["bob".into(), "carol".into()],
             user_count: 2,
+            ..Default::default()
+        },
+    );
+}
+
+#[test]
+fn a_groups_rows() {
+    check(
+        "stored/v1/head_with_settings",
+        &stored::Head {
+            seq: 9,
+            tag: 77,
+            settings: Some(stored::GroupSettings {
+                join: 2,
+                invitations_need_acceptance: true,
+                only_admins_invite: true,
+                muted: true,
+                history_visible: true,
+                bans: 3,
+            }),
+            ..Default::default()
+        },
+    );
+    let attributes = || [("colour".to_owned(), "grey".to_owned())].into();
+    check(
+        "stored/v1/group_info",
+        &stored::GroupInfo {
+            announcement: "south 南".into(),
+            portrait: "https://example.org/g.png".into(),
+            attributes: attributes(),
+            roles: vec![stored::GroupRole {
+                name: "scribe".into(),
+                rights: 0x21,
+            }],
+            admins: vec!["bob".into()],
+        },
+    );
+    check(
+        "stored/v1/member_with_nickname",
+        &stored::Member {
+            role: 3,
+            joined_time: 1_700_000_000_000,
+            joined_seq: 4,
+            joined_ordinal: 3,
+            version: 5,
+            custom_role: "scribe".into(),
+            nickname: "雁".into(),
+            attributes: attributes(),
+            muted_until: 1_800_000_000_000,
+            exempt: true,
+            first_seq: 1,
+        },
+    );
+    check(
+        "stored/v1/group_ban",
+        &stored::GroupBan {
+            until: 1_800_000_000_000,
+            time: 1_700_000_000_000,
+            operator: "alice".into(),
+        },
+    );
+    check(
+        "stored/v1/join_request",
+        &stored::JoinRequest {
+            time: 1_700_000_000_000,
+            message: "please".into(),
+        },
+    );
+    let invitation = || stored::GroupInvitation {
+        time: 1_700_000_000_000,
+        operator: "alice".into(),
+    };
+    check("stored/v1/group_invitation", &invitation());
+    check(
+        "stored/v1/inbox_row_with_invitation",
+        &stored::InboxRow {
+            member_version: 3,
+            feed_version: 1_800_000_000_001,
+            invitation: Some(invitation()),
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/group_notice_of_an_update",
+        &stored::GroupNotice {
+            kind: 6,
+            operator: "alice".into(),
+            users: vec![],
+            user_count: 0,
+            changed: vec!["name".into()],
+            name: "Geese".into(),
+            announcement: "south".into(),
+            portrait: "p".into(),
+            role: 3,
+            role_name: "scribe".into(),
+            until: 1_800_000_000_000,
+            nickname: "雁".into(),
         },
     );
 }
@@ -261,6 +359,7 @@ fn a_users_rows() {
             draft: "dear".into(),
             cleared_seq: 7,
             cleared_ordinal: 6,
+            ..Default::default()
         },
     );
     check(
@@ -298,6 +397,7 @@ fn effects_and_apps() {
         joined_time: 1_700_000_000_000,
         first_seq: 5,
         joined_ordinal: 3,
+        ..Default::default()
     };
     check(
         "stored/v1/outbox_row",
@@ -430,6 +530,7 @@ fn a_stored_notice_is_a_notice_on_the_wire() {
         operator: "alice".into(),
         users: vec!["bob".into()],
         user_count: 1,
+        ..Default::default()
     };
     let wire = client::GroupNotice::decode(&stored.encode_to_vec()[..]).expect("the same bytes");
     assert_eq!(wire.kind(), client::group_notice::Kind::Added);

@@ -47,7 +47,7 @@ impl Content {
                 wire::group_notice::Kind::Removed => GroupChange::Removed,
                 wire::group_notice::Kind::Quit => GroupChange::Quit,
                 wire::group_notice::Kind::Dismissed => GroupChange::Dismissed,
-                wire::group_notice::Kind::Unspecified => GroupChange::Other,
+                _ => GroupChange::Other,
             },
             operator: notice.operator,
             users: notice.users,
@@ -196,7 +196,9 @@ pub struct Group {
 pub enum GroupRole {
     /// Talks.
     Member,
-    /// Adds, removes, dismisses.
+    /// Has every right over those who stand lower.
+    Admin,
+    /// Names admins, hands over, dismisses besides.
     Owner,
     /// A role of a newer server.
     Other,
@@ -317,6 +319,7 @@ impl From<wire::GroupMember> for GroupMember {
         Self {
             role: match member.role() {
                 wire::GroupRole::Member => GroupRole::Member,
+                wire::GroupRole::Admin => GroupRole::Admin,
                 wire::GroupRole::Owner => GroupRole::Owner,
                 wire::GroupRole::Unspecified => GroupRole::Other,
             },

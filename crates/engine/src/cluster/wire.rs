@@ -6,15 +6,16 @@ use anser_bus::NodeId;
 use anser_domain::message::Mention;
 use anser_domain::settings::{ConversationSettings, Mute};
 use anser_domain::{
-    AppId, Code, ConversationId, DeviceId, GroupId, MessageId, Platform, Reject, Timestamp, UserId,
+    AppId, Code, ConversationId, DeviceId, MessageId, Platform, Reject, Timestamp, UserId,
 };
 use anser_proto::cluster as pb;
 use pb::packet::Body;
 
-use crate::conversation::ConversationView;
+use super::group_wire;
+use crate::conversation::{ConversationView, Invitation};
 use crate::delivery::Outgoing;
 use crate::event::{Event, EventBody};
-use crate::group::{By, Group, GroupChange};
+use crate::group::By;
 use crate::message::codec::cluster as codec;
 use crate::message::{
     Change, ChangeMessage, Deleted, Message, MessageChanged, SendMessage, SendOptions, SendResult,
@@ -106,6 +107,7 @@ fn event(outgoing: &Outgoing) -> pb::Event {
                 })
                 .collect(),
         }),
+        EventBody::JoinRequest(it) => Body::JoinRequest(group_wire::join_request(it)),
         EventBody::Check => Body::Check(pb::Check {}),
     };
     pb::Event {
@@ -161,6 +163,8 @@ fn event_from(event: pb::Event) -> Outgoing {
             more: false,
         })),
         Some(Body::Receipts(it)) => Some(EventBody::Receipts(receipts_from(it))),
+        Some(Body::JoinRequest(it)) => group_wire::join_request_from(it)
+            .map(|request| EventBody::JoinRequest(Box::new(request))),
         Some(Body::Check(_)) | None => None,
     };
     Outgoing {
@@ -255,6 +259,10 @@ fn conversation(
         draft: view.settings.draft.clone(),
         unread_mentions: view.unread_mentions,
         deleted_version: view.deleted_version,
+        invitation: view.invitation.as_ref().map(|it| pb::Invitation {
+            operator: it.operator.clone(),
+            time: it.time.0,
+        }),
     }
 }
 
@@ -279,6 +287,10 @@ fn conversation_from(it: pb::ConversationEvent) -> ConversationView {
             marks: it.marks,
             draft: it.draft,
         },
+        invitation: it.invitation.map(|it| Invitation {
+            operator: it.operator,
+            time: Timestamp(it.time),
+        }),
     }
 }
 
@@ -453,93 +465,6 @@ pub(crate) fn sent_from(it: pb::Sent) -> Result<SendResult, Reject> {
         id: MessageId(it.message_id[..].try_into().map_err(|_| garbled())?),
         time: Timestamp(it.time),
         prev: it.prev,
-    })
-}
-
-pub(crate) fn change_group(
-    app: AppId,
-    group: &GroupId,
-    by: &By,
-    change: &GroupChange,
-) -> pb::ChangeGroup {
-    use pb::change_group::Change;
-    let texts = |users: &[UserId]| users.iter().map(|user| user.as_str().to_owned()).collect();
-    pb::ChangeGroup {
-        app: app.0,
-        group: group.as_str().to_owned(),
-        operator: match by {
-            By::Server => String::new(),
-            By::User(user) => user.as_str().to_owned(),
-        },
-        change: Some(match change {
-            GroupChange::Create {
-                name,
-                owner,
-                members,
-            } => Change::Create(pb::Create {
-                name: name.clone(),
-                owner: owner.as_str().to_owned(),
-                members: texts(members),
-            }),
-            GroupChange::Add(users) => Change::Add(pb::Users {
-                users: texts(users),
-            }),
-            GroupChange::Remove(users) => Change::Remove(pb::Users {
-                users: texts(users),
-            }),
-            GroupChange::Quit => Change::Quit(pb::Quit {}),
-            GroupChange::Dismiss => Change::Dismiss(pb::Dismiss {}),
-        }),
-    }
-}
-
-pub(crate) fn change_group_from(
-    it: pb::ChangeGroup,
-) -> Result<(AppId, GroupId, By, GroupChange), Reject> {
-    use pb::change_group::Change;
-    let users_from = |texts: Vec<String>| {
-        texts
-            .iter()
-            .map(|text| user_from(text))
-            .collect::<Result<Vec<_>, _>>()
-    };
-    let group = GroupId::new(&it.group).map_err(|_| garbled())?;
-    let by = if it.operator.is_empty() {
-        By::Server
-    } else {
-        By::User(user_from(&it.operator)?)
-    };
-    let change = match it.change.ok_or_else(garbled)? {
-        Change::Create(create) => GroupChange::Create {
-            name: create.name,
-            owner: user_from(&create.owner)?,
-            members: users_from(create.members)?,
-        },
-        Change::Add(it) => GroupChange::Add(users_from(it.users)?),
-        Change::Remove(it) => GroupChange::Remove(users_from(it.users)?),
-        Change::Quit(_) => GroupChange::Quit,
-        Change::Dismiss(_) => GroupChange::Dismiss,
-    };
-    Ok((AppId(it.app), group, by, change))
-}
-
-pub(crate) fn group(it: &Group) -> pb::Group {
-    pb::Group {
-        id: it.id.as_str().to_owned(),
-        name: it.name.clone(),
-        owner: it.owner.clone(),
-        member_count: it.member_count,
-        created: it.created.0,
-    }
-}
-
-pub(crate) fn group_from(it: pb::Group) -> Result<Group, Reject> {
-    Ok(Group {
-        id: GroupId::new(&it.id).map_err(|_| garbled())?,
-        name: it.name,
-        owner: it.owner,
-        member_count: it.member_count,
-        created: Timestamp(it.created),
     })
 }
 

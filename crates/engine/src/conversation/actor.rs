@@ -337,7 +337,7 @@ impl Conversation {
                     }
                 }
                 Some(Command::Send(send)) => self.take_send(send).await,
-                Some(Command::Group(group)) => self.take_group(group),
+                Some(Command::Group(group)) => self.take_group(group).await,
                 Some(Command::Change(change)) => self.take_change(change).await,
             }
         }
@@ -455,7 +455,11 @@ impl Conversation {
         burst.flush();
     }
 
-    fn take_group(self: &Arc<Self>, group: Box<GroupCommand>) {
+    async fn take_group(self: &Arc<Self>, group: Box<GroupCommand>) {
+        let facts = match self.group_facts(&group.by, &group.change).await {
+            Ok(facts) => facts,
+            Err(reject) => return self.refuse(Command::Group(group), &reject),
+        };
         let refused = {
             let mut state = self.state.lock();
             if state.stale {
@@ -465,7 +469,7 @@ impl Conversation {
                 .loaded
                 .as_mut()
                 .expect("loaded, since it is not stale");
-            match self.plan_group(loaded, &group.by, &group.change) {
+            match self.plan_group(loaded, &group.by, &group.change, &facts) {
                 Ok(Some((unit, append))) => {
                     self.launch(&mut state, Command::Group(group), unit, append)
                 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anser_domain::group;
 use anser_domain::message::append;
 use anser_domain::position::ReadPosition;
 use anser_domain::{Code, ConversationId, MessageId, Reject, Timestamp, UserId};
@@ -45,6 +44,8 @@ pub(crate) struct Append {
     /// The sender's count of countable messages from now on.
     pub(crate) own: Option<(UserId, u64)>,
     pub(crate) nudges: Vec<Nudge>,
+    /// What is told of the group from now on, if it changed.
+    pub(crate) info: Option<Arc<stored::GroupInfo>>,
     pub(crate) group: Option<Group>,
     pub(crate) read: Option<ReadMove>,
     /// Not a new message, but a change of one: the `rev` before it.
@@ -206,9 +207,7 @@ impl Conversation {
                 Some(_) => Ok(()),
                 None => Err(Code::NotAMember.into()),
             },
-            ConversationId::Group(_) => {
-                group::send(loaded.group_state(), loaded.role(user).is_some())
-            }
+            ConversationId::Group(_) => loaded.may_send(user, self.tools.env.now()),
         }
     }
 
@@ -373,6 +372,7 @@ impl Conversation {
             members: None,
             own: None,
             nudges: nudges.into_iter().collect(),
+            info: None,
             group: None,
             read: None,
             previous_rev: None,

@@ -20,7 +20,7 @@ use super::lane::LaneItem;
 use super::loaded::Loaded;
 use super::row;
 use crate::fault;
-use crate::group::By;
+use crate::group::{By, rows};
 use crate::message::codec::stored as codec;
 use crate::message::{Change, ChangeMessage, Message, changes};
 use crate::tables;
@@ -292,8 +292,8 @@ fn former_content(message: &Message) -> Bytes {
 }
 
 fn may_see(loaded: &Loaded, user: &UserId, message: &Message) -> bool {
-    let joined = loaded.members.get(user).map_or(0, |row| row.joined_seq);
-    message.seq > joined && message.is_for(user.as_str())
+    let first = loaded.members.get(user).map_or(1, rows::first_seq);
+    message.seq >= first && message.is_for(user.as_str())
 }
 
 /// Everybody who may see the message.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anser_domain::group::{GroupState, Role};
+use anser_domain::group::{GroupState, Right};
 use anser_domain::message::Counters;
 use anser_domain::{Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
@@ -13,25 +13,8 @@ use bytes::Bytes;
 use super::append::Append;
 use super::targeted::Seen;
 use crate::fault;
-use crate::group::Group;
+use crate::group::{Group, rows};
 use crate::tables::{self, ConversationKeys};
-
-/// Number of a role in a stored member row.
-pub(crate) fn role_number(role: Role) -> u32 {
-    match role {
-        Role::Member => 1,
-        Role::Owner => 2,
-    }
-}
-
-/// The role of a stored member row.
-pub(crate) fn role_of(row: &stored::Member) -> Role {
-    if row.role == 2 {
-        Role::Owner
-    } else {
-        Role::Member
-    }
-}
 
 /// The head and the members, as they will be once everything in flight is committed.
 pub(crate) struct Loaded {
@@ -40,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) head_bytes: Option<Bytes>,
     /// Of a group, by user.
     pub(crate) members: Arc<BTreeMap<UserId, stored::Member>>,
+    /// Of a group, what is told of it and which roles it has.
+    pub(crate) info: Arc<stored::GroupInfo>,
     /// Who gets what is appended.
     pub(crate) recipients: Arc<[UserId]>,
     /// How many countable messages each of the recent senders has sent.
@@ -63,6 +48,7 @@ impl Loaded {
             .await
             .map_err(|e| fault::reject(&e))?;
         let head: stored::Head = tables::decode_some(head_bytes.as_ref())?.unwrap_or_default();
+        let mut info = stored::GroupInfo::default();
         let (members, recipients) = match id {
             ConversationId::Private(low, high) if low == high => {
                 (BTreeMap::new(), Arc::from([low.clone()]))
@@ -72,6 +58,9 @@ impl Loaded {
             }
             ConversationId::Group(_) => {
                 let members = members(store, keys).await?;
+                let row = store.get(&keys.group_info()).await;
+                let row = row.map_err(|e| fault::reject(&e))?;
+                info = tables::decode_some(row.as_ref())?.unwrap_or_default();
                 let recipients = members.keys().cloned().collect();
                 (members, recipients)
             }
@@ -81,6 +70,7 @@ impl Loaded {
             head,
             head_bytes,
             members: Arc::new(members),
+            info: Arc::new(info),
             recipients,
             own: BTreeMap::new(),
             seen,
@@ -100,21 +90,19 @@ impl Loaded {
             exists: self.head_bytes.is_some(),
             dismissed: self.head.dismissed,
             member_count: self.head.member_count as usize,
+            settings: rows::settings(&self.head),
         }
     }
 
-    pub(crate) fn role(&self, user: &UserId) -> Option<Role> {
-        self.members.get(user).map(role_of)
-    }
-
-    /// Is the user the owner, or an admin?
+    /// May the user take back what others wrote?
     pub(crate) fn manages(&self, user: &UserId) -> bool {
-        self.role(user).is_some_and(|role| role > Role::Member)
+        self.standing(user)
+            .is_some_and(|standing| standing.rights.has(Right::Recall))
     }
 
     /// The group as its members see it.
     pub(crate) fn group(&self, id: &ConversationId) -> Result<Group, Reject> {
-        group_of(id, &self.head)
+        rows::group(id, &self.head, &self.info)
     }
 
     /// The state after an append that is on its way.
@@ -128,6 +116,9 @@ impl Loaded {
             self.members = members.clone();
             self.recipients = members.keys().cloned().collect();
         }
+        if let Some(info) = &append.info {
+            self.info = info.clone();
+        }
         if let Some((sender, total)) = &append.own {
             if self.own.len() >= OWN_MAX && !self.own.contains_key(sender) {
                 self.own.pop_first();
@@ -135,23 +126,6 @@ impl Loaded {
             self.own.insert(sender.clone(), *total);
         }
     }
-}
-
-/// The group that a head describes.
-pub(crate) fn group_of(id: &ConversationId, head: &stored::Head) -> Result<Group, Reject> {
-    let ConversationId::Group(id) = id else {
-        return Err(Reject::new(
-            Code::InvalidRequest,
-            "a private conversation is no group",
-        ));
-    };
-    Ok(Group {
-        id: id.clone(),
-        name: head.name.clone(),
-        owner: head.owner.clone(),
-        member_count: head.member_count,
-        created: Timestamp(head.created_time),
-    })
 }
 
 /// A group's members, by user id.

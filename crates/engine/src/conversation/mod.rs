@@ -52,6 +52,18 @@ pub struct ConversationView {
     pub deleted_version: u64,
     /// What the user set.
     pub settings: ConversationSettings,
+    /// The user is not in it, and may come in.
+    pub invitation: Option<Invitation>,
+}
+
+/// An invitation to a group.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct Invitation {
+    /// Who invited; empty: the server API.
+    pub operator: String,
+    /// When. It can be answered for
+    /// [`JOIN_REQUEST_LIFE_MS`](anser_domain::limits::JOIN_REQUEST_LIFE_MS).
+    pub time: Timestamp,
 }
 
 impl ConversationView {

@@ -9,8 +9,9 @@ use anser_proto::stored;
 use anser_store::Store;
 
 use super::unread::Reader;
-use super::{ConversationView, ReadResult, reading};
+use super::{ConversationView, Invitation, ReadResult, reading};
 use crate::fault;
+use crate::group::rows;
 use crate::message::{Message, changes, history};
 use crate::tables::{self, ConversationKeys};
 use crate::tools::Tools;
@@ -67,7 +68,7 @@ pub(crate) async fn access(
             let row = row.map_err(|e| fault::reject(&e))?;
             let row: stored::Member = tables::decode_some(row.as_ref())?.ok_or(Code::NotAMember)?;
             Access {
-                first_seq: row.joined_seq + 1,
+                first_seq: rows::first_seq(&row),
                 first_ordinal: row.joined_ordinal,
             }
         }
@@ -133,6 +134,14 @@ pub(crate) async fn view(
         member: row.member,
         deleted_version: position.deleted_version,
         settings: inbox::settings(row),
+        invitation: row
+            .invitation
+            .clone()
+            .filter(|_| !head.dismissed)
+            .map(|it| Invitation {
+                operator: it.operator,
+                time: Timestamp(it.time),
+            }),
     })
 }
 

@@ -1,13 +1,24 @@
 //! Groups.
+//!
+//! What a group is stands in rows beside its conversation: the head (name, owner, settings), the
+//! member rows, one row of what is told of it, and rows for those who are outside of it but known
+//! to it (banned, asking, invited). All changes but one go through the conversation's actor
+//! (`conversation/membership`), so that they are in one order with the messages. The exception is
+//! a request to join ([`request`]), which changes nothing for anybody until it is approved.
+//! Reading goes to the store ([`read`]).
 
-use anser_domain::group::Role;
-use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, Timestamp, UserId};
-use anser_proto::stored;
+mod change;
+mod commands;
+pub(crate) mod read;
+pub(crate) mod request;
+pub(crate) mod rows;
 
-use crate::conversation::{loaded, view};
-use crate::fault;
-use crate::tables::{self, ConversationKeys};
-use crate::tools::Tools;
+use anser_domain::group::info::Attributes;
+use anser_domain::group::{Rights, Role, Settings};
+use anser_domain::{GroupId, Timestamp, UserId};
+
+pub use change::{By, GroupChange, GroupUpdate, MemberUpdate};
+pub use read::Outside;
 
 /// A group as its members see it.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -22,6 +33,18 @@ pub struct Group {
     pub member_count: u32,
     /// When it was created.
     pub created: Timestamp,
+    /// What its members are told.
+    pub announcement: String,
+    /// The address of a picture.
+    pub portrait: String,
+    /// The application's own.
+    pub attributes: Attributes,
+    /// What is set for it.
+    pub settings: Settings,
+    /// The roles it has defined.
+    pub roles: Vec<(String, Rights)>,
+    /// Who has the role of an admin.
+    pub admins: Vec<String>,
 }
 
 /// A member of a group.
@@ -29,10 +52,20 @@ pub struct Group {
 pub struct GroupMember {
     /// Who.
     pub user: UserId,
-    /// What they may do.
+    /// What they are.
     pub role: Role,
+    /// Their role of the group's own; empty: none.
+    pub role_name: String,
     /// Since when.
     pub joined: Timestamp,
+    /// What they are called in this group; empty: as everywhere.
+    pub nickname: String,
+    /// The application's own.
+    pub attributes: Attributes,
+    /// Zero: not muted.
+    pub muted_until: Timestamp,
+    /// The mute of all is not for them.
+    pub exempt: bool,
 }
 
 /// A page of members, by user id.
@@ -44,89 +77,41 @@ pub struct GroupMemberPage {
     pub cursor: String,
 }
 
-/// Who asks for a change of a group.
+/// Somebody outside of a group who is known to it: banned, asking, or invited.
 #[derive(Clone, Eq, PartialEq, Debug)]
-pub enum By {
-    /// The server API.
-    Server,
-    /// An authenticated user.
-    User(UserId),
+pub struct GroupUser {
+    /// Who.
+    pub user: UserId,
+    /// Since when.
+    pub time: Timestamp,
+    /// Who banned or invited; empty: the server API.
+    pub operator: String,
+    /// Until when it is good.
+    pub until: Timestamp,
+    /// Of a request.
+    pub message: String,
 }
 
-/// A change of a group's membership.
+/// A page of users outside of a group, by user id.
 #[derive(Clone, Eq, PartialEq, Debug)]
-pub(crate) enum GroupChange {
-    Create {
-        name: String,
-        owner: UserId,
-        members: Vec<UserId>,
-    },
-    Add(Vec<UserId>),
-    Remove(Vec<UserId>),
-    /// The operator goes.
-    Quit,
-    Dismiss,
+pub struct GroupUserPage {
+    /// The page.
+    pub users: Vec<GroupUser>,
+    /// Where the next page starts; empty on the last one.
+    pub cursor: String,
 }
 
-/// The group's head. A user must be in it.
-async fn head(tools: &Tools, app: AppId, by: &By, group: &GroupId) -> Result<stored::Head, Reject> {
-    let id = ConversationId::Group(group.clone());
-    let keys = ConversationKeys::new(app, &id.to_string());
-    let head = view::head(&tools.store, &keys).await?;
-    let head = head.ok_or_else(|| Reject::new(Code::NotFound, "there is no such group"))?;
-    if head.dismissed {
-        return Err(Code::GroupDismissed.into());
-    }
-    if let By::User(user) = by {
-        view::access(tools, app, &keys, &id, user).await?;
-    }
-    Ok(head)
-}
-
-pub(crate) async fn get(
-    tools: &Tools,
-    app: AppId,
-    by: &By,
-    group: &GroupId,
-) -> Result<Group, Reject> {
-    let head = head(tools, app, by, group).await?;
-    loaded::group_of(&ConversationId::Group(group.clone()), &head)
-}
-
-pub(crate) async fn members(
-    tools: &Tools,
-    app: AppId,
-    by: &By,
-    group: &GroupId,
-    cursor: &str,
-    limit: usize,
-) -> Result<GroupMemberPage, Reject> {
-    if !cursor.is_empty() && UserId::new(cursor).is_err() {
-        return Err(Reject::new(
-            Code::InvalidRequest,
-            "the cursor is not one that the server gave",
-        ));
-    }
-    head(tools, app, by, group).await?;
-    let keys = ConversationKeys::new(app, &ConversationId::Group(group.clone()).to_string());
-    let page = tools
-        .store
-        .scan(keys.members(cursor, limit))
-        .await
-        .map_err(|e| fault::reject(&e))?;
-    let mut members = Vec::with_capacity(page.rows.len());
-    for (key, value) in &page.rows {
-        let text = keys.member_of_key(key).ok_or_else(loaded::damaged)?;
-        let row: stored::Member = tables::decode(value)?;
-        members.push(GroupMember {
-            user: UserId::new(text).map_err(|_| loaded::damaged())?,
-            role: loaded::role_of(&row),
-            joined: Timestamp(row.joined_time),
-        });
-    }
-    let cursor = match members.last() {
-        Some(last) if page.more => last.user.as_str().to_owned(),
-        _ => String::new(),
-    };
-    Ok(GroupMemberPage { members, cursor })
+/// A user asks to be let in, or was rejected.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct JoinRequest {
+    /// Which group.
+    pub group: GroupId,
+    /// Who asks.
+    pub user: UserId,
+    /// When.
+    pub time: Timestamp,
+    /// For those who decide.
+    pub message: String,
+    /// Who rejected it, if somebody has; empty: the server API.
+    pub rejected_by: Option<String>,
 }

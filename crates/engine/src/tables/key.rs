@@ -7,8 +7,8 @@ use anser_store::{Direction, Key, SHARD_COUNT, Scan, Shard, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    APP, CHANGE, EDIT, HEAD, INBOX, INBOX_FEED, INBOX_HEAD, INSTALLATION, MEMBER, MENTION, MESSAGE,
-    OUTBOX, POSITION, RECALLED, SENT, UNCOUNTED, USER,
+    APP, CHANGE, EDIT, GROUP_INFO, HEAD, INBOX, INBOX_FEED, INBOX_HEAD, INSTALLATION, MEMBER,
+    MENTION, MESSAGE, OUTBOX, POSITION, RECALLED, SENT, UNCOUNTED, USER,
 };
 
 /// FNV-1a over the bytes, folded. Where a row lives is a promise of the stored format: this
@@ -141,26 +141,35 @@ impl ConversationKeys {
         .limit(1)
     }
 
+    /// The row of a user in a table of users beside the conversation.
+    pub(crate) fn user(&self, space: Space, user: &str) -> Key {
+        self.key(space, |key| key.put_slice(user.as_bytes()), user.len())
+    }
+
+    /// Rows of such a table after `after` by user id, all from the start if it is empty.
+    pub(crate) fn users(&self, space: Space, after: &str, limit: usize) -> Scan {
+        let from = match after {
+            "" => Bound::Included(self.base.clone()),
+            after => Bound::Excluded(self.user(space, after).bytes),
+        };
+        let to = Bound::Excluded(successor(&self.base));
+        Scan::range(space, self.shard, from, to).limit(limit)
+    }
+
     pub(crate) fn member(&self, user: &str) -> Key {
-        self.key(MEMBER, |key| key.put_slice(user.as_bytes()), user.len())
+        self.user(MEMBER, user)
     }
 
     /// Members after `after` by user id, all from the start if it is empty.
     pub(crate) fn members(&self, after: &str, limit: usize) -> Scan {
-        let from = match after {
-            "" => Bound::Included(self.base.clone()),
-            after => Bound::Excluded(self.member(after).bytes),
-        };
-        Scan::range(
-            MEMBER,
-            self.shard,
-            from,
-            Bound::Excluded(successor(&self.base)),
-        )
-        .limit(limit)
+        self.users(MEMBER, after, limit)
     }
 
-    /// The user of a member row's key.
+    pub(crate) fn group_info(&self) -> Key {
+        Key::new(GROUP_INFO, self.shard, self.base.clone())
+    }
+
+    /// The user of a key in a table of users.
     pub(crate) fn member_of_key<'a>(&self, key: &'a [u8]) -> Option<&'a str> {
         std::str::from_utf8(key.strip_prefix(&self.base[..])?).ok()
     }

@@ -17,6 +17,10 @@
 //! | [`INBOX_FEED`] | user, feed version | conversation | the same: exactly one row a conversation |
 //! | [`USER`] | user | `User` | the server API, the first login |
 //! | [`OUTBOX`] | due time, random | `OutboxRow` | the unit of the cause; the outbox worker deletes |
+//! | [`JOIN_REQUEST`] | conversation, user | `JoinRequest` | who asks to be let in; the unit that lets them in deletes |
+//! | [`INVITATION`] | conversation, user | `GroupInvitation` | the unit of the notice about it, and of the answer |
+//! | [`BAN`] | conversation, user | `GroupBan` | the unit of the notice about it |
+//! | [`GROUP_INFO`] | conversation | `GroupInfo` | the unit that moves the head's member version |
 //! | [`APP`] | app key, in shard 0 | `App` | management; conditional on itself |
 //! | [`INSTALLATION`] | nothing, in shard 0 | `Installation` | first start, new apps; conditional on itself |
 //! | [`CHANGE`] | conversation, rev | seq (8 bytes) | the unit that changes a message: one row a changed message, moved at each change |
@@ -92,6 +96,15 @@ pub const RECEIPT_FEED: Space = Space(21);
 /// See the catalog.
 pub const ACKNOWLEDGED: Space = Space(22);
 
+/// See the catalog.
+pub const JOIN_REQUEST: Space = Space(23);
+/// See the catalog.
+pub const INVITATION: Space = Space(24);
+/// See the catalog.
+pub const BAN: Space = Space(25);
+/// See the catalog.
+pub const GROUP_INFO: Space = Space(26);
+
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
     (HEAD, SpaceClass::Small),
@@ -115,6 +128,10 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (HIDDEN, SpaceClass::Small),
     (HIDDEN_FEED, SpaceClass::Small),
     (RECEIPT_FEED, SpaceClass::Small),
+    (JOIN_REQUEST, SpaceClass::Small),
+    (INVITATION, SpaceClass::Small),
+    (BAN, SpaceClass::Small),
+    (GROUP_INFO, SpaceClass::Small),
     (ACKNOWLEDGED, SpaceClass::Small),
 ];
 

@@ -5,7 +5,7 @@ use anser_domain::limits::{CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX};
 use anser_engine::conversation::{ConversationPage, ConversationView};
 use anser_proto::client as wire;
 
-use super::{message, own_view, page_limit};
+use super::{group, message, own_view, page_limit};
 
 /// How many conversations are asked for.
 pub(crate) fn list_conversations(list: &wire::ListConversations) -> Result<usize, Reject> {
@@ -32,6 +32,7 @@ pub(crate) fn conversation(view: &ConversationView) -> wire::Conversation {
         hidden: view.is_hidden(),
         marks: view.settings.marks.clone(),
         draft: view.settings.draft.clone(),
+        invitation: view.invitation.as_ref().map(group::invitation),
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) use change::{
     change_page, edit, expand, message_changed, message_list, pull_changes, react,
 };
 pub(crate) use conversation::{conversation, conversation_page, list_conversations};
-pub(crate) use group::{group, group_id, member_page, member_page_limit, new_group, user_list};
+pub(crate) use group::{
+    ban_seconds, defined_role, group, group_id, group_update, group_user, group_user_page,
+    member_page, member_page_limit, member_update, new_group, new_role, user_list,
+};
 pub(crate) use hello::hello;
 pub(crate) use message::{conversation_id, message, message_page, pull, send, will};
 pub(crate) use own_view::{deleted_limit, deleted_page, settings_change};

@@ -55,6 +55,19 @@ pub(super) struct Conversation {
     marks: Vec<String>,
     /// What the user began to write.
     draft: String,
+    /// The user is not in it, and may come in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = InvitationJson)]
+    invitation: Option<InvitationJson>,
+}
+
+/// An invitation to a group. It lives for 7 days.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GroupInvitation)]
+pub(super) struct InvitationJson {
+    /// Who invited; empty: the server API.
+    operator: String,
+    time: u64,
 }
 
 impl From<ConversationView> for Conversation {
@@ -77,6 +90,10 @@ impl From<ConversationView> for Conversation {
             muted: view.settings.muted.into(),
             marks: view.settings.marks,
             draft: view.settings.draft,
+            invitation: view.invitation.map(|it| InvitationJson {
+                operator: it.operator,
+                time: it.time.0,
+            }),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Groups. The server API may do everything that is possible, whoever owns the group.
 
+use std::collections::BTreeMap;
+
 use anser_domain::group::Role;
 use anser_domain::limits::{GROUP_MEMBERS_MAX, MEMBERS_PAGE_MAX};
 use anser_engine::group::By;
@@ -13,6 +15,7 @@ use super::Api;
 use super::auth::App;
 use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, user_ids};
 use super::failure::{ErrorBody, Failure, Result};
+use super::group_admin::JoinModeJson;
 use super::spec::{Common, WithBody};
 
 #[derive(Deserialize, IntoParams)]
@@ -20,7 +23,7 @@ use super::spec::{Common, WithBody};
 pub(super) struct GroupPath {
     /// The group, 1–64 bytes of printable UTF-8.
     #[param(min_length = 1, max_length = 64)]
-    group_id: String,
+    pub(super) group_id: String,
 }
 
 /// A group.
@@ -34,6 +37,36 @@ pub(super) struct Group {
     /// The owner included.
     member_count: u32,
     created_time: u64,
+    announcement: String,
+    /// The address of a picture.
+    portrait: String,
+    attributes: BTreeMap<String, String>,
+    settings: GroupSettings,
+    /// What the group has defined besides owner, admin and member.
+    roles: Vec<DefinedRole>,
+    /// The users who have the role of an admin.
+    admins: Vec<String>,
+}
+
+/// What is set for a group.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GroupSettings {
+    join: JoinModeJson,
+    /// Who is added by a member is invited, and is in once they accept.
+    invitations_need_acceptance: bool,
+    /// Only those with the right "invite" add others; else every member may.
+    only_admins_invite: bool,
+    /// All are muted, but for the owner, admins, those exempt, and those with the right "speak".
+    muted: bool,
+    /// New members may read what was written before they came.
+    history_visible: bool,
+}
+
+/// A role of a group's own.
+#[derive(Serialize, ToSchema)]
+pub(super) struct DefinedRole {
+    name: String,
+    rights: Vec<&'static str>,
 }
 
 impl From<anser_engine::group::Group> for Group {
@@ -44,6 +77,25 @@ impl From<anser_engine::group::Group> for Group {
             owner: group.owner,
             member_count: group.member_count,
             created_time: group.created.0,
+            announcement: group.announcement,
+            portrait: group.portrait,
+            attributes: group.attributes,
+            settings: GroupSettings {
+                join: group.settings.join.into(),
+                invitations_need_acceptance: group.settings.invitations_need_acceptance,
+                only_admins_invite: group.settings.only_admins_invite,
+                muted: group.settings.muted,
+                history_visible: group.settings.history_visible,
+            },
+            roles: group
+                .roles
+                .into_iter()
+                .map(|(name, rights)| DefinedRole {
+                    name,
+                    rights: rights.names().collect(),
+                })
+                .collect(),
+            admins: group.admins,
         }
     }
 }
@@ -160,15 +212,26 @@ pub(super) struct GroupMember {
     user_id: String,
     role: GroupRole,
     joined_time: u64,
+    /// A role that the group has defined; empty: none.
+    role_name: String,
+    /// What they are called in this group; empty: as everywhere.
+    nickname: String,
+    attributes: BTreeMap<String, String>,
+    /// 0: not muted.
+    muted_until: u64,
+    /// The mute of all is not for them.
+    exempt: bool,
 }
 
 /// What a member may do.
-#[derive(Serialize, ToSchema)]
+#[derive(Copy, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GroupRole {
-    /// Talks, and adds others.
+    /// Talks, and adds others unless that is set otherwise.
     Member,
-    /// Removes and dismisses besides.
+    /// Has every right, over all but the owner and other admins.
+    Admin,
+    /// Names admins, defines roles, hands over and dismisses besides.
     Owner,
 }
 
@@ -188,10 +251,10 @@ pub(super) struct MembersQuery {
     /// Where the page starts, from the page before.
     #[serde(default)]
     #[param(max_length = 1024, required = false)]
-    cursor: String,
+    pub(super) cursor: String,
     /// Items of the page.
     #[param(minimum = 1, maximum = 500, default = 100, value_type = u64, required = false)]
-    limit: Option<u64>,
+    pub(super) limit: Option<u64>,
 }
 
 /// List the members of a group.
@@ -222,9 +285,15 @@ pub(super) async fn list_members(
         user_id: member.user.to_string(),
         role: match member.role {
             Role::Member => GroupRole::Member,
+            Role::Admin => GroupRole::Admin,
             Role::Owner => GroupRole::Owner,
         },
         joined_time: member.joined.0,
+        role_name: member.role_name,
+        nickname: member.nickname,
+        attributes: member.attributes,
+        muted_until: member.muted_until.0,
+        exempt: member.exempt,
     });
     Ok(Json(GroupMemberPage {
         members: members.collect(),
@@ -278,7 +347,7 @@ pub(super) async fn add_members(
 
 /// Remove members from a group.
 ///
-/// The owner can't be removed; dismiss the group instead.
+/// The owner can't be removed; hand the group over first, or dismiss it.
 #[utoipa::path(
     post, path = "/v1/groups/{group_id}/members/remove", tag = "groups",
     params(GroupPath),

@@ -23,6 +23,7 @@ mod conversations;
 mod envelope;
 mod extract;
 mod failure;
+mod group_admin;
 mod groups;
 mod message_json;
 mod messages;
@@ -226,7 +227,42 @@ fn routes() -> Router<Api> {
         .route("/v1/groups", post(groups::create_group))
         .route(
             "/v1/groups/{group_id}",
-            get(groups::get_group).delete(groups::dismiss_group),
+            get(groups::get_group)
+                .patch(group_admin::update_group)
+                .delete(groups::dismiss_group),
+        )
+        .route(
+            "/v1/groups/{group_id}/owner",
+            put(group_admin::transfer_group),
+        )
+        .route("/v1/groups/{group_id}/roles", post(group_admin::set_role))
+        .route(
+            "/v1/groups/{group_id}/roles/{role_name}",
+            put(group_admin::define_role).delete(group_admin::remove_role),
+        )
+        .route(
+            "/v1/groups/{group_id}/members/{user_id}",
+            patch(group_admin::update_member),
+        )
+        .route(
+            "/v1/groups/{group_id}/mutes",
+            post(group_admin::mute_members),
+        )
+        .route(
+            "/v1/groups/{group_id}/exemptions",
+            post(group_admin::exempt_members),
+        )
+        .route(
+            "/v1/groups/{group_id}/bans",
+            get(group_admin::list_bans).post(group_admin::ban_users),
+        )
+        .route(
+            "/v1/groups/{group_id}/join-requests",
+            get(group_admin::list_join_requests).post(group_admin::decide_join_requests),
+        )
+        .route(
+            "/v1/groups/{group_id}/invitations",
+            get(group_admin::list_invitations),
         )
         .route(
             "/v1/groups/{group_id}/members",

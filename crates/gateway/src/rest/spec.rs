@@ -8,8 +8,8 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    apps, changes, conversations, failure, groups, messages, operations, own_view, receipts,
-    tokens, users,
+    apps, changes, conversations, failure, group_admin, groups, messages, operations, own_view,
+    receipts, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -52,6 +52,19 @@ use super::{
         groups::add_members,
         groups::remove_members,
         groups::quit_group,
+        group_admin::update_group,
+        group_admin::transfer_group,
+        group_admin::set_role,
+        group_admin::define_role,
+        group_admin::remove_role,
+        group_admin::update_member,
+        group_admin::mute_members,
+        group_admin::exempt_members,
+        group_admin::ban_users,
+        group_admin::list_bans,
+        group_admin::decide_join_requests,
+        group_admin::list_join_requests,
+        group_admin::list_invitations,
         operations::healthz,
         operations::readyz,
         operations::metrics,

@@ -10,7 +10,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 
 use super::machine::Done;
-use super::{own_view, receipt};
+use super::{group, own_view, receipt};
 use crate::native;
 
 /// Who asks, and whom.
@@ -35,7 +35,21 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         | Command::QuitGroup(_)
         | Command::DismissGroup(_)
         | Command::GetGroup(_)
-        | Command::ListGroupMembers(_) => begin_group(caller, command),
+        | Command::ListGroupMembers(_)
+        | Command::UpdateGroup(_)
+        | Command::TransferGroup(_)
+        | Command::SetGroupRole(_)
+        | Command::DefineGroupRole(_)
+        | Command::UpdateGroupMember(_)
+        | Command::MuteGroupMembers(_)
+        | Command::ExemptGroupMembers(_)
+        | Command::BanGroupUsers(_)
+        | Command::ListGroupBans(_)
+        | Command::JoinGroup(_)
+        | Command::DecideJoinRequests(_)
+        | Command::ListJoinRequests(_)
+        | Command::AnswerGroupInvitation(_)
+        | Command::ListGroupInvitations(_) => group::begin(caller, command),
         Command::UpdateConversation(_)
         | Command::DeleteConversation(_)
         | Command::ClearHistory(_)
@@ -167,70 +181,6 @@ fn begin_reading_changes(
                     .messages(app, Some(&user), &conversation, &get.seqs)
                     .await?;
                 Ok(Answer::MessageList(native::message_list(&messages)))
-            })
-        }
-        _ => Err(Code::Internal.into()),
-    }
-}
-
-fn begin_group(caller: Caller, command: Command) -> Result<BoxFuture<'static, Done>, Reject> {
-    let Caller {
-        engine, app, user, ..
-    } = caller;
-    let by = By::User(user.clone());
-    match command {
-        Command::CreateGroup(create) => {
-            let (id, members) = native::new_group(&create)?;
-            run(async move {
-                let group = engine
-                    .create_group(app, by, id, &create.name, &user, &members)
-                    .await?;
-                Ok(Answer::Group(native::group(group)))
-            })
-        }
-        Command::AddGroupMembers(add) => {
-            let id = native::group_id(&add.group_id)?;
-            let users = native::user_list(&add.members)?;
-            run(async move {
-                let group = engine.add_members(app, by, &id, &users).await?;
-                Ok(Answer::Group(native::group(group)))
-            })
-        }
-        Command::RemoveGroupMembers(remove) => {
-            let id = native::group_id(&remove.group_id)?;
-            let users = native::user_list(&remove.members)?;
-            run(async move {
-                let group = engine.remove_members(app, by, &id, &users).await?;
-                Ok(Answer::Group(native::group(group)))
-            })
-        }
-        Command::QuitGroup(quit) => {
-            let id = native::group_id(&quit.group_id)?;
-            run(async move {
-                engine.quit_group(app, &user, &id).await?;
-                Ok(Answer::Done(wire::Done {}))
-            })
-        }
-        Command::DismissGroup(dismiss) => {
-            let id = native::group_id(&dismiss.group_id)?;
-            run(async move {
-                engine.dismiss_group(app, by, &id).await?;
-                Ok(Answer::Done(wire::Done {}))
-            })
-        }
-        Command::GetGroup(get) => {
-            let id = native::group_id(&get.group_id)?;
-            run(async move {
-                let group = engine.group(app, by, &id).await?;
-                Ok(Answer::Group(native::group(group)))
-            })
-        }
-        Command::ListGroupMembers(list) => {
-            let id = native::group_id(&list.group_id)?;
-            let limit = native::member_page_limit(&list)?;
-            run(async move {
-                let page = engine.members(app, by, &id, &list.cursor, limit).await?;
-                Ok(Answer::GroupMembers(native::member_page(page)))
             })
         }
         _ => Err(Code::Internal.into()),

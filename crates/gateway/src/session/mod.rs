@@ -17,6 +17,7 @@
 
 mod command;
 mod enter;
+mod group;
 mod handler;
 mod machine;
 mod outbox;

@@ -19,6 +19,7 @@ mod changes;
 mod chat;
 mod conformance;
 mod fuzz;
+mod groups;
 mod library;
 mod outbox;
 mod own_view;

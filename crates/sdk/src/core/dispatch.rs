@@ -225,7 +225,7 @@ impl ClientCore {
                     });
                 }
             }
-            Item::Change(_) | Item::Deleted(_) => {}
+            Item::Change(_) | Item::Deleted(_) | Item::JoinRequest(_) => {}
         }
         Ok(())
     }

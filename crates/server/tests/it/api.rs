@@ -64,6 +64,66 @@ fn two_users_talk() {
 }
 
 #[test]
+fn a_group_is_managed() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let app = server.default_app();
+    let new = json!({"group_id": "g", "owner": "alice", "members": ["bob", "carol"]});
+    app.post("/v1/groups", new).expect(201);
+    let change = json!({"name": "Geese", "announcement": "south", "put_attributes": {"k": "v"},
+        "join": "public", "muted": true, "history_visible": true});
+    let group = app.patch("/v1/groups/g", change).expect(200);
+    assert_eq!(group["name"], "Geese");
+    assert_eq!(group["attributes"], json!({"k": "v"}));
+    assert_eq!(group["settings"]["join"], "public");
+    let admin = json!({"members": ["bob"], "role": "admin"});
+    let group = app.post("/v1/groups/g/roles", admin).expect(200);
+    assert_eq!(group["admins"], json!(["bob"]));
+    let rights = json!({"rights": ["update", "recall"]});
+    let group = app.ask("PUT", "/v1/groups/g/roles/scribe", Some(rights));
+    assert_eq!(group.expect(200)["roles"][0]["name"], "scribe");
+    let scribe = json!({"members": ["carol"], "role": "member", "role_name": "scribe"});
+    app.post("/v1/groups/g/roles", scribe).expect(200);
+    let nickname = json!({"nickname": "C", "put_attributes": {"wings": "2"}});
+    app.patch("/v1/groups/g/members/carol", nickname)
+        .expect(200);
+    let mute = json!({"members": ["carol"], "seconds": 60});
+    app.post("/v1/groups/g/mutes", mute).expect(200);
+    let exempt = json!({"members": ["carol"], "exempt": true});
+    app.post("/v1/groups/g/exemptions", exempt).expect(200);
+    let page = app.get("/v1/groups/g/members").expect(200);
+    let carol = &page["members"][2];
+    assert_eq!(carol["role_name"], "scribe");
+    assert_eq!(carol["nickname"], "C");
+    assert_eq!(carol["exempt"], true);
+    assert!(carol["muted_until"].as_u64().unwrap() > 0);
+    let message =
+        json!({"sender": "carol", "to_group": "g", "content": {"type": "text", "text": "x"}});
+    assert_eq!(app.post("/v1/messages", message).refused(403), "MUTED");
+    let gone = app.delete("/v1/groups/g/roles/scribe").expect(200);
+    assert_eq!(gone["roles"], json!([]));
+
+    let ban = json!({"users": ["carol"], "seconds": 60});
+    assert_eq!(
+        app.post("/v1/groups/g/bans", ban).expect(200)["member_count"],
+        2
+    );
+    let bans = app.get("/v1/groups/g/bans").expect(200);
+    assert_eq!(bans["users"][0]["user_id"], "carol");
+    let add = json!({"members": ["carol"]});
+    assert_eq!(app.post("/v1/groups/g/members", add).refused(403), "BANNED");
+    let decide = json!({"users": ["dora"], "approve": true});
+    app.post("/v1/groups/g/join-requests", decide).expect(200);
+    for list in ["join-requests", "invitations"] {
+        let page = app.get(&format!("/v1/groups/g/{list}")).expect(200);
+        assert_eq!(page["users"], json!([]));
+    }
+    let owner = app.ask("PUT", "/v1/groups/g/owner", Some(json!({"owner": "bob"})));
+    assert_eq!(owner.expect(200)["owner"], "bob");
+    server.stop();
+}
+
+#[test]
 fn a_group_lives_and_is_dismissed() {
     let place = Place::new();
     let server = place.start(&[]);
