@@ -56,7 +56,7 @@ fn a_conversations_rows() {
             name: "Geese 雁".into(),
             owner: "alice".into(),
             dismissed: true,
-            tag: 0,
+            ..Default::default()
         },
     );
     check(

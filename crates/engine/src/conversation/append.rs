@@ -149,7 +149,7 @@ impl Conversation {
             .filter_map(|append| append.read.as_ref())
             .find(|read| read.user == send.sender);
         let (old, old_row) = match before {
-            Some(read) => (read.new.clone(), Some(tables::encode(&read.new))),
+            Some(read) => (read.new, Some(tables::encode(&read.new))),
             None => {
                 let row: Option<stored::Position> = tables::decode_some(facts.row.as_ref())?;
                 (row.unwrap_or_default(), facts.row.clone())

@@ -52,26 +52,10 @@ pub(crate) async fn pull(
             return Err(Reject::new(Code::NotFound, "there is no such conversation"));
         }
         // A private chat in which nobody has said anything yet.
-        return Ok(MessagePage {
-            conversation: name,
-            messages: vec![],
-            more: false,
-            head_seq: 0,
-            first_seq: 1,
-            rev: 0,
-            next_seq: 0,
-        });
+        return Ok(empty_page(name, 0, 1, 0));
     };
     let first_seq = access.first_seq.max(head.first_seq).max(1);
-    let mut result = MessagePage {
-        conversation: name,
-        messages: vec![],
-        more: false,
-        head_seq: head.seq,
-        first_seq,
-        rev: head.rev,
-        next_seq: 0,
-    };
+    let mut result = empty_page(name, head.seq, first_seq, head.rev);
     let (low, high, direction) = if page.descending {
         let below = if page.from_seq == 0 {
             head.seq
@@ -130,6 +114,18 @@ pub(crate) async fn pull(
             result.next_seq = if chunk.more { end } else { 0 };
             return Ok(result);
         }
+    }
+}
+
+fn empty_page(conversation: Arc<str>, head_seq: u64, first_seq: u64, rev: u64) -> MessagePage {
+    MessagePage {
+        conversation,
+        messages: vec![],
+        more: false,
+        head_seq,
+        first_seq,
+        rev,
+        next_seq: 0,
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn advance(
         read_seq: read.seq,
         read_ordinal: read.ordinal,
         delivered_seq: old.delivered_seq.max(delivered).max(read.seq),
-        ..old.clone()
+        ..*old
     };
     let before = receipt("", old);
     let moved = receipt("", &new) != before;
@@ -189,7 +189,7 @@ pub(crate) fn tell(
     new: &stored::Position,
 ) {
     let (tools, id, user) = (tools.clone(), id.clone(), user.clone());
-    let (old_seq, new) = (old.read_seq, new.clone());
+    let (old_seq, new) = (old.read_seq, *new);
     let env = tools.env.clone();
     env.spawn(async move {
         // Who does not hear of it now finds it in the feed.

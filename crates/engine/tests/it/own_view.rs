@@ -128,7 +128,7 @@ async fn settings_reach_devices_that_are_there_and_those_that_were_away() {
         .unwrap();
     assert_eq!(view.settings.draft, "dear ann");
     let missed = since(&engine, app, &first).await;
-    assert_eq!(missed.conversations, [view.clone()]);
+    assert_eq!(missed.conversations, std::slice::from_ref(&view));
     until("it is pushed", async || {
         let events = device.told.events.lock();
         events.iter().any(|event| {

@@ -47,7 +47,6 @@ pub(crate) fn send(
             mention: change::mention_from(send.mention)?,
             targets: change::users("targets", &send.targets)?,
             receipt_wanted: send.receipt_wanted,
-            ..SendOptions::default()
         },
     })
 }

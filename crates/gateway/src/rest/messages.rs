@@ -121,7 +121,6 @@ pub(super) async fn send_message(
         targets: user_ids("targets", &body.targets)?,
         receipt_wanted: body.receipt_wanted,
         mention: body.mention.map(MentionJson::read).transpose()?.flatten(),
-        ..SendOptions::default()
     };
     api.quota.take(app, kind, api.env.now())?;
     let client_message_id = body

@@ -136,6 +136,15 @@ pub fn router(parts: Parts, others: Router) -> Router {
 }
 
 fn routes() -> Router<Api> {
+    app_routes()
+        .merge(user_routes())
+        .merge(conversation_routes())
+        .merge(group_routes())
+        .merge(own_routes())
+}
+
+/// Apps and their keys.
+fn app_routes() -> Router<Api> {
     Router::new()
         .route("/v1/apps", get(apps::list_apps).post(apps::create_app))
         .route("/v1/apps/{app_key}", get(apps::get_app))
@@ -147,6 +156,11 @@ fn routes() -> Router<Api> {
             "/v1/apps/{app_key}/token-keys",
             post(apps::rotate_token_key),
         )
+}
+
+/// Users, and conversations as one of them sees them.
+fn user_routes() -> Router<Api> {
+    Router::new()
         .route(
             "/v1/users/{user_id}",
             put(users::put_user).get(users::get_user),
@@ -184,12 +198,17 @@ fn routes() -> Router<Api> {
             post(receipts::mark_delivered),
         )
         .route(
-            "/v1/conversations/{conversation}/messages/{seq}/readers",
-            get(receipts::list_readers),
-        )
-        .route(
             "/v1/users/{user_id}/conversations/{conversation}/read",
             post(conversations::mark_read),
+        )
+}
+
+/// Messages, whoever reads them.
+fn conversation_routes() -> Router<Api> {
+    Router::new()
+        .route(
+            "/v1/conversations/{conversation}/messages/{seq}/readers",
+            get(receipts::list_readers),
         )
         .route("/v1/messages", post(messages::send_message))
         .route(
@@ -224,6 +243,11 @@ fn routes() -> Router<Api> {
             "/v1/conversations/{conversation}/changes",
             get(changes::list_changes),
         )
+}
+
+/// Groups.
+fn group_routes() -> Router<Api> {
+    Router::new()
         .route("/v1/groups", post(groups::create_group))
         .route(
             "/v1/groups/{group_id}",
@@ -273,6 +297,11 @@ fn routes() -> Router<Api> {
             post(groups::remove_members),
         )
         .route("/v1/groups/{group_id}/quit", post(groups::quit_group))
+}
+
+/// The server's own: its reference, its health.
+fn own_routes() -> Router<Api> {
+    Router::new()
         .route("/v1/openapi.json", get(reference::openapi_json))
         .route("/docs", get(reference::page))
         .route("/docs/reference.css", get(reference::style))

@@ -34,14 +34,14 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
                 let group = engine
                     .create_group(app, by, id, &create.name, &user, &members)
                     .await?;
-                Ok(Answer::Group(native::group(group)))
+                Ok(Answer::Group(Box::new(native::group(group))))
             })
         }
         Command::GetGroup(get) => {
             let id = native::group_id(&get.group_id)?;
             run(async move {
                 let group = engine.group(app, by, &id).await?;
-                Ok(Answer::Group(native::group(group)))
+                Ok(Answer::Group(Box::new(native::group(group))))
             })
         }
         Command::ListGroupMembers(list) => {
@@ -67,10 +67,10 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
             let id = native::group_id(&join.group_id)?;
             run(async move {
                 let group = engine.join_group(app, &user, &id, &join.message).await?;
-                Ok(Answer::GroupJoined(wire::GroupJoined {
+                Ok(Answer::GroupJoined(Box::new(wire::GroupJoined {
                     joined: group.is_some(),
                     group: group.map(native::group),
-                }))
+                })))
             })
         }
         Command::DecideJoinRequests(decide) => {
@@ -80,7 +80,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
                 let group = engine
                     .decide_join_requests(app, by, &id, &users, decide.approve)
                     .await?;
-                Ok(Answer::Group(native::group(group)))
+                Ok(Answer::Group(Box::new(native::group(group))))
             })
         }
         command => {
@@ -88,7 +88,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
             run(async move {
                 let group = engine.change_group(app, by, &id, change).await?;
                 Ok(match tell {
-                    Tell::Group => Answer::Group(native::group(group)),
+                    Tell::Group => Answer::Group(Box::new(native::group(group))),
                     Tell::Done => Answer::Done(wire::Done {}),
                 })
             })

@@ -22,7 +22,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
                 let view = engine
                     .update_conversation(app, &user, &conversation, &change)
                     .await?;
-                Ok(Answer::Conversation(native::conversation(&view)))
+                Ok(Answer::Conversation(Box::new(native::conversation(&view))))
             })
         }
         Command::DeleteConversation(delete) => {
@@ -40,7 +40,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
                 let view = engine
                     .clear_history(app, &user, &conversation, clear.up_to_seq)
                     .await?;
-                Ok(Answer::Conversation(native::conversation(&view)))
+                Ok(Answer::Conversation(Box::new(native::conversation(&view))))
             })
         }
         Command::DeleteMessages(delete) => {

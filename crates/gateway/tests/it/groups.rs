@@ -13,7 +13,7 @@ fn id() -> String {
 
 fn group(answer: Answer) -> wire::Group {
     match answer {
-        Answer::Group(it) => it,
+        Answer::Group(it) => *it,
         other => panic!("{other:?}"),
     }
 }
@@ -79,7 +79,7 @@ async fn roles_and_what_is_told_are_changed_and_shown() {
     let admin = group(alice.call(set(wire::GroupRole::Admin, "")).await);
     assert_eq!(admin.admins, ["bob"]);
     let changed = group(bob.call(update("Ducks", Some(true))).await);
-    let settings = changed.settings.clone().unwrap();
+    let settings = changed.settings.unwrap();
     assert_eq!(
         (&*changed.name, &*changed.announcement),
         ("Ducks", "fly south")

@@ -11,7 +11,7 @@ const PLACE: &str = "p/alice/bob";
 
 fn conversation(answer: Answer) -> wire::Conversation {
     match answer {
-        Answer::Conversation(it) => it,
+        Answer::Conversation(it) => *it,
         other => panic!("{other:?}"),
     }
 }

@@ -263,7 +263,7 @@ pub(super) fn decode(request: &Request, answer: Answer) -> Result<Reply, Error> 
             Ok(Reply::Conversations(page.into()))
         }
         (Request::CreateGroup { .. } | Request::GetGroup { .. }, Answer::Group(group)) => {
-            Ok(Reply::Group(group.into()))
+            Ok(Reply::Group((*group).into()))
         }
         (Request::ListGroupMembers { .. }, Answer::GroupMembers(page)) => {
             Ok(Reply::GroupMembers(page.into()))

@@ -54,7 +54,7 @@ impl Content {
                 wire::group_notice::Kind::Removed => GroupChange::Removed,
                 wire::group_notice::Kind::Quit => GroupChange::Quit,
                 wire::group_notice::Kind::Dismissed => GroupChange::Dismissed,
-                wire::group_notice::Kind::Unspecified => GroupChange::Other,
+                _ => GroupChange::Other,
             },
             operator: notice.operator,
             users: notice.users,
@@ -246,7 +246,9 @@ pub struct Group {
 pub enum GroupRole {
     /// Talks.
     Member,
-    /// Adds, removes, dismisses.
+    /// Has every right over those who stand lower.
+    Admin,
+    /// Names admins, hands over, dismisses besides.
     Owner,
     /// A role of a newer server.
     Other,
@@ -283,6 +285,7 @@ mod tests {
             operator: "alice".to_owned(),
             users: vec!["bob".to_owned()],
             user_count: 1,
+            ..Default::default()
         };
         let content = |kind: &str, body: Vec<u8>| Content {
             kind: kind.to_owned(),

@@ -115,6 +115,7 @@ impl From<wire::GroupMember> for GroupMember {
         Self {
             role: match member.role() {
                 wire::GroupRole::Member => GroupRole::Member,
+                wire::GroupRole::Admin => GroupRole::Admin,
                 wire::GroupRole::Owner => GroupRole::Owner,
                 wire::GroupRole::Unspecified => GroupRole::Other,
             },

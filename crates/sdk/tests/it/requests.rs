@@ -74,7 +74,7 @@ fn over_a_lost_connection_reads_go_on_and_changes_of_groups_do_not() {
         .iter()
         .find(|(_, c)| matches!(c, Command::GetGroup(_)))
         .unwrap();
-    script.answer(*id, Answer::Group(wire::Group::default()));
+    script.answer(*id, Answer::Group(Box::default()));
     assert_eq!(script.outcomes(), [(read, None)]);
 }
 

@@ -178,11 +178,11 @@ impl Server {
                 conversations: self.logs.keys().map(|name| self.row(name)).collect(),
                 cursor: String::new(),
             }),
-            Command::CreateGroup(create) => Answer::Group(wire::Group {
+            Command::CreateGroup(create) => Answer::Group(Box::new(wire::Group {
                 group_id: create.group_id,
                 owner: user.to_owned(),
                 ..wire::Group::default()
-            }),
+            })),
             Command::Logout(_) => Answer::Done(wire::Done {}),
             other => panic!("{other:?}"),
         }
