@@ -8,6 +8,7 @@
 
 pub mod change;
 pub mod code;
+pub mod content;
 pub mod conversation;
 pub mod group;
 pub mod id;

@@ -10,6 +10,20 @@ pub const CONTENT_TYPE_BYTES_MAX: usize = 64;
 pub const CONTENT_BYTES_DEFAULT: usize = 3 * 1024;
 /// What an operator may raise it to.
 pub const CONTENT_BYTES_MAX: usize = 128 * 1024;
+/// Characters of the id of an upload: 128 random bits in hexadecimal.
+pub const MEDIA_ID_CHARACTERS: usize = 32;
+/// Bytes of an address in a content.
+pub const URL_BYTES_MAX: usize = 2_048;
+/// Bytes of the name of a file.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// Pixels of a side of a picture.
+pub const PIXELS_SIDE_MAX: u64 = 100_000;
+/// Milliseconds that something takes to be listened to or looked at: a day.
+pub const DURATION_MS_MAX: u64 = 24 * 3_600 * 1_000;
+/// Bytes of the name of a place, and of its address.
+pub const PLACE_BYTES_MAX: usize = 512;
+/// Bytes of what a command wants done.
+pub const COMMAND_ACTION_BYTES_MAX: usize = 64;
 /// Bytes of one frame from a client: the largest content, or the largest member list, and room.
 pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a frame before its sender has authenticated: a token and little else.

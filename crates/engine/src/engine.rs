@@ -29,7 +29,9 @@ use crate::delivery::{FanOut, Home};
 use crate::env::Env;
 use crate::event::{Reply, SessionSink};
 use crate::forward::Forwards;
-use crate::message::{Deleted, Message, MessagePage, PageRequest, SendMessage, delete, history};
+use crate::message::{
+    Deleted, Message, MessagePage, PageRequest, SendMessage, content, delete, history,
+};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::receipt::{self, ReaderPage, ReadersOf, ReceiptPage};
@@ -348,11 +350,8 @@ impl Engine {
     pub fn check_send(&self, message: &SendMessage) -> Result<(), Reject> {
         let (tools, options) = (&self.core.tools, &message.options);
         rules::check_client_message_id(&message.client_message_id)?;
-        rules::check_content(
-            &message.content_type,
-            message.body.len(),
-            tools.settings.content_bytes_max,
-        )?;
+        let bytes_max = tools.settings.content_bytes_max;
+        content::check(&message.content_type, &message.body, bytes_max)?;
         rules::check_mention(options.mention.as_ref())?;
         rules::check_targets(&options.targets)?;
         rules::check_fresh(message.first_try, tools.env.now())

@@ -222,7 +222,7 @@ impl Conversation {
         let options = &send.options;
         let recipients = self.targets(loaded, send)?;
         // Of what only some may see, each of them has a count of their own.
-        let common = !options.uncounted && options.targets.is_empty();
+        let common = send.counted() && options.targets.is_empty();
         let (mut head, message) = self.next(loaded, common, |message| Self::say(send, message));
         let sent = stored::Sent {
             seq: message.seq,
@@ -305,7 +305,7 @@ impl Conversation {
         message.mention = options.mention.clone().map(Box::new);
         message.receipt_wanted = options.receipt_wanted;
         message.targets.clone_from(&options.targets);
-        message.counted = !options.uncounted;
+        message.counted = send.counted();
     }
 
     /// The next message, and the head with it.

@@ -113,7 +113,7 @@ impl Change {
                 body,
                 mention,
             } => {
-                message::check_content(content_type, body.len(), bytes_max)?;
+                super::content::check(content_type, body, bytes_max)?;
                 message::check_mention(mention.as_ref())
             }
             Self::Expand { put, remove } => change::check_expansion(put, remove),

@@ -147,7 +147,7 @@ async fn hidden_from(
 /// Messages looked at in one go for the newest that the user has not deleted.
 const NEWEST_CHUNK: usize = 16;
 
-/// The newest message that the user may see.
+/// The newest message that the user is to see: no command.
 pub(crate) async fn newest(
     store: &Store,
     keys: &ConversationKeys,
@@ -173,7 +173,8 @@ pub(crate) async fn newest(
         };
         for (key, value) in &page.rows {
             let message = row::decode_message(name, key, value)?;
-            if message.is_for(user) && !hidden.contains(&message.seq) {
+            let shown = !message.is_command() && !hidden.contains(&message.seq);
+            if shown && message.is_for(user) {
                 return Ok(Some(message));
             }
         }

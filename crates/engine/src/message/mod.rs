@@ -4,6 +4,7 @@ mod change;
 pub(crate) mod changes;
 pub(crate) mod codec;
 mod commands;
+pub(crate) mod content;
 pub(crate) mod delete;
 pub(crate) mod history;
 
@@ -36,7 +37,7 @@ pub struct Message {
     pub ordinal: u64,
     /// Does it count as unread?
     pub counted: bool,
-    /// `text`, `anser.group`, or the application's own.
+    /// Of those in [`anser_domain::content`], `anser.…` of the server, or the application's own.
     pub content_type: Box<str>,
     /// Opaque.
     pub body: Bytes,
@@ -57,6 +58,12 @@ impl Message {
     #[must_use]
     pub fn is_for(&self, user: &str) -> bool {
         sees(user, &self.sender, &self.targets)
+    }
+
+    /// Is it for the application rather than for its user?
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        anser_domain::content::is_command(&self.content_type)
     }
 
     /// Was it taken back, or has it burned?
@@ -91,6 +98,14 @@ pub struct SendMessage {
     pub session: Option<crate::session::SessionId>,
     /// What few messages have.
     pub options: SendOptions,
+}
+
+impl SendMessage {
+    /// Will it be unread for those who get it?
+    #[must_use]
+    pub(crate) fn counted(&self) -> bool {
+        !self.options.uncounted && !anser_domain::content::is_command(&self.content_type)
+    }
 }
 
 /// What a sender may ask for beyond the content.

@@ -10,6 +10,7 @@ mod apps;
 mod changes;
 mod chat;
 mod cluster;
+mod content;
 mod group_rules;
 mod groups;
 mod login;

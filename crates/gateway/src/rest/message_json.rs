@@ -19,7 +19,9 @@ use super::failure::{Failure, Result};
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Content {
-    /// `text`, or your own: 1–64 of `[a-z0-9._:-]`. `anser.` is the server's.
+    /// `text`; `image`, `voice`, `video`, `file`, `location` and `command`, whose bodies are JSON
+    /// objects of the shapes in docs/protocol.md; or your own: 1–64 of `[a-z0-9._:-]`. `anser.`
+    /// is the server's.
     #[serde(rename = "type")]
     #[schema(
         example = "text",
