@@ -85,6 +85,7 @@ test("the preview says who, where it is not plain", () => {
     rev: 0,
     deletedVersion: 0,
     member: true,
+    invitation: undefined,
     pinned: false,
     muted: "none",
     hidden: false,

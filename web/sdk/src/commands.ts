@@ -1,5 +1,6 @@
 /**
- * Every command of the protocol that is one request with one answer, as a method. How requests
+ * Every command of the protocol that is one request with one answer, as a method; those about
+ * groups are in `group-commands.ts`. How requests
  * travel is the client's business: `#ask` of `client.ts`.
  */
 import { create } from "@bufbuild/protobuf";
@@ -7,37 +8,29 @@ import { create } from "@bufbuild/protobuf";
 import type { Core } from "./core.js";
 import {
   AcknowledgeMessagesSchema,
-  AddGroupMembersSchema,
   ClearHistorySchema,
   ConversationMarksSchema,
-  CreateGroupSchema,
   DeleteConversationSchema,
   DeleteMessagesSchema,
-  DismissGroupSchema,
   EditMessageSchema,
-  GetGroupSchema,
   GetMessagesSchema,
   GetReceiptsSchema,
   ListConversationsSchema,
-  ListGroupMembersSchema,
   ListMentionsSchema,
   ListReadersSchema,
   MarkDeliveredSchema,
   MarkReadSchema,
   PullMessagesSchema,
-  QuitGroupSchema,
   ReactSchema,
   RecallMessageSchema,
-  RemoveGroupMembersSchema,
   UpdateConversationSchema,
   UpdateExpansionSchema,
 } from "./gen/anser/client/v1/client_pb.js";
+import { GroupCommands } from "./group-commands.js";
 import type {
   Conversation,
   ConversationPage,
   ConversationSettings,
-  Group,
-  GroupMemberPage,
   HistoryPage,
   MentionOptions,
   Message,
@@ -73,17 +66,9 @@ export type Kind = "question" | "action";
 export type Answer<C extends wire.Result["case"]> = Extract<wire.Result, { case: C }>["value"] &
   object;
 
-export abstract class Commands {
+export abstract class Commands extends GroupCommands {
   /** @internal */
   protected abstract core(): Core;
-
-  /** @internal One request, one answer. Waits for a connection that is being made, up to 20 s. */
-  protected abstract ask<C extends wire.Result["case"], T = void>(
-    kind: Kind,
-    command: wire.Command,
-    expected: C,
-    convert?: (value: Answer<C>) => T,
-  ): Promise<T>;
 
   /** A page of a conversation: the newest, or those before or after a sequence. */
   async history(conversation: string, options: HistoryOptions = {}): Promise<HistoryPage> {
@@ -286,49 +271,6 @@ export abstract class Commands {
       count: page.count,
       of: page.of,
     }));
-  }
-
-  /** Creates a group with this user as its owner; without an id the server chooses one. */
-  async createGroup(options: {
-    name: string;
-    members?: readonly string[];
-    id?: string;
-  }): Promise<Group> {
-    const { name, members = [], id = "" } = options;
-    const value = create(CreateGroupSchema, { groupId: id, name, members: [...members] });
-    return this.ask("action", { case: "createGroup", value }, "group", wire.groupFrom);
-  }
-
-  async addGroupMembers(groupId: string, members: readonly string[]): Promise<Group> {
-    const value = create(AddGroupMembersSchema, { groupId, members: [...members] });
-    return this.ask("question", { case: "addGroupMembers", value }, "group", wire.groupFrom);
-  }
-
-  async removeGroupMembers(groupId: string, members: readonly string[]): Promise<Group> {
-    const value = create(RemoveGroupMembersSchema, { groupId, members: [...members] });
-    return this.ask("question", { case: "removeGroupMembers", value }, "group", wire.groupFrom);
-  }
-
-  async quitGroup(groupId: string): Promise<void> {
-    const value = create(QuitGroupSchema, { groupId });
-    await this.ask("action", { case: "quitGroup", value }, "done");
-  }
-
-  /** The owner ends the group for everybody. */
-  async dismissGroup(groupId: string): Promise<void> {
-    const value = create(DismissGroupSchema, { groupId });
-    await this.ask("action", { case: "dismissGroup", value }, "done");
-  }
-
-  async getGroup(groupId: string): Promise<Group> {
-    const value = create(GetGroupSchema, { groupId });
-    return this.ask("question", { case: "getGroup", value }, "group", wire.groupFrom);
-  }
-
-  async groupMembers(groupId: string, options: PageOptions = {}): Promise<GroupMemberPage> {
-    const value = create(ListGroupMembersSchema, { groupId, ...options });
-    const command = { case: "listGroupMembers", value } as const;
-    return this.ask("question", command, "groupMembers", wire.membersFrom);
   }
 
   /** A change of a message has the same effect the second time, and may be asked for twice. */

@@ -20,6 +20,7 @@ import {
   PullDeletedSchema,
   PullMessagesSchema,
 } from "./gen/anser/client/v1/client_pb.js";
+import { joinRequestFrom } from "./group-wire.js";
 import { type Job, Outbox } from "./outbox.js";
 import { Repairs } from "./repairs.js";
 import type { Change, Loaded, SavedPosition } from "./store/database.js";
@@ -400,6 +401,9 @@ export class Core {
       }
       case "read":
         this.readUpTo(positionFrom(item.value.conversation, item.value));
+        break;
+      case "joinRequest":
+        this.#emit("joinRequest", joinRequestFrom(item.value));
         break;
       case "receipt":
         this.#emit("receipts", receiptsFrom(item.value));

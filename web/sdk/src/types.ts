@@ -1,5 +1,8 @@
 /** What an application sees. Numbers that are 64 bits wide on the wire were checked to be safe. */
 import type { AnserError } from "./errors.js";
+import type { GroupInvitation, GroupNotice, JoinRequest } from "./group-types.js";
+
+export type * from "./group-types.js";
 
 /** `text`, or a type of the application's own: 1–64 of `[a-z0-9._:-]`. */
 export interface Content {
@@ -96,15 +99,6 @@ export interface Reaction {
   readonly users: readonly string[];
 }
 
-export interface GroupNotice {
-  readonly kind: "created" | "added" | "removed" | "quit" | "dismissed" | "unknown";
-  /** Who did it; empty: the server's API. */
-  readonly operator: string;
-  /** To whom: at most 100 are named. */
-  readonly users: readonly string[];
-  readonly userCount: number;
-}
-
 /** A row of the user's conversation list. */
 export interface Conversation {
   readonly id: string;
@@ -127,8 +121,10 @@ export interface Conversation {
   readonly rev: number;
   /** Counts the messages that the user deleted for themself. */
   readonly deletedVersion: number;
-  /** False once the user is no longer in it. */
+  /** False once the user is no longer in it, or is only invited. */
   readonly member: boolean;
+  /** The user was invited to this group and has not answered; see `acceptGroupInvitation`. */
+  readonly invitation: GroupInvitation | undefined;
   /** The user's own settings, the same on all devices; see `updateConversation`. */
   readonly pinned: boolean;
   readonly muted: Mute;
@@ -219,27 +215,6 @@ export interface ReadPosition {
   readonly unreadMentions: number;
 }
 
-export interface Group {
-  readonly id: string;
-  /** The name of its conversation. */
-  readonly conversation: string;
-  readonly name: string;
-  readonly owner: string;
-  readonly memberCount: number;
-  readonly createdTime: number;
-}
-
-export interface GroupMember {
-  readonly userId: string;
-  readonly role: "owner" | "member";
-  readonly joinedTime: number;
-}
-
-export interface GroupMemberPage {
-  readonly members: readonly GroupMember[];
-  readonly cursor: string;
-}
-
 export type Platform = "ios" | "android" | "web" | "desktop" | "mini-program" | "server";
 
 /** The life of the connection. */
@@ -289,6 +264,11 @@ export interface Events {
   storage: AnserError;
   /** A row of the conversation list is new or changed otherwise than by a message. */
   conversation: Conversation;
+  /**
+   * To the owner and the admins of a group: somebody asks to be let in; to who asked: they were
+   * rejected. It may be lost: `joinRequests` has all that wait.
+   */
+  joinRequest: JoinRequest;
   /** Messages that `message` won't bring. */
   skipped: Skipped;
   /** What was cached of the conversation list is void; `epochChanged`: of messages, too. */

@@ -1,6 +1,6 @@
 /**
- * Between the generated types of the wire and those that an application sees. The only place
- * where a 64-bit number becomes a `number`, and it is checked there.
+ * Between the generated types of the wire and those that an application sees; groups are in
+ * `group-wire.ts`. A 64-bit number becomes a `number` here, checked by `safeNumber`.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 
@@ -8,8 +8,6 @@ import { AnserError, brokenProtocol } from "./errors.js";
 import {
   type Conversation as WireConversation,
   type Error as WireError,
-  type Group as WireGroup,
-  type GroupMemberPage as WireGroupMemberPage,
   type Mention as WireMention,
   type Message as WireMessage,
   type MessagePage as WireMessagePage,
@@ -22,9 +20,6 @@ import {
   ClientFrameSchema,
   type Content as WireContent,
   ContentSchema,
-  GroupNotice_Kind,
-  GroupNoticeSchema,
-  GroupRole,
   MentionSchema,
   Mute as WireMute,
   Platform as WirePlatform,
@@ -33,14 +28,12 @@ import {
   SendMessageSchema,
   ServerFrameSchema,
 } from "./gen/anser/client/v1/client_pb.js";
-import { group } from "./conversation.js";
+import { noticeFrom } from "./group-wire.js";
+import { safeNumber } from "./numbers.js";
 import type { SavedOutgoing } from "./store/database.js";
 import type {
   Content,
   Conversation,
-  Group,
-  GroupMemberPage,
-  GroupNotice,
   HistoryPage,
   Mention,
   MentionOptions,
@@ -53,6 +46,8 @@ import type {
   Receipts,
   Sendable,
 } from "./types.js";
+
+export { safeNumber };
 
 export type Command = Request["command"];
 export type Result = Response["result"];
@@ -73,12 +68,6 @@ export function decodeFrame(bytes: Uint8Array): ServerItem[] {
   } catch (error) {
     throw brokenProtocol(String(error));
   }
-}
-
-export function safeNumber(value: bigint): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw brokenProtocol(`${value} is beyond 2^53`);
-  return number;
 }
 
 export function errorFrom(error: WireError | undefined): AnserError {
@@ -196,25 +185,6 @@ export function ownMessage(
   return makeMessage({ ...fields, ...options }, content);
 }
 
-const NOTICE_KINDS: Record<GroupNotice_Kind, GroupNotice["kind"]> = {
-  [GroupNotice_Kind.KIND_UNSPECIFIED]: "unknown",
-  [GroupNotice_Kind.CREATED]: "created",
-  [GroupNotice_Kind.ADDED]: "added",
-  [GroupNotice_Kind.REMOVED]: "removed",
-  [GroupNotice_Kind.QUIT]: "quit",
-  [GroupNotice_Kind.DISMISSED]: "dismissed",
-};
-
-function noticeFrom(body: Uint8Array): GroupNotice | undefined {
-  try {
-    const { kind, operator, users, userCount } = fromBinary(GroupNoticeSchema, body);
-    return { kind: NOTICE_KINDS[kind] ?? "unknown", operator, users, userCount };
-  } catch {
-    // One odd notice must not make the conversation unreadable.
-    return undefined;
-  }
-}
-
 const MUTES: Record<WireMute, Mute> = {
   [WireMute.NONE]: "none",
   [WireMute.EXCEPT_MENTIONS]: "except-mentions",
@@ -241,6 +211,10 @@ export function conversationFrom(wire: WireConversation | undefined): Conversati
     rev: safeNumber(wire.rev),
     deletedVersion: safeNumber(wire.deletedVersion),
     member: wire.member,
+    invitation: wire.invitation && {
+      operator: wire.invitation.operator,
+      time: safeNumber(wire.invitation.time),
+    },
     pinned: wire.pinned,
     muted: MUTES[wire.muted] ?? "none",
     hidden: wire.hidden,
@@ -287,26 +261,6 @@ export function receiptsFrom(wire: ReceiptPush): Receipts {
       time: safeNumber(time),
     })),
   };
-}
-
-export function groupFrom(wire: WireGroup): Group {
-  return {
-    id: wire.groupId,
-    conversation: group(wire.groupId),
-    name: wire.name,
-    owner: wire.owner,
-    memberCount: wire.memberCount,
-    createdTime: safeNumber(wire.createdTime),
-  };
-}
-
-export function membersFrom(wire: WireGroupMemberPage): GroupMemberPage {
-  const members = wire.members.map(({ userId, role, joinedTime }) => ({
-    userId,
-    role: role === GroupRole.OWNER ? ("owner" as const) : ("member" as const),
-    joinedTime: safeNumber(joinedTime),
-  }));
-  return { members, cursor: wire.cursor };
 }
 
 const PLATFORMS: Record<Platform, WirePlatform> = {

@@ -64,7 +64,8 @@ export interface Talk {
 }
 
 /** What a test wants done with a request instead of the usual. */
-export type Verdict = { drop: true } | { error: number; retryAfterMs?: number } | undefined;
+export type Verdict =
+  { drop: true } | { error: number; retryAfterMs?: number } | { answer: Result } | undefined;
 
 export class MiniServer {
   readonly sessions = new Set<Session>();
@@ -346,7 +347,7 @@ export class Session {
       this.server.requests.push({ session: this, request });
       const verdict = this.server.judge(request, this);
       if (verdict && "drop" in verdict) continue;
-      const result = verdict ? failure(verdict.error, verdict.retryAfterMs) : this.#handle(request);
+      const result = verdict ? verdictResult(verdict) : this.#handle(request);
       this.send([{ case: "response", value: create(ResponseSchema, { id: request.id, result }) }]);
     }
   }
@@ -575,6 +576,10 @@ function groupResult(talk: Talk): Result {
     createdTime: BigInt(talk.created),
   });
   return { case: "group", value };
+}
+
+function verdictResult(verdict: Exclude<Verdict, { drop: true } | undefined>): Result {
+  return "answer" in verdict ? verdict.answer : failure(verdict.error, verdict.retryAfterMs);
 }
 
 function done(): Result {

@@ -25,6 +25,7 @@ const NAMES: (keyof Events)[] = [
   "storage",
   "read",
   "conversation",
+  "joinRequest",
   "skipped",
   "reset",
   "synced",

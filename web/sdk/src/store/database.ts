@@ -261,6 +261,7 @@ export const EMPTY_CONVERSATION: Conversation = {
   rev: 0,
   deletedVersion: 0,
   member: true,
+  invitation: undefined,
   pinned: false,
   muted: "none",
   hidden: false,
