@@ -190,6 +190,7 @@ impl Outbox {
                 joined_time: effect.joined_time,
                 first_seq: effect.first_seq,
                 joined_ordinal: effect.joined_ordinal,
+                joined_seq: effect.joined_seq,
                 hidden: declined,
                 hidden_seq: if declined { u64::MAX } else { 0 },
                 invitation: effect.invitation.clone(),

@@ -343,6 +343,16 @@ fn a_users_rows() {
         },
     );
     check(
+        "stored/v1/inbox_row_with_older_history",
+        &stored::InboxRow {
+            member: true,
+            first_seq: 1,
+            joined_ordinal: 3,
+            joined_seq: 4,
+            ..Default::default()
+        },
+    );
+    check(
         "stored/v1/inbox_row_with_settings",
         &stored::InboxRow {
             member: true,

@@ -16,6 +16,7 @@ pub mod ban;
 pub mod info;
 pub mod joining;
 pub mod membership;
+pub mod notice;
 pub mod role;
 pub mod speech;
 

@@ -235,7 +235,8 @@ impl Conversation {
             // The first message of a private chat makes it.
             head.created_time = message.time.0;
             head.member_version = 1;
-            nudge = Some(self.inbox_effect(&head, &loaded.recipients, true, 0, 0));
+            nudge =
+                Some(self.inbox_effect(&head, &loaded.recipients, true, ReadPosition::default()));
         }
         let mut unit = self.unit(loaded, &head, &message).put(
             self.keys.sent(&send.sender, &send.client_message_id),

@@ -48,10 +48,7 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     /// The highest of what was read, what is not for the user, and what the user cleared.
     fn from(&self) -> ReadPosition {
-        reading::position(self.position).advance(ReadPosition {
-            seq: self.access.first_seq - 1,
-            ordinal: self.access.first_ordinal,
-        })
+        reading::position(self.position).advance(self.access.unread_after)
     }
 
     /// Where the read position stands, and what is unread beyond it.

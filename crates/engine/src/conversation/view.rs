@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anser_domain::limits::PAGE_ITEMS_MAX;
+use anser_domain::position::ReadPosition;
 use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::Store;
@@ -22,22 +23,26 @@ use crate::user::inbox;
 pub(crate) struct Access {
     /// The lowest sequence.
     pub(crate) first_seq: u64,
-    /// The ordinal below which nothing is unread.
-    pub(crate) first_ordinal: u64,
+    /// Nothing up to here is unread: what stood there when the user came, or what they cleared.
+    pub(crate) unread_after: ReadPosition,
 }
 
 impl Access {
     /// The whole conversation.
     pub(crate) const ALL: Self = Self {
         first_seq: 1,
-        first_ordinal: 0,
+        unread_after: ReadPosition { seq: 0, ordinal: 0 },
     };
 
     /// As the user's row of the conversation says.
     pub(crate) fn of_row(row: &stored::InboxRow) -> Self {
+        let first_seq = row.first_seq.max(1);
         Self {
-            first_seq: row.first_seq.max(1),
-            first_ordinal: row.joined_ordinal,
+            first_seq,
+            unread_after: ReadPosition {
+                seq: row.joined_seq.max(first_seq - 1),
+                ordinal: row.joined_ordinal,
+            },
         }
         .cleared(row)
     }
@@ -45,7 +50,10 @@ impl Access {
     fn cleared(self, row: &stored::InboxRow) -> Self {
         Self {
             first_seq: self.first_seq.max(row.cleared_seq + 1),
-            first_ordinal: self.first_ordinal.max(row.cleared_ordinal),
+            unread_after: self.unread_after.advance(ReadPosition {
+                seq: row.cleared_seq,
+                ordinal: row.cleared_ordinal,
+            }),
         }
     }
 }
@@ -69,7 +77,10 @@ pub(crate) async fn access(
             let row: stored::Member = tables::decode_some(row.as_ref())?.ok_or(Code::NotAMember)?;
             Access {
                 first_seq: rows::first_seq(&row),
-                first_ordinal: row.joined_ordinal,
+                unread_after: ReadPosition {
+                    seq: row.joined_seq,
+                    ordinal: row.joined_ordinal,
+                },
             }
         }
     };

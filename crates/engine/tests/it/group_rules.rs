@@ -2,6 +2,7 @@
 //! change is made once by the owner of the group and once on the way to it.
 
 use anser_domain::group::info::{AttributeChange, SettingsChange};
+use anser_domain::group::notice::NoticeKind as Kind;
 use anser_domain::group::role::NewRole;
 use anser_domain::group::{JoinMode, Right, Role};
 use anser_domain::{AppId, Code, ConversationId, GroupId, Platform, Timestamp, UserId};
@@ -9,8 +10,7 @@ use anser_engine::group::{
     By, Group, GroupChange, GroupMember, GroupUpdate, MemberUpdate, Outside,
 };
 use anser_engine::{Engine, EventBody};
-use anser_proto::client::GroupNotice;
-use anser_proto::client::group_notice::Kind;
+use anser_proto::stored::GroupNotice;
 use anser_store::Store;
 use prost::Message as _;
 
@@ -100,7 +100,7 @@ impl Geese {
     }
 
     /// What happened, as a device that was away reads it in the history.
-    async fn notices(&self) -> Vec<(Kind, String, Vec<String>)> {
+    async fn notices(&self) -> Vec<(u32, String, Vec<String>)> {
         let page = anser_engine::message::PageRequest {
             from_seq: 0,
             descending: false,
@@ -118,7 +118,7 @@ impl Geese {
             .filter(of_group)
             .map(|message| {
                 let notice = GroupNotice::decode(message.body.clone()).unwrap();
-                (notice.kind(), notice.operator.clone(), notice.users)
+                (notice.kind, notice.operator.clone(), notice.users)
             })
             .collect()
     }
@@ -192,18 +192,18 @@ async fn the_owner_gives_roles_and_hands_the_group_over() {
         geese.change("bob", GroupChange::Quit).await,
         Err(Code::NotAllowed)
     );
-    let kinds: Vec<Kind> = geese.notices().await.iter().map(|one| one.0).collect();
+    let kinds: Vec<u32> = geese.notices().await.iter().map(|one| one.0).collect();
     assert_eq!(
         kinds,
         [
-            Kind::Created,
-            Kind::RoleSet,
-            Kind::RoleDefined,
-            Kind::RoleSet,
-            Kind::Updated,
-            Kind::RoleDefined,
-            Kind::Transferred,
-            Kind::Quit
+            Kind::Created.number(),
+            Kind::RoleSet.number(),
+            Kind::RoleDefined.number(),
+            Kind::RoleSet.number(),
+            Kind::Updated.number(),
+            Kind::RoleDefined.number(),
+            Kind::Transferred.number(),
+            Kind::Quit.number()
         ]
     );
 }
@@ -492,7 +492,7 @@ async fn no_send_passes_on_rights_that_were_taken_away() {
         .iter()
         .position(|message| {
             &*message.content_type == "anser.group"
-                && GroupNotice::decode(message.body.clone()).unwrap().kind() == Kind::Muted
+                && GroupNotice::decode(message.body.clone()).unwrap().kind == Kind::Muted.number()
         })
         .unwrap();
     let late = page.messages[muted_at..]

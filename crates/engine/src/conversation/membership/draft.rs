@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anser_domain::group::info::AttributeChange;
+use anser_domain::group::notice::NoticeKind;
 use anser_domain::group::{GroupState, Operator, Role};
 use anser_domain::limits::NOTICE_USERS_MAX;
+use anser_domain::position::ReadPosition;
 use anser_domain::{Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::Unit;
@@ -21,28 +23,6 @@ use crate::tables::{self, INVITATION, JOIN_REQUEST};
 
 /// The type of notices about a group.
 const GROUP_NOTICE: &str = "anser.group";
-
-/// What happened, as the notice says it: the numbers of the client wire's `GroupNotice.Kind`.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-#[repr(u32)]
-pub(super) enum Kind {
-    Created = 1,
-    Added = 2,
-    Removed = 3,
-    Quit = 4,
-    Dismissed = 5,
-    Updated = 6,
-    Transferred = 7,
-    RoleSet = 8,
-    RoleDefined = 9,
-    MemberUpdated = 10,
-    Muted = 11,
-    Exempted = 12,
-    Banned = 13,
-    Joined = 14,
-    Invited = 15,
-    Declined = 16,
-}
 
 /// Whose inbox rows follow, and what they say.
 struct Inbox {
@@ -109,8 +89,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Says what happened, and to whom.
-    pub(super) fn say(&mut self, kind: Kind, users: &[UserId]) {
-        self.notice.kind = kind as u32;
+    pub(super) fn say(&mut self, kind: NoticeKind, users: &[UserId]) {
+        self.notice.kind = kind.number();
         let named = users.iter().take(NOTICE_USERS_MAX);
         self.notice.users = named.map(|user| user.as_str().to_owned()).collect();
         self.notice.user_count = u32::try_from(users.len()).expect("groups are bounded");
@@ -300,14 +280,17 @@ impl<'a> Draft<'a> {
     fn inbox_effect(&self, inbox: Inbox) -> Nudge {
         let before = &self.loaded.head;
         let history = inbox.member && rows::settings(&self.head).history_visible;
-        let mut effect = self.conversation.inbox_effect(
-            &self.head,
-            &inbox.users,
-            inbox.member,
-            if history { 0 } else { before.seq },
-            before.ordinal,
-        );
+        let joined = ReadPosition {
+            seq: before.seq,
+            ordinal: before.ordinal,
+        };
+        let mut effect =
+            self.conversation
+                .inbox_effect(&self.head, &inbox.users, inbox.member, joined);
         if let Some(stored::outbox_row::Effect::Inbox(row)) = &mut effect.row.effect {
+            if history {
+                row.first_seq = 1;
+            }
             row.invitation = inbox.invitation;
         }
         effect
@@ -320,8 +303,7 @@ impl Conversation {
         head: &stored::Head,
         users: &[UserId],
         member: bool,
-        joined_seq: u64,
-        joined_ordinal: u64,
+        joined: ReadPosition,
     ) -> Nudge {
         let effect = stored::InboxEffect {
             app: self.app.0,
@@ -330,8 +312,9 @@ impl Conversation {
             users: users.iter().map(|user| user.as_str().to_owned()).collect(),
             member,
             joined_time: head.last_time,
-            first_seq: joined_seq + 1,
-            joined_ordinal,
+            first_seq: joined.seq + 1,
+            joined_ordinal: joined.ordinal,
+            joined_seq: joined.seq,
             invitation: None,
         };
         let due = self.tools.env.now().0;

@@ -1,13 +1,14 @@
 //! From a change to a draft, by the rules of the domain.
 
 use anser_domain::group::joining::{self, Addition, Joining};
+use anser_domain::group::notice::NoticeKind;
 use anser_domain::group::role::{self, NewRole};
 use anser_domain::group::{Rights, Role, ban, info, membership, speech};
 use anser_domain::limits::{BAN_SECONDS_MAX, GROUP_CHANGE_USERS_MAX};
 use anser_domain::{Code, Reject, Timestamp, UserId};
 use anser_proto::stored;
 
-use super::draft::{Draft, Kind};
+use super::draft::Draft;
 use super::facts::GroupFacts;
 use crate::group::{By, GroupChange, GroupUpdate, MemberUpdate, rows};
 
@@ -79,7 +80,7 @@ fn create(
     name.clone_into(&mut draft.head.name);
     draft.head.owner = owner.as_str().to_owned();
     draft.head.created_time = draft.now().0;
-    draft.say(Kind::Created, &joining);
+    draft.say(NoticeKind::Created, &joining);
     draft.join(&joining, Some(owner));
     Ok(true)
 }
@@ -95,11 +96,11 @@ fn add(draft: &mut Draft<'_>, users: &[UserId], facts: &GroupFacts) -> Result<bo
     )?;
     match addition {
         Addition::Joined(users) if !users.is_empty() => {
-            draft.say(Kind::Added, &users);
+            draft.say(NoticeKind::Added, &users);
             draft.join(&users, None);
         }
         Addition::Invited(users) if !users.is_empty() => {
-            draft.say(Kind::Invited, &users);
+            draft.say(NoticeKind::Invited, &users);
             draft.invite(&users);
         }
         _ => return Ok(false),
@@ -112,7 +113,7 @@ fn remove(draft: &mut Draft<'_>, users: &[UserId]) -> Result<bool, Reject> {
     let leaving = membership::remove(draft.state(), draft.operator(), users, |user| {
         loaded.standing(user)
     })?;
-    draft.say(Kind::Removed, &leaving);
+    draft.say(NoticeKind::Removed, &leaving);
     draft.leave(&leaving);
     Ok(!leaving.is_empty())
 }
@@ -121,7 +122,7 @@ fn quit(draft: &mut Draft<'_>) -> Result<bool, Reject> {
     let user = user(draft)?;
     membership::quit(draft.state(), draft.loaded.standing(user))?;
     let leaving = std::slice::from_ref(user);
-    draft.say(Kind::Quit, leaving);
+    draft.say(NoticeKind::Quit, leaving);
     draft.leave(leaving);
     Ok(true)
 }
@@ -130,7 +131,7 @@ fn dismiss(draft: &mut Draft<'_>) -> Result<bool, Reject> {
     membership::dismiss(draft.state(), draft.operator())?;
     let leaving: Vec<UserId> = draft.loaded.members.keys().cloned().collect();
     draft.head.dismissed = true;
-    draft.say(Kind::Dismissed, &leaving);
+    draft.say(NoticeKind::Dismissed, &leaving);
     draft.leave(&leaving);
     Ok(true)
 }
@@ -146,7 +147,7 @@ fn update(draft: &mut Draft<'_>, update: &GroupUpdate) -> Result<bool, Reject> {
     info::check_update(draft.state(), draft.operator(), told, asked)?;
     let old = draft.loaded.info.clone();
     let attributes = update.attributes.of_group(&old.attributes)?;
-    draft.say(Kind::Updated, &[]);
+    draft.say(NoticeKind::Updated, &[]);
     if let Some(name) = &update.name
         && *name != draft.head.name
     {
@@ -193,7 +194,7 @@ fn transfer(draft: &mut Draft<'_>, to: &UserId) -> Result<bool, Reject> {
     }
     give_role(draft, to, Role::Owner, "");
     draft.head.owner = to.as_str().to_owned();
-    draft.say(Kind::Transferred, std::slice::from_ref(to));
+    draft.say(NoticeKind::Transferred, std::slice::from_ref(to));
     Ok(true)
 }
 
@@ -240,7 +241,7 @@ fn set_role(draft: &mut Draft<'_>, users: &[UserId], new: &NewRole) -> Result<bo
     for user in &changing {
         give_role(draft, user, role, name);
     }
-    draft.say(Kind::RoleSet, &changing);
+    draft.say(NoticeKind::RoleSet, &changing);
     draft.notice.role = rows::role_number(role);
     name.clone_into(&mut draft.notice.role_name);
     Ok(!changing.is_empty())
@@ -275,7 +276,7 @@ fn define_role(draft: &mut Draft<'_>, name: &str, rights: Option<Rights>) -> Res
             }
         }
     }
-    draft.say(Kind::RoleDefined, &[]);
+    draft.say(NoticeKind::RoleDefined, &[]);
     name.clone_into(&mut draft.notice.role_name);
     Ok(true)
 }
@@ -289,7 +290,7 @@ fn update_member(
     info::check_update_member(draft.state(), draft.operator(), user, standing)?;
     let old = draft.loaded.members.get(user).cloned().unwrap_or_default();
     let attributes = update.attributes.of_member(&old.attributes)?;
-    draft.say(Kind::MemberUpdated, std::slice::from_ref(user));
+    draft.say(NoticeKind::MemberUpdated, std::slice::from_ref(user));
     if let Some(nickname) = &update.nickname
         && *nickname != old.nickname
     {
@@ -321,7 +322,7 @@ fn mute(draft: &mut Draft<'_>, users: &[UserId], until: Timestamp) -> Result<boo
     for user in &users {
         draft.change_member(user, |row| row.muted_until = until.0);
     }
-    draft.say(Kind::Muted, &users);
+    draft.say(NoticeKind::Muted, &users);
     draft.notice.until = until.0;
     Ok(!users.is_empty())
 }
@@ -341,7 +342,7 @@ fn exempt(draft: &mut Draft<'_>, users: &[UserId], exempt: bool) -> Result<bool,
     for user in &users {
         draft.change_member(user, |row| row.exempt = exempt);
     }
-    draft.say(Kind::Exempted, &users);
+    draft.say(NoticeKind::Exempted, &users);
     let name = if exempt { "exempt" } else { "not_exempt" };
     draft.notice.changed.push(name.to_owned());
     Ok(!users.is_empty())
@@ -383,7 +384,7 @@ fn ban(
         .filter(|user| loaded.members.contains_key(*user) || facts.is_invited(user, draft.now()))
         .cloned()
         .collect();
-    draft.say(Kind::Banned, &users);
+    draft.say(NoticeKind::Banned, &users);
     draft.notice.until = until.0;
     draft.leave(&leaving);
     Ok(!users.is_empty())
@@ -398,7 +399,7 @@ fn unban(draft: &mut Draft<'_>, users: &[UserId], facts: &GroupFacts) -> Result<
     for user in &users {
         draft.ban(user, Timestamp(0));
     }
-    draft.say(Kind::Banned, &users);
+    draft.say(NoticeKind::Banned, &users);
     Ok(!users.is_empty())
 }
 
@@ -415,7 +416,7 @@ fn join(draft: &mut Draft<'_>, facts: &GroupFacts) -> Result<bool, Reject> {
         Joining::Already => Ok(false),
         Joining::Joined => {
             let users = std::slice::from_ref(user);
-            draft.say(Kind::Joined, users);
+            draft.say(NoticeKind::Joined, users);
             draft.join(users, None);
             Ok(true)
         }
@@ -435,7 +436,7 @@ fn approve(draft: &mut Draft<'_>, users: &[UserId], facts: &GroupFacts) -> Resul
         |user| facts.waits(user, now) && !loaded.members.contains_key(user),
         |user| facts.is_banned(user, now),
     )?;
-    draft.say(Kind::Added, &users);
+    draft.say(NoticeKind::Added, &users);
     draft.join(&users, None);
     Ok(!users.is_empty())
 }
@@ -451,10 +452,10 @@ fn answer(draft: &mut Draft<'_>, accept: bool, facts: &GroupFacts) -> Result<boo
     )?;
     let users = std::slice::from_ref(user);
     if accept {
-        draft.say(Kind::Joined, users);
+        draft.say(NoticeKind::Joined, users);
         draft.join(users, None);
     } else {
-        draft.say(Kind::Declined, users);
+        draft.say(NoticeKind::Declined, users);
         draft.decline(user);
     }
     Ok(true)
