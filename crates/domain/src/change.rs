@@ -109,7 +109,9 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    fn is_recalled(&self) -> bool {
+    /// Was it taken back, or has it burned?
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
         self.state.is_some_and(|state| state.recall.is_some())
     }
 

@@ -34,6 +34,8 @@ pub const FRAME_REQUESTS_MAX: usize = 64;
 pub const MENTIONS_MAX: usize = 100;
 /// See [`MENTIONS_MAX`].
 pub const TARGETS_MAX: usize = 100;
+/// The longest that a message waits to burn after it was read: 7 days.
+pub const BURN_SECONDS_MAX: u32 = 604_800;
 /// How often a message is edited: each former content is kept.
 pub const EDITS_MAX: u32 = 1_000;
 /// Keys that one command puts into a message's expansion or removes.

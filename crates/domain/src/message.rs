@@ -1,9 +1,10 @@
 //! Appending: what a message gets when a conversation takes it, and what makes one acceptable.
 
 use crate::code::{Code, Reject};
+use crate::conversation::ConversationId;
 use crate::id::UserId;
 use crate::limits::{
-    CLIENT_MESSAGE_ID_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, IDEMPOTENCY_LIFE_MS,
+    BURN_SECONDS_MAX, CLIENT_MESSAGE_ID_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, IDEMPOTENCY_LIFE_MS,
     IDEMPOTENCY_MARGIN_MS, MENTIONS_MAX, TARGETS_MAX,
 };
 use crate::time::Timestamp;
@@ -39,6 +40,22 @@ pub fn check_targets(targets: &[UserId]) -> Result<(), Reject> {
         ));
     }
     Ok(())
+}
+
+/// May a message of this conversation burn so many seconds after reading? Zero: it does not burn.
+pub fn check_burn(seconds: u32, conversation: &ConversationId) -> Result<(), Reject> {
+    match (seconds, conversation) {
+        (0, _) => Ok(()),
+        (BURN_SECONDS_MAX.., _) if seconds > BURN_SECONDS_MAX => Err(Reject::new(
+            Code::InvalidRequest,
+            format!("a message burns at most {BURN_SECONDS_MAX} seconds after reading"),
+        )),
+        (_, ConversationId::Private(..)) => Ok(()),
+        _ => Err(Reject::new(
+            Code::InvalidRequest,
+            "only messages of private chats burn after reading",
+        )),
+    }
 }
 
 /// May this user see a message with these targets? Without targets, everybody may.

@@ -354,6 +354,11 @@ impl Engine {
         content::check(&message.content_type, &message.body, bytes_max)?;
         rules::check_mention(options.mention.as_ref())?;
         rules::check_targets(&options.targets)?;
+        rules::check_burn(options.burn_after_seconds, &message.conversation)?;
+        if options.transient && options.burn_after_seconds > 0 {
+            let why = "a transient message is not stored: there is nothing to burn";
+            return Err(Reject::new(Code::InvalidRequest, why));
+        }
         rules::check_fresh(message.first_try, tools.env.now())
     }
 

@@ -10,10 +10,12 @@
 //! between nodes. Sessions are [`SessionSink`]s; time, randomness and tasks come from [`Env`].
 
 pub mod app;
+mod burn;
 mod by_name;
 mod cluster;
 mod committer;
 pub mod conversation;
+pub mod dead_letter;
 mod delivery;
 mod engine;
 pub mod env;

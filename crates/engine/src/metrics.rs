@@ -13,6 +13,7 @@ pub struct Metrics {
     pub(crate) append_conflicts: AtomicU64,
     pub(crate) outbox_applied: AtomicU64,
     pub(crate) outbox_retried: AtomicU64,
+    pub(crate) outbox_dead: AtomicU64,
     pub(crate) packet_holes: AtomicU64,
 }
 
@@ -60,6 +61,11 @@ impl Metrics {
                 "anser_outbox_retried_total",
                 "Effects elsewhere put off after a failure.",
                 &self.outbox_retried,
+            ),
+            (
+                "anser_outbox_dead_letters_total",
+                "Effects elsewhere given up after many failures.",
+                &self.outbox_dead,
             ),
             (
                 "anser_packet_holes_total",

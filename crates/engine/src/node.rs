@@ -39,6 +39,7 @@ pub(crate) fn enter(engine: &Engine) {
     let core = &engine.core;
     let ear: Arc<dyn Handler> = Arc::new(Ear(Arc::downgrade(core)));
     core.tools.cluster.bus().serve(ear.clone());
+    core.outbox.serve(Arc::downgrade(core));
     core.outbox.look_everywhere();
     core.tools.cluster.say_alive(false);
     core.tools.env.spawn(heart(Arc::downgrade(core), ear));

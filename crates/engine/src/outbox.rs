@@ -1,17 +1,22 @@
 //! Effects elsewhere.
 //!
 //! A unit stays within one shard. What it brings about in others — the inbox rows of a group's
-//! members — is an outbox row in the same unit, so it happens if and only if the cause did. The
-//! node that wrote the row carries it out at once ([`Outbox::nudge`]); rows whose node died, or
-//! that failed, are found by scanning the shards this node owns: at the start, after a change of
-//! view, and for shards known to have something left.
+//! members — is an outbox row in the same unit, so it happens if and only if the cause did. So is
+//! what a cause brings about later: a row stands under the time it is due.
 //!
-//! An effect may be carried out twice, or by two nodes at a time. It is idempotent: a member
-//! version older than the one an inbox row reflects changes nothing.
+//! The node that wrote a row carries it out at once, or when it is due ([`Outbox::nudge`]); rows
+//! whose node died are found by scanning the shards this node owns: at the start, after a change
+//! of view, and for shards known to have something due.
+//!
+//! An effect that fails is due again later, and later each time; one that fails too often stops
+//! where an operator finds it ([`dead_letter`](crate::dead_letter)). An effect may be carried out
+//! twice, or by two nodes at a time. It is idempotent: a member version older than the one an
+//! inbox row reflects changes nothing.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use anser_domain::{AppId, Code, Reject};
 use anser_proto::stored;
@@ -20,6 +25,9 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use stored::outbox_row::Effect;
 
+use crate::burn;
+use crate::dead_letter;
+use crate::engine::{Core, Engine};
 use crate::fault;
 use crate::metrics::count;
 use crate::tables;
@@ -34,11 +42,28 @@ const USERS_AT_ONCE: usize = 128;
 /// Rows read from a shard at a time.
 const ROWS_AT_ONCE: usize = 64;
 
+/// On whose account the outbox commits for itself: no app has it.
+const MANAGEMENT: AppId = AppId(0);
+/// The first wait after a failure; each next one is twice as long.
+const RETRY_MS: u64 = 1_000;
+/// The longest wait after a failure.
+const RETRY_MS_MAX: u64 = 600_000;
+/// Failures of one effect until it stops: about two hours of them.
+const ATTEMPTS_MAX: u32 = 20;
+
+/// How long an effect waits that failed so many times.
+fn retry_after(attempts: u32) -> u64 {
+    let doubled = RETRY_MS << attempts.saturating_sub(1).min(20);
+    doubled.min(RETRY_MS_MAX)
+}
+
 struct Inner {
     tools: Arc<Tools>,
+    /// Who carries out what other parts of the engine bring about.
+    core: OnceLock<Weak<Core>>,
     running: AtomicUsize,
-    /// Shards with rows that nobody works on.
-    left: Mutex<BTreeSet<u16>>,
+    /// Shards with rows that nobody works on, and when to look there. Unix milliseconds.
+    left: Mutex<BTreeMap<u16, u64>>,
     touches: Touches,
 }
 
@@ -50,10 +75,17 @@ impl Outbox {
     pub(crate) fn new(tools: Arc<Tools>) -> Self {
         Self(Arc::new(Inner {
             tools,
+            core: OnceLock::new(),
             running: AtomicUsize::new(0),
             left: Mutex::default(),
             touches: Touches::default(),
         }))
+    }
+
+    /// Effects may ask this engine from now on.
+    pub(crate) fn serve(&self, core: Weak<Core>) {
+        // A second one would be of the same engine.
+        let _ = self.0.core.set(core);
     }
 
     pub(crate) fn tools(&self) -> &Arc<Tools> {
@@ -64,12 +96,15 @@ impl Outbox {
         &self.0.touches
     }
 
-    /// A row was just committed: carry it out now, or remember where it is.
+    /// A row was just committed: carry it out now, or remember when and where.
     pub(crate) fn nudge(&self, key: Key, row: stored::OutboxRow) {
+        let due = tables::outbox_due(&key);
+        if due > self.0.tools.env.now().0 {
+            return self.look_at(key.shard, due);
+        }
         if self.0.running.fetch_add(1, Ordering::Relaxed) >= RUNNING_MAX {
             self.0.running.fetch_sub(1, Ordering::Relaxed);
-            self.0.left.lock().insert(key.shard.0);
-            return;
+            return self.look(key.shard);
         }
         let this = self.clone();
         self.0.tools.env.spawn(async move {
@@ -82,82 +117,143 @@ impl Outbox {
     pub(crate) fn look_everywhere(&self) {
         let (view, node) = (self.0.tools.cluster.view(), self.0.tools.cluster.node());
         let mine = (0..SHARD_COUNT).filter(|shard| view.owner(Shard(*shard)) == node);
-        self.0.left.lock().extend(mine);
+        self.0.left.lock().extend(mine.map(|shard| (shard, 0)));
     }
 
     /// This shard is to be looked through.
     pub(crate) fn look(&self, shard: Shard) {
-        self.0.left.lock().insert(shard.0);
+        self.look_at(shard, 0);
     }
 
-    /// Carries out what is left in the shards known to have something.
+    /// This shard is to be looked through then, at the latest.
+    fn look_at(&self, shard: Shard, due: u64) {
+        let mut left = self.0.left.lock();
+        let known = left.entry(shard.0).or_insert(due);
+        *known = due.min(*known);
+    }
+
+    /// The shards to look through now.
+    fn take_due(&self, now: u64) -> Vec<Shard> {
+        let mut due = Vec::new();
+        self.0.left.lock().retain(|shard, when| {
+            if *when <= now {
+                due.push(Shard(*shard));
+            }
+            *when > now
+        });
+        due
+    }
+
+    /// Carries out what is due in the shards known to have something.
     pub(crate) async fn sweep(&self) {
-        let shards = std::mem::take(&mut *self.0.left.lock());
-        for shard in shards {
-            loop {
-                let page = match self
-                    .0
-                    .tools
-                    .store
-                    .scan(tables::outbox_range(Shard(shard), ROWS_AT_ONCE))
-                    .await
-                {
-                    Ok(page) => page,
-                    Err(error) => {
-                        fault::reject(&error);
-                        self.0.left.lock().insert(shard);
-                        break;
-                    }
-                };
-                let mut done = true;
-                for (key, value) in page.rows {
-                    let key = Key::new(tables::OUTBOX, Shard(shard), key);
-                    match tables::decode(&value) {
-                        Ok(row) => done &= self.run(&key, row).await,
-                        // Reported when it was read; it stays for an operator to look at.
-                        Err(_) => done = false,
-                    }
-                }
-                if !page.more || !done {
-                    break;
-                }
+        let now = self.0.tools.env.now().0;
+        for shard in self.take_due(now) {
+            if let Err(error) = self.sweep_shard(shard, now).await {
+                fault::reject(&error);
+                self.look(shard);
             }
         }
     }
 
-    /// Carries out one effect and deletes its row. `false`: it is left for later.
-    pub(crate) async fn run(&self, key: &Key, row: stored::OutboxRow) -> bool {
+    async fn sweep_shard(&self, shard: Shard, now: u64) -> Result<(), anser_store::StoreError> {
+        let store = &self.0.tools.store;
+        let mut from = Bound::Unbounded;
+        loop {
+            let page = store
+                .scan(tables::outbox_range(shard, from, ROWS_AT_ONCE))
+                .await?;
+            for (key, value) in &page.rows {
+                let key = Key::new(tables::OUTBOX, shard, key.clone());
+                let due = tables::outbox_due(&key);
+                if due > now {
+                    self.look_at(shard, due);
+                    return Ok(());
+                }
+                // One that can't be read was reported; it stays for an operator to look at.
+                if let Ok(row) = tables::decode(value) {
+                    self.run(&key, row).await;
+                }
+            }
+            match page.rows.last() {
+                Some((last, _)) if page.more => from = Bound::Excluded(last.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Carries out one effect and deletes its row, or puts it off.
+    pub(crate) async fn run(&self, key: &Key, row: stored::OutboxRow) {
         let result = match &row.effect {
             Some(Effect::Inbox(effect)) => self.follow(key, effect).await,
-            Some(Effect::Touch(effect)) => touch::carry_out(&self.0.tools, key, &row, effect).await,
-            None => {
-                tracing::error!("an outbox row of a newer release is left alone");
-                return false;
-            }
+            Some(Effect::Touch(effect)) => touch::carry_out(self, key, &row, effect).await,
+            Some(Effect::Burn(effect)) => self.burn(key, effect).await,
+            None => return tracing::error!("an outbox row of a newer release is left alone"),
         };
         match result {
-            Ok(()) => {
-                count(&self.0.tools.metrics.outbox_applied);
-                true
-            }
+            Ok(()) => count(&self.0.tools.metrics.outbox_applied),
             Err(reject) => {
-                tracing::warn!(%reject, ?key, "an effect is put off");
+                tracing::warn!(%reject, ?key, attempts = row.attempts, "an effect is put off");
                 count(&self.0.tools.metrics.outbox_retried);
-                self.0.left.lock().insert(key.shard.0);
-                false
+                self.put_off(key, row, &reject).await;
             }
         }
+    }
+
+    /// The row is due again later, or goes to the dead letters.
+    async fn put_off(&self, key: &Key, row: stored::OutboxRow, why: &Reject) {
+        let attempts = row.attempts + 1;
+        if attempts >= ATTEMPTS_MAX {
+            match dead_letter::keep(&self.0.tools, key, &row, why).await {
+                Ok(()) => return count(&self.0.tools.metrics.outbox_dead),
+                Err(reject) => tracing::error!(%reject, ?key, "a dead letter could not be kept"),
+            }
+        }
+        let now = self.0.tools.env.now().0;
+        let later = tables::outbox_later(key, now + retry_after(attempts));
+        let due = tables::outbox_due(&later);
+        // Touches are written again by others: theirs stays.
+        let unit = Unit::new()
+            .expect_equals(key.clone(), tables::encode(&row))
+            .delete(key.clone())
+            .put(
+                later,
+                tables::encode(&stored::OutboxRow { attempts, ..row }),
+            );
+        let outcome = self.0.tools.committer.commit(MANAGEMENT, unit).await;
+        match outcome {
+            Ok(Outcome::Committed) => self.look_at(key.shard, due),
+            // It stands where it was, or nobody knows; so it is looked for.
+            _ => self.look_at(key.shard, now + RETRY_MS),
+        }
+    }
+
+    /// The effect's row goes.
+    async fn done(&self, app: AppId, key: &Key) -> Result<(), Reject> {
+        let unit = Unit::new().delete(key.clone());
+        match self.0.tools.committer.commit(app, unit).await? {
+            Outcome::Committed => Ok(()),
+            _ => Err(Code::Unavailable.into()),
+        }
+    }
+
+    /// The engine, unless it has stopped.
+    fn engine(&self) -> Result<Engine, Reject> {
+        let core = self.0.core.get().and_then(Weak::upgrade);
+        let core = core.ok_or(Code::ShuttingDown)?;
+        Ok(Engine { core })
+    }
+
+    /// A message that was read burns, then the effect's row goes.
+    async fn burn(&self, key: &Key, effect: &stored::BurnEffect) -> Result<(), Reject> {
+        burn::burn(&self.engine()?, effect).await?;
+        self.done(AppId(effect.app), key).await
     }
 
     /// Inbox rows follow a membership, then the effect's row goes.
     async fn follow(&self, key: &Key, effect: &stored::InboxEffect) -> Result<(), Reject> {
         let app = AppId(effect.app);
         self.inboxes(app, effect).await?;
-        let unit = Unit::new().delete(key.clone());
-        match self.0.tools.committer.commit(app, unit).await? {
-            Outcome::Committed => Ok(()),
-            _ => Err(Code::Unavailable.into()),
-        }
+        self.done(app, key).await
     }
 
     async fn inboxes(&self, app: AppId, effect: &stored::InboxEffect) -> Result<(), Reject> {
@@ -199,5 +295,19 @@ impl Outbox {
         })
         .await
         .map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_fails_waits_twice_as_long_each_time_and_never_longer_than_ten_minutes() {
+        let waits: Vec<u64> = (1..=4).map(retry_after).collect();
+        assert_eq!(waits, [1_000, 2_000, 4_000, 8_000]);
+        assert_eq!(retry_after(ATTEMPTS_MAX), RETRY_MS_MAX);
+        let together: u64 = (1..ATTEMPTS_MAX).map(retry_after).sum();
+        assert!((3_600_000..3 * 3_600_000).contains(&together));
     }
 }

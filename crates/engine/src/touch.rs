@@ -19,10 +19,10 @@ use anser_store::{Key, Outcome, Unit};
 use parking_lot::Mutex;
 use stored::outbox_row::Effect;
 
+use crate::burn;
 use crate::fault;
 use crate::outbox::Outbox;
 use crate::tables::{self, ConversationKeys};
-use crate::tools::Tools;
 use crate::user::inbox;
 
 /// How long a touch waits for more to share it.
@@ -32,9 +32,21 @@ const WAITING_MAX: usize = 65_536;
 
 type Place = (AppId, String, String);
 
+struct Waiting {
+    key: Key,
+    burning: bool,
+}
+
 /// The touches that wait in this process, by app, user and conversation.
 #[derive(Default)]
-pub(crate) struct Touches(Mutex<BTreeMap<Place, Key>>);
+pub(crate) struct Touches(Mutex<BTreeMap<Place, Waiting>>);
+
+impl Touches {
+    /// Is the touch of this place the one that waits?
+    fn is_waiting(&self, place: &Place, key: &Key) -> bool {
+        self.0.lock().get(place).is_some_and(|it| it.key == *key)
+    }
+}
 
 /// A touch to be written with the unit that it tells of.
 #[derive(Clone)]
@@ -42,6 +54,7 @@ pub(crate) struct Touch {
     place: Place,
     pub(crate) key: Key,
     row: stored::OutboxRow,
+    burning: bool,
 }
 
 impl Touch {
@@ -52,51 +65,70 @@ impl Touch {
 }
 
 impl Outbox {
-    /// A touch for a unit of this conversation's shard. It is to be put blindly.
-    pub(crate) fn plan_touch(&self, app: AppId, user: &str, name: &str) -> Touch {
+    /// A touch for a unit of this conversation's shard. It is to be put blindly. `burning`: the
+    /// user may have read what burns after reading.
+    pub(crate) fn plan_touch(&self, app: AppId, user: &str, name: &str, burning: bool) -> Touch {
         let tools = self.tools();
         let now = tools.env.now().0;
         let place = (app, user.to_owned(), name.to_owned());
-        let waiting = self.touches().0.lock().get(&place).cloned();
-        let key = waiting.unwrap_or_else(|| {
-            ConversationKeys::new(app, name).outbox(now + GATHER_MS, tools.env.random())
-        });
+        let waiting = self.touches().0.lock();
+        let waiting = waiting.get(&place).map(|it| (it.key.clone(), it.burning));
+        // What is written over still holds.
+        let (key, burning) = match waiting {
+            Some((key, before)) => (key, before || burning),
+            None => {
+                let keys = ConversationKeys::new(app, name);
+                (keys.outbox(now + GATHER_MS, tools.env.random()), burning)
+            }
+        };
         let effect = stored::TouchEffect {
             app: app.0,
             user: user.to_owned(),
             conversation: name.to_owned(),
             nonce: tools.env.random_u64(),
+            burning,
         };
         let row = stored::OutboxRow {
             attempts: 0,
             created_time: now,
             effect: Some(Effect::Touch(effect)),
         };
-        Touch { place, key, row }
+        Touch {
+            place,
+            key,
+            row,
+            burning,
+        }
     }
 
     /// The unit of the touch is committed.
     pub(crate) fn touched(&self, touch: Touch) {
-        let Touch { place, key, .. } = touch;
+        let Touch {
+            place,
+            key,
+            burning,
+            ..
+        } = touch;
         {
             let mut waiting = self.touches().0.lock();
-            if waiting.get(&place) == Some(&key) {
+            if let Some(known) = waiting.get_mut(&place).filter(|it| it.key == key) {
+                known.burning |= burning;
                 return;
             }
             if waiting.len() >= WAITING_MAX {
                 drop(waiting);
                 return self.look(key.shard);
             }
-            waiting.entry(place.clone()).or_insert_with(|| key.clone());
+            waiting.entry(place.clone()).or_insert_with(|| Waiting {
+                key: key.clone(),
+                burning,
+            });
         }
         let this = self.clone();
         self.tools().env.spawn(async move {
             this.tools().env.sleep(GATHER_MS).await;
-            {
-                let mut waiting = this.touches().0.lock();
-                if waiting.get(&place) == Some(&key) {
-                    waiting.remove(&place);
-                }
+            if this.touches().is_waiting(&place, &key) {
+                this.touches().0.lock().remove(&place);
             }
             // What was left out was reported; the sweep finds it.
             if this.carry_out(&key).await.is_err() {
@@ -117,15 +149,18 @@ impl Outbox {
 
 /// Moves the user's feed, then deletes the row unless it was written again meanwhile.
 pub(crate) async fn carry_out(
-    tools: &Arc<Tools>,
+    outbox: &Outbox,
     key: &Key,
     row: &stored::OutboxRow,
     touch: &stored::TouchEffect,
 ) -> Result<(), Reject> {
-    let app = AppId(touch.app);
+    let (app, tools) = (AppId(touch.app), outbox.tools());
     let name: Arc<str> = touch.conversation.as_str().into();
     // Without a row there is nothing to move: the effect that makes it moves the feed.
     inbox::change(tools, app, &touch.user, &name, |row| Ok(row.cloned())).await?;
+    if touch.burning {
+        burn::plan(outbox, app, &touch.user, &name).await?;
+    }
     let unit = Unit::new()
         .expect_equals(key.clone(), tables::encode(row))
         .delete(key.clone());

@@ -68,6 +68,21 @@ fn a_conversations_rows() {
         },
     );
     check(
+        "stored/v1/head_burning",
+        &stored::Head {
+            seq: 9,
+            burn_seq: 8,
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/burn_row",
+        &stored::BurnRow {
+            sender: "alice".into(),
+            seconds: 30,
+        },
+    );
+    check(
         "stored/v1/message",
         &stored::Message {
             message_id: id(),
@@ -382,6 +397,7 @@ fn a_users_rows() {
                 user: "bob".into(),
                 conversation: "g/geese".into(),
                 nonce: 5,
+                ..Default::default()
             })),
         },
     );
@@ -415,6 +431,24 @@ fn effects_and_apps() {
             attempts: 1,
             created_time: 1_800_000_000_000,
             effect: Some(stored::outbox_row::Effect::Inbox(effect)),
+        },
+    );
+    let burning = stored::OutboxRow {
+        attempts: 2,
+        created_time: 1_800_000_000_000,
+        effect: Some(stored::outbox_row::Effect::Burn(stored::BurnEffect {
+            app: 7,
+            conversation: "p/alice/bob".into(),
+            seq: 5,
+        })),
+    };
+    check("stored/v1/outbox_row_of_a_burning", &burning);
+    check(
+        "stored/v1/dead_letter",
+        &stored::DeadLetter {
+            row: Some(burning),
+            time: 1_800_000_000_001,
+            reason: "UNAVAILABLE".into(),
         },
     );
     let key = |id: &str| stored::SealedKey {

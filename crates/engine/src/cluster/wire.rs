@@ -331,6 +331,7 @@ fn send_options(it: &SendOptions) -> pb::SendOptions {
         mention: it.mention.as_ref().map(codec::mention),
         targets: codec::users(&it.targets),
         receipt_wanted: it.receipt_wanted,
+        burn_after_seconds: it.burn_after_seconds,
     }
 }
 
@@ -341,6 +342,7 @@ fn send_options_from(it: pb::SendOptions) -> Result<SendOptions, Reject> {
         mention: mention_from(it.mention)?,
         targets: codec::users_from(it.targets).ok_or_else(garbled)?,
         receipt_wanted: it.receipt_wanted,
+        burn_after_seconds: it.burn_after_seconds,
     })
 }
 
@@ -376,6 +378,7 @@ pub(crate) fn change_message(it: &ChangeMessage, conversation: &str) -> pb::Chan
         seq: it.seq,
         change: Some(match &it.change {
             Change::Recall => Body::Recall(pb::RecallIt {}),
+            Change::Burn => Body::Burn(pb::BurnIt {}),
             Change::Edit {
                 content_type,
                 body,
@@ -408,6 +411,7 @@ pub(crate) fn change_message_from(
     };
     let change = match it.change.ok_or_else(garbled)? {
         Body::Recall(_) => Change::Recall,
+        Body::Burn(_) => Change::Burn,
         Body::Edit(it) => Change::Edit {
             content_type: it.content_type.into(),
             body: it.content_body,

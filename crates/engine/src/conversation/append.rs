@@ -172,7 +172,12 @@ impl Conversation {
             return Ok(None);
         };
         let user = send.sender.clone();
-        let mut touch = self.outbox.plan_touch(self.app, user.as_str(), &self.name);
+        let mut touch = self.outbox.plan_touch(
+            self.app,
+            user.as_str(),
+            &self.name,
+            loaded.head.burn_seq > 0,
+        );
         if let Some(before) = before {
             touch.key = before.touch.key.clone();
         }
@@ -261,6 +266,13 @@ impl Conversation {
         }
         let mentions = self.mentions(loaded, &message, message.mention.as_deref());
         unit.writes.extend(mentions.writes);
+        if message.burn_after_seconds > 0 {
+            let row = stored::BurnRow {
+                sender: message.sender.to_string(),
+                seconds: message.burn_after_seconds,
+            };
+            unit = unit.put(self.keys.burn(message.seq), tables::encode(&row));
+        }
         let mut read = None;
         if let Some(facts) = &facts.read
             && let Some((moved, old)) = self.plan_read(loaded, send, facts, in_flight)?
@@ -305,6 +317,7 @@ impl Conversation {
         message.body = send.body.clone();
         message.mention = options.mention.clone().map(Box::new);
         message.receipt_wanted = options.receipt_wanted;
+        message.burn_after_seconds = options.burn_after_seconds;
         message.targets.clone_from(&options.targets);
         message.counted = send.counted();
     }
@@ -344,6 +357,10 @@ impl Conversation {
             targeted_tail: match message.targets.is_empty() {
                 true => 0,
                 false => loaded.head.targeted_tail + 1,
+            },
+            burn_seq: match message.burn_after_seconds {
+                0 => loaded.head.burn_seq,
+                _ => place.seq,
             },
             ..loaded.head.clone()
         };

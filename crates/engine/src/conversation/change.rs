@@ -76,6 +76,18 @@ impl Conversation {
                 });
                 forget_what_hung_on_it(&mut state);
             }
+            Change::Burn => {
+                if subject.is_recalled() {
+                    return Ok(None);
+                }
+                unit = self.take_back(unit, &mut next);
+                state.recall = Some(change::Recall {
+                    operator: String::new(),
+                    time,
+                    burned: true,
+                });
+                forget_what_hung_on_it(&mut state);
+            }
             Change::Edit {
                 content_type,
                 body,

@@ -75,7 +75,7 @@ pub(crate) async fn mark_read(
         };
         let moved = receipt::advance(&tools.env, &old, ReadPosition { seq, ordinal }, 0);
         if let Some(new) = &moved {
-            let touch = outbox.plan_touch(app, user.as_str(), name);
+            let touch = outbox.plan_touch(app, user.as_str(), name, head.burn_seq > 0);
             let unit = Unit::new().put(touch.key.clone(), touch.value());
             let unit = receipt::write(unit, &keys, user.as_str(), (old_bytes, &old), new);
             match tools.committer.commit(app, unit).await? {

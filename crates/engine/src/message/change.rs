@@ -16,6 +16,8 @@ use crate::group::By;
 pub enum Change {
     /// It is taken back for everybody.
     Recall,
+    /// It was read, and its time is over. Only the server itself does this.
+    Burn,
     /// It gets another content of the same type, and another mention.
     Edit {
         /// See [`Message::content_type`].
@@ -107,7 +109,7 @@ impl Change {
     pub(crate) fn check(&self, bytes_max: usize) -> Result<(), Reject> {
         use anser_domain::{change, message};
         match self {
-            Self::Recall => Ok(()),
+            Self::Recall | Self::Burn => Ok(()),
             Self::Edit {
                 content_type,
                 body,

@@ -77,7 +77,7 @@ pub(crate) async fn delete(
         };
         let (key, touch) = (
             keys.position(user.as_str()),
-            outbox.plan_touch(app, user.as_str(), &name),
+            outbox.plan_touch(app, user.as_str(), &name, false),
         );
         let unit = unit
             .expect_unchanged(key.clone(), old_bytes)

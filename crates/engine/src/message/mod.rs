@@ -121,6 +121,8 @@ pub struct SendOptions {
     pub targets: Vec<UserId>,
     /// See [`Message::receipt_wanted`].
     pub receipt_wanted: bool,
+    /// See [`Message::burn_after_seconds`].
+    pub burn_after_seconds: u32,
 }
 
 /// Messages that a user deleted for themself.

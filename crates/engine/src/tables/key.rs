@@ -7,8 +7,8 @@ use anser_store::{Direction, Key, SHARD_COUNT, Scan, Shard, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    APP, CHANGE, EDIT, GROUP_INFO, HEAD, INBOX, INBOX_FEED, INBOX_HEAD, INSTALLATION, MEMBER,
-    MENTION, MESSAGE, OUTBOX, POSITION, RECALLED, SENT, UNCOUNTED, USER,
+    APP, BURN, CHANGE, DEAD_LETTER, EDIT, GROUP_INFO, HEAD, INBOX, INBOX_FEED, INBOX_HEAD,
+    INSTALLATION, MEMBER, MENTION, MESSAGE, OUTBOX, POSITION, RECALLED, SENT, UNCOUNTED, USER,
 };
 
 /// FNV-1a over the bytes, folded. Where a row lives is a promise of the stored format: this
@@ -204,6 +204,20 @@ impl ConversationKeys {
         Scan::range(EDIT, self.shard, from, to).limit(limit)
     }
 
+    /// The message burns once it is read.
+    pub(crate) fn burn(&self, seq: u64) -> Key {
+        self.key(BURN, |key| key.put_u64(seq), 8)
+    }
+
+    /// Messages up to there that burn once they are read, the oldest first.
+    pub(crate) fn burning(&self, from: Bound<Bytes>, to: u64, limit: usize) -> Scan {
+        let from = match from {
+            Bound::Unbounded => Bound::Included(self.burn(0).bytes),
+            from => from,
+        };
+        Scan::range(BURN, self.shard, from, Bound::Included(self.burn(to).bytes)).limit(limit)
+    }
+
     pub(crate) fn recalled(&self, seq: u64) -> Key {
         self.key(RECALLED, |key| key.put_u64(seq), 8)
     }
@@ -298,9 +312,50 @@ fn outbox_key(shard: Shard, due: u64, random: [u8; 8]) -> Key {
     Key::new(OUTBOX, shard, bytes.freeze())
 }
 
-/// The outbox rows of a shard, the earliest due first.
-pub(crate) fn outbox_range(shard: Shard, limit: usize) -> Scan {
-    Scan::range(OUTBOX, shard, Bound::Unbounded, Bound::Unbounded).limit(limit)
+/// The outbox rows of a shard from there on, the earliest due first.
+pub(crate) fn outbox_range(shard: Shard, from: Bound<Bytes>, limit: usize) -> Scan {
+    Scan::range(OUTBOX, shard, from, Bound::Unbounded).limit(limit)
+}
+
+/// When the row of this key is due. Unix milliseconds.
+pub(crate) fn outbox_due(key: &Key) -> u64 {
+    let due = key.bytes.first_chunk::<8>();
+    due.map_or(0, |due| u64::from_be_bytes(*due))
+}
+
+/// The key under which the row of `key` is due at another time.
+pub(crate) fn outbox_later(key: &Key, due: u64) -> Key {
+    let mut random = [0; 8];
+    if let Some(old) = key.bytes.last_chunk::<8>() {
+        random = *old;
+    }
+    outbox_key(key.shard, due, random)
+}
+
+/// The key of a dead letter: where its row stood in the outbox.
+pub(crate) fn dead_letter_key(outbox: &Key) -> Key {
+    let mut bytes = BytesMut::with_capacity(2 + outbox.bytes.len());
+    bytes.put_u16(outbox.shard.0);
+    bytes.put_slice(&outbox.bytes);
+    Key::new(DEAD_LETTER, Shard(0), bytes.freeze())
+}
+
+/// Where the row of a dead letter stood in the outbox.
+pub(crate) fn outbox_of_dead_letter(key: &Bytes) -> Option<Key> {
+    let shard = u16::from_be_bytes(*key.first_chunk::<2>()?);
+    let valid = shard < SHARD_COUNT && key.len() == 18;
+    valid.then(|| Key::new(OUTBOX, Shard(shard), key.slice(2..)))
+}
+
+/// Dead letters behind this one, all if it is empty.
+pub(crate) fn dead_letters_after(key: Bytes, limit: usize) -> Scan {
+    Scan::range(
+        DEAD_LETTER,
+        Shard(0),
+        Bound::Excluded(key),
+        Bound::Unbounded,
+    )
+    .limit(limit)
 }
 
 /// The key of an app's row.

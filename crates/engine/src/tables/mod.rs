@@ -21,6 +21,8 @@
 //! | [`INVITATION`] | conversation, user | `GroupInvitation` | the unit of the notice about it, and of the answer |
 //! | [`BAN`] | conversation, user | `GroupBan` | the unit of the notice about it |
 //! | [`GROUP_INFO`] | conversation | `GroupInfo` | the unit that moves the head's member version |
+//! | [`BURN`] | conversation, seq | `BurnRow`: burns once it is read | the unit of the message; deleted by the unit that plans the burning |
+//! | [`DEAD_LETTER`] | shard, due time, random, in shard 0 | `DeadLetter` | the outbox, when an effect failed too often |
 //! | [`APP`] | app key, in shard 0 | `App` | management; conditional on itself |
 //! | [`INSTALLATION`] | nothing, in shard 0 | `Installation` | first start, new apps; conditional on itself |
 //! | [`CHANGE`] | conversation, rev | seq (8 bytes) | the unit that changes a message: one row a changed message, moved at each change |
@@ -46,7 +48,8 @@ use prost::Message;
 use anser_domain::{Code, Reject};
 
 pub(crate) use key::{
-    ConversationKeys, UserKeys, app_key, apps_after, installation_key, outbox_range,
+    ConversationKeys, UserKeys, app_key, apps_after, dead_letter_key, dead_letters_after,
+    installation_key, outbox_due, outbox_later, outbox_of_dead_letter, outbox_range,
 };
 pub(crate) use key::{conversation_shard, user_shard};
 pub(crate) use view_key::last_number;
@@ -105,6 +108,11 @@ pub const BAN: Space = Space(25);
 /// See the catalog.
 pub const GROUP_INFO: Space = Space(26);
 
+/// See the catalog.
+pub const BURN: Space = Space(27);
+/// See the catalog.
+pub const DEAD_LETTER: Space = Space(28);
+
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
     (HEAD, SpaceClass::Small),
@@ -132,6 +140,8 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (INVITATION, SpaceClass::Small),
     (BAN, SpaceClass::Small),
     (GROUP_INFO, SpaceClass::Small),
+    (BURN, SpaceClass::Small),
+    (DEAD_LETTER, SpaceClass::Small),
     (ACKNOWLEDGED, SpaceClass::Small),
 ];
 

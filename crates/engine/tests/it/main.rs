@@ -7,6 +7,7 @@
 )]
 
 mod apps;
+mod burn;
 mod changes;
 mod chat;
 mod cluster;

@@ -22,12 +22,6 @@ pub(crate) fn send(
     session: Option<SessionId>,
     send: wire::SendMessage,
 ) -> Result<SendMessage, Reject> {
-    if send.burn_after_seconds != 0 {
-        return Err(Reject::new(
-            Code::InvalidRequest,
-            "burn_after_seconds: this server does not burn messages",
-        ));
-    }
     let content = send
         .content
         .ok_or_else(|| Reject::new(Code::InvalidRequest, "content is missing"))?;
@@ -47,6 +41,7 @@ pub(crate) fn send(
             mention: change::mention_from(send.mention)?,
             targets: change::users("targets", &send.targets)?,
             receipt_wanted: send.receipt_wanted,
+            burn_after_seconds: send.burn_after_seconds,
         },
     })
 }

@@ -107,6 +107,9 @@ pub(super) struct MessageJson {
     targets: Vec<String>,
     /// The sender asked to be told who acknowledges it.
     receipt_wanted: bool,
+    /// Deleted for both sides so many seconds after the receiver has read it; absent: it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    burn_after_seconds: Option<u32>,
     /// What happened to it since it was sent; absent if nothing did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = StateJson)]
@@ -131,6 +134,7 @@ impl From<Message> for MessageJson {
                 .map(|user| user.as_str().to_owned())
                 .collect(),
             receipt_wanted: message.receipt_wanted,
+            burn_after_seconds: Some(message.burn_after_seconds).filter(|seconds| *seconds > 0),
             state: message.state.as_deref().map(StateJson::from),
         }
     }

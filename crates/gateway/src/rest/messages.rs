@@ -68,6 +68,10 @@ pub(super) struct SendMessage {
     /// The sender wants to know who acknowledges it.
     #[serde(default)]
     receipt_wanted: bool,
+    /// Private chats only: deleted for both sides so many seconds after the receiver has read it.
+    #[serde(default)]
+    #[schema(maximum = 604_800)]
+    burn_after_seconds: u32,
 }
 
 impl SendMessage {
@@ -120,6 +124,7 @@ pub(super) async fn send_message(
         uncounted: body.uncounted,
         targets: user_ids("targets", &body.targets)?,
         receipt_wanted: body.receipt_wanted,
+        burn_after_seconds: body.burn_after_seconds,
         mention: body.mention.map(MentionJson::read).transpose()?.flatten(),
     };
     api.quota.take(app, kind, api.env.now())?;

@@ -20,6 +20,7 @@ mod auth;
 mod change_json;
 mod changes;
 mod conversations;
+mod dead_letters;
 mod envelope;
 mod extract;
 mod failure;
@@ -306,6 +307,11 @@ fn own_routes() -> Router<Api> {
         .route("/docs", get(reference::page))
         .route("/docs/reference.css", get(reference::style))
         .route("/docs/reference.js", get(reference::script))
+        .route("/v1/dead-letters", get(dead_letters::list_dead_letters))
+        .route(
+            "/v1/dead-letters/{dead_letter}/replay",
+            post(dead_letters::replay_dead_letter),
+        )
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))

@@ -8,8 +8,8 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    apps, changes, conversations, failure, group_admin, groups, messages, operations, own_view,
-    receipts, tokens, users,
+    apps, changes, conversations, dead_letters, failure, group_admin, groups, messages, operations,
+    own_view, receipts, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -20,6 +20,8 @@ use super::{
         apps::get_app,
         apps::rotate_api_secret,
         apps::rotate_token_key,
+        dead_letters::list_dead_letters,
+        dead_letters::replay_dead_letter,
         users::put_user,
         users::get_user,
         tokens::create_token,
