@@ -16,6 +16,7 @@ pub mod limits;
 pub mod login;
 pub mod message;
 pub mod position;
+pub mod retention;
 pub mod settings;
 pub mod time;
 

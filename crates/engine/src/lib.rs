@@ -28,6 +28,7 @@ mod metrics;
 mod node;
 mod outbox;
 pub mod receipt;
+mod retention;
 pub mod session;
 pub mod sync;
 pub mod tables;

@@ -20,6 +20,7 @@ use crate::delivery::{Burst, Outgoing};
 use crate::engine::{Core, Engine};
 use crate::event::{Event, EventBody, Reply};
 use crate::metrics::count;
+use crate::retention;
 use crate::session::SessionId;
 use crate::user;
 
@@ -44,6 +45,9 @@ pub(crate) fn enter(engine: &Engine) {
     core.tools.cluster.say_alive(false);
     core.tools.env.spawn(heart(Arc::downgrade(core), ear));
     core.tools.env.spawn(mender(Arc::downgrade(core)));
+    core.tools
+        .env
+        .spawn(retention::walker(Arc::downgrade(core)));
 }
 
 /// Sees what was accepted through, closes all sessions and says good-bye.

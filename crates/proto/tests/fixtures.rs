@@ -76,6 +76,15 @@ fn a_conversations_rows() {
         },
     );
     check(
+        "stored/v1/head_with_beginning",
+        &stored::Head {
+            seq: 9,
+            first_seq: 8,
+            first_ordinal: 5,
+            ..Default::default()
+        },
+    );
+    check(
         "stored/v1/burn_row",
         &stored::BurnRow {
             sender: "alice".into(),

@@ -102,7 +102,9 @@ impl Conversation {
             });
         }
         let store = &self.tools.store;
-        let key = self.keys.sent(&message.sender, &message.client_message_id);
+        let key = self
+            .keys
+            .sent(message.sender.as_str(), &message.client_message_id);
         let sent = store.get(&key).await.map_err(|e| fault::reject(&e))?;
         if let Some(sent) = tables::decode_some::<stored::Sent>(sent.as_ref())? {
             return Ok(SendFacts {
@@ -159,6 +161,8 @@ impl Conversation {
         let in_flight_at = || in_flight.clone().find(|append| append.message.seq == seq);
         let ordinal = if seq == loaded.head.seq {
             loaded.head.ordinal
+        } else if let Some(ordinal) = row::ordinal_before_history(&loaded.head, seq) {
+            ordinal
         } else if let Some(ordinal) = facts.ordinal {
             ordinal
         } else if let Some(append) = in_flight_at() {
@@ -244,7 +248,8 @@ impl Conversation {
                 Some(self.inbox_effect(&head, &loaded.recipients, true, ReadPosition::default()));
         }
         let mut unit = self.unit(loaded, &head, &message).put(
-            self.keys.sent(&send.sender, &send.client_message_id),
+            self.keys
+                .sent(send.sender.as_str(), &send.client_message_id),
             tables::encode(&sent),
         );
         let mut own = None;

@@ -68,11 +68,7 @@ pub(crate) async fn mark_read(
             ));
         };
         let seq = seq.min(head.seq);
-        let ordinal = if seq == head.seq {
-            head.ordinal
-        } else {
-            row::ordinal(store, &keys, seq).await?.unwrap_or(0)
-        };
+        let ordinal = row::ordinal_at(store, &keys, &head, seq).await?;
         let moved = receipt::advance(&tools.env, &old, ReadPosition { seq, ordinal }, 0);
         if let Some(new) = &moved {
             let touch = outbox.plan_touch(app, user.as_str(), name, head.burn_seq > 0);

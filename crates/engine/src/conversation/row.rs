@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anser_domain::message::Mention;
-use anser_domain::{MessageId, Reject, Timestamp};
+use anser_domain::{Code, MessageId, Reject, Timestamp};
 use anser_proto::stored;
 use anser_store::Store;
 use bytes::Bytes;
@@ -106,6 +106,31 @@ pub(crate) async fn targeted_count(
         None => Ok(0),
         Some((_, value)) => number_at_end(value),
     }
+}
+
+/// The ordinal of what is not kept any more, if this sequence is before the history's beginning.
+/// Unread is counted from there at the earliest.
+pub(crate) fn ordinal_before_history(head: &stored::Head, seq: u64) -> Option<u64> {
+    (seq < head.first_seq).then_some(head.first_ordinal)
+}
+
+/// The ordinal at a sequence up to the head's.
+pub(crate) async fn ordinal_at(
+    store: &Store,
+    keys: &ConversationKeys,
+    head: &stored::Head,
+    seq: u64,
+) -> Result<u64, Reject> {
+    if seq >= head.seq {
+        return Ok(head.ordinal);
+    }
+    if let Some(before) = ordinal_before_history(head, seq) {
+        return Ok(before);
+    }
+    // It was removed meanwhile: with the head as it is now, there is an answer.
+    ordinal(store, keys, seq)
+        .await?
+        .ok_or_else(|| Code::Unavailable.into())
 }
 
 /// The ordinal that a message had, if it is there; zero before the first.

@@ -47,6 +47,17 @@ impl Access {
         .cleared(row)
     }
 
+    /// Nobody may read what is not kept any more, and it is unread for nobody.
+    pub(crate) fn kept(self, head: &stored::Head) -> Self {
+        Self {
+            first_seq: self.first_seq.max(head.first_seq),
+            unread_after: self.unread_after.advance(ReadPosition {
+                seq: head.first_seq.saturating_sub(1),
+                ordinal: head.first_ordinal,
+            }),
+        }
+    }
+
     fn cleared(self, row: &stored::InboxRow) -> Self {
         Self {
             first_seq: self.first_seq.max(row.cleared_seq + 1),
@@ -103,7 +114,7 @@ pub(crate) async fn result(
         user,
         head,
         position,
-        access,
+        access: access.kept(head),
     };
     reader.result().await
 }
@@ -121,7 +132,7 @@ pub(crate) async fn view(
     let missing = stored::Head::default();
     let head = head.unwrap_or(&missing);
     let (_, position) = reading::row_of(store, &keys, user).await?;
-    let access = Access::of_row(row);
+    let access = Access::of_row(row).kept(head);
     let mut newest = None;
     let mut read = ReadResult {
         read_seq: position.read_seq,
@@ -199,7 +210,7 @@ pub(crate) async fn mentions(
         user: user.as_str(),
         head: &head,
         position: &position,
-        access,
+        access: access.kept(&head),
     };
     let seqs = reader.unread_mentions(PAGE_ITEMS_MAX).await?;
     changes::get(tools, app, Some(user), id, &seqs).await

@@ -38,14 +38,16 @@ impl<'a> Reader<'a> {
         id: &ConversationId,
         user: Option<&'a UserId>,
     ) -> Result<Self, Reject> {
+        let head = view::head(&tools.store, keys).await?.unwrap_or_default();
         let Some(reader) = user else {
             return Ok(Self {
                 user,
-                first_seq: 1,
+                first_seq: head.first_seq,
                 deleted: false,
             });
         };
         let access = view::access(tools, app, keys, id, reader).await?;
+        let access = access.kept(&head);
         let (_, position) = reading::row_of(&tools.store, keys, reader.as_str()).await?;
         Ok(Self {
             user,

@@ -93,14 +93,24 @@ pub(crate) async fn pull(
         for (key, value) in &chunk.rows {
             messages.push(row::decode_message(&result.conversation, key, value)?);
         }
-        check_dense(
+        let dense = check_dense(
             &result.conversation,
             &messages,
             low,
             high,
             direction,
             chunk.more,
-        )?;
+        );
+        if let Err(reject) = dense {
+            let now = view::head(&tools.store, &keys).await?;
+            let removed = now.is_some_and(|now| now.first_seq > head.first_seq);
+            // The beginning of the history moved meanwhile: the page is asked for again.
+            return Err(if removed {
+                Code::Unavailable.into()
+            } else {
+                reject
+            });
+        }
         budget = budget.saturating_sub(messages.len());
         let end = messages.last().map_or(0, |last| last.seq);
         match (messages.last(), direction) {

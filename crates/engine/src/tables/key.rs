@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use anser_domain::{AppId, UserId};
+use anser_domain::AppId;
 use anser_store::{Direction, Key, SHARD_COUNT, Scan, Shard, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -105,15 +105,25 @@ impl ConversationKeys {
         }
     }
 
-    pub(crate) fn sent(&self, sender: &UserId, client_message_id: &str) -> Key {
+    pub(crate) fn sent(&self, sender: &str, client_message_id: &str) -> Key {
         let rest = |key: &mut BytesMut| {
-            put_text(key, sender.as_str());
+            put_text(key, sender);
             key.put_slice(client_message_id.as_bytes());
         };
-        self.key(
-            SENT,
-            rest,
-            sender.as_str().len() + 1 + client_message_id.len(),
+        self.key(SENT, rest, sender.len() + 1 + client_message_id.len())
+    }
+
+    /// The conversation's rows of a table from there on.
+    pub(crate) fn table(&self, space: Space, from: Bound<Bytes>) -> Scan {
+        let from = match from {
+            Bound::Unbounded => Bound::Included(self.base.clone()),
+            from => from,
+        };
+        Scan::range(
+            space,
+            self.shard,
+            from,
+            Bound::Excluded(successor(&self.base)),
         )
     }
 
@@ -302,6 +312,18 @@ fn successor(base: &Bytes) -> Bytes {
         *last = 1;
     }
     bytes.freeze()
+}
+
+/// The heads of a shard from there on.
+pub(crate) fn heads(shard: Shard, from: Bound<Bytes>, limit: usize) -> Scan {
+    Scan::range(HEAD, shard, from, Bound::Unbounded).limit(limit)
+}
+
+/// Whose head has this key.
+pub(crate) fn conversation_of_head(key: &[u8]) -> Option<(AppId, &str)> {
+    let (app, name) = key.split_first_chunk::<4>()?;
+    let name = std::str::from_utf8(name.strip_suffix(&[0])?).ok()?;
+    Some((AppId(u32::from_be_bytes(*app)), name))
 }
 
 /// The key of an outbox row.

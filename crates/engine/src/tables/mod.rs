@@ -48,11 +48,12 @@ use prost::Message;
 use anser_domain::{Code, Reject};
 
 pub(crate) use key::{
-    ConversationKeys, UserKeys, app_key, apps_after, dead_letter_key, dead_letters_after,
-    installation_key, outbox_due, outbox_later, outbox_of_dead_letter, outbox_range,
+    ConversationKeys, UserKeys, app_key, apps_after, conversation_of_head, dead_letter_key,
+    dead_letters_after, heads, installation_key, outbox_due, outbox_later, outbox_of_dead_letter,
+    outbox_range,
 };
 pub(crate) use key::{conversation_shard, user_shard};
-pub(crate) use view_key::last_number;
+pub(crate) use view_key::{last_number, with_number};
 
 /// See the catalog.
 pub const HEAD: Space = Space(1);

@@ -4,7 +4,7 @@
 use std::ops::Bound;
 
 use anser_store::{Key, Scan, Space};
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::key::{ConversationKeys, put_text};
 use super::{ACKNOWLEDGED, HIDDEN, HIDDEN_FEED, MENTION, RECALLED, RECEIPT_FEED, TARGETED};
@@ -81,6 +81,14 @@ impl ConversationKeys {
         self.of_user(HIDDEN_FEED, user, version)
     }
 
+    /// The place in the feed of the message of this key.
+    pub(crate) fn hidden_feed_of(&self, hidden: &[u8], version: u64) -> Option<Key> {
+        let user = hidden.strip_prefix(self.base())?;
+        let (user, _) = user.split_last_chunk::<8>()?;
+        let user = std::str::from_utf8(user.strip_suffix(&[0])?).ok()?;
+        Some(self.hidden_feed(user, version))
+    }
+
     /// What the user has deleted after a version.
     pub(crate) fn hidden_feed_after(&self, user: &str, version: u64, limit: usize) -> Scan {
         self.of_user_between(HIDDEN_FEED, user, version, u64::MAX)
@@ -149,6 +157,12 @@ impl ConversationKeys {
         let user = std::str::from_utf8(user).ok()?;
         Some((u64::from_be_bytes(*version), user))
     }
+}
+
+/// The key with another number at its end.
+pub(crate) fn with_number(key: &[u8], number: u64) -> Bytes {
+    let rest = key.split_last_chunk::<8>().map_or(key, |(rest, _)| rest);
+    [rest, &number.to_be_bytes()].concat().into()
 }
 
 /// The number that a key ends with.

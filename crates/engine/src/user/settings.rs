@@ -71,10 +71,10 @@ pub(crate) async fn clear(
         head_position(&head)
     } else {
         let keys = ConversationKeys::new(app, &name);
-        let ordinal = row::ordinal(&tools.store, &keys, up_to).await?;
+        let ordinal = row::ordinal_at(&tools.store, &keys, &head, up_to).await?;
         ReadPosition {
             seq: up_to,
-            ordinal: ordinal.unwrap_or(0),
+            ordinal,
         }
     };
     inbox::change(tools, app, user.as_str(), &name, |old| {

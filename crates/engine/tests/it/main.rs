@@ -17,6 +17,7 @@ mod groups;
 mod login;
 mod own_view;
 mod receipts;
+mod retention;
 mod sync;
 mod targeted;
 mod transient;
