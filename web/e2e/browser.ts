@@ -1,5 +1,7 @@
 /** Chromium, and a person in front of the demo page. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 
 import {
   type Browser,
@@ -10,6 +12,9 @@ import {
 } from "playwright-core";
 
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** A freshly built page, for a binary that has an older one inside. */
+const PAGE = process.env.DEMO_DIST;
 
 /** A browser without a screen, and without the traffic of its own that browsers make. */
 export function launch(): Promise<Browser> {
@@ -23,6 +28,8 @@ export function launch(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      // A page that did not come over the network is none of this machine's to Chromium.
+      ...(PAGE ? ["--disable-features=LocalNetworkAccessChecks"] : []),
     ],
   });
 }
@@ -53,6 +60,7 @@ export class Person {
   ): Promise<Person> {
     const context = await browser.newContext({ locale: "en-US", ...options });
     const person = new Person(await context.newPage(), context);
+    if (PAGE) await serve(context, url, PAGE);
     await person.page.goto(url);
     return person;
   }
@@ -124,4 +132,18 @@ export class Person {
       await row.locator(".badge").waitFor({ state: "detached" });
     }
   }
+}
+
+/** Answers what is below an address from a folder, and passes on what is not in it. */
+async function serve(context: BrowserContext, url: string, folder: string): Promise<void> {
+  const base = new URL(".", url).pathname;
+  await context.route(
+    ({ origin, pathname }) => origin === new URL(url).origin && pathname.startsWith(base),
+    async (route) => {
+      const name = new URL(route.request().url()).pathname.slice(base.length) || "index.html";
+      const path = join(folder, name);
+      if (existsSync(path)) await route.fulfill({ path });
+      else await route.continue();
+    },
+  );
 }

@@ -14,7 +14,7 @@ import { Core, type CoreEffect } from "./core.js";
 import { AnserError, brokenProtocol, invalid, notReachable, overloaded } from "./errors.js";
 import { Emitter, type Listener } from "./emitter.js";
 import { type Environment, type Socket, type Transport, systemEnvironment } from "./environment.js";
-import { LogoutSchema, SendMessageSchema } from "./gen/anser/client/v1/client_pb.js";
+import { LogoutSchema, SendMessageSchema, SetWillSchema } from "./gen/anser/client/v1/client_pb.js";
 import { Local } from "./local.js";
 import { JOBS_MAX, type Job } from "./outbox.js";
 import { OutgoingMessages } from "./outgoing.js";
@@ -258,6 +258,23 @@ export class AnserClient extends Commands {
       transient: true,
     });
     await this.ask("action", { case: "sendMessage", value }, "sendMessage", () => {});
+  }
+
+  /**
+   * Leaves a message with the server, which sends it in the user's name when this connection is
+   * lost; not after `logout()`. It ends with the connection: set it anew after each.
+   */
+  async setWill(conversation: string, sendable: Sendable): Promise<void> {
+    const message = create(SendMessageSchema, {
+      conversation,
+      clientMessageId: this.newMessageId(),
+      content: wire.contentTo(sendable),
+    });
+    await this.ask(
+      "action",
+      { case: "setWill", value: create(SetWillSchema, { message }) },
+      "done",
+    );
   }
 
   /** An id for `clientMessageId`, for an application that stores a message before it sends it. */
