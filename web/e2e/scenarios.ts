@@ -34,6 +34,7 @@ export interface Args {
   readonly targets?: readonly string[];
   readonly uncounted?: boolean;
   readonly receipt_wanted?: boolean;
+  readonly burn_after?: number;
   readonly read_up_to?: number;
   readonly put?: Readonly<Record<string, string>>;
   readonly remove?: unknown;

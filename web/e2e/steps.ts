@@ -54,6 +54,7 @@ const MESSAGES: Record<string, Command> = {
           ...(mention && { mention }),
           ...(args.targets && { targets: names.users(args.targets) }),
           ...(args.uncounted && { uncounted: true }),
+          ...(args.burn_after && { burnAfterSeconds: args.burn_after }),
           ...(args.receipt_wanted && { receiptWanted: true }),
           ...(args.read_up_to && { readUpTo: args.read_up_to }),
           ...(id && { clientMessageId: id }),

@@ -84,6 +84,8 @@ export interface SendOptions {
   uncounted?: boolean;
   /** Ask to be told who acknowledges it. */
   receiptWanted?: boolean;
+  /** In a private chat: deleted for both so long after the other has read it. */
+  burnAfterSeconds?: number;
 }
 
 export class AnserClient extends Commands {
@@ -223,6 +225,7 @@ export class AnserClient extends Commands {
       targets: [...(options.targets ?? [])],
       uncounted: options.uncounted ?? false,
       receiptWanted: options.receiptWanted ?? false,
+      burnAfterSeconds: options.burnAfterSeconds ?? 0,
       order: this.#nextOrder(),
       holder: this.local.holder,
       createdTime: Math.round(this.#environment.wallClock()),

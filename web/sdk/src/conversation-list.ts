@@ -10,6 +10,7 @@
 import { newer } from "./ahead.js";
 import { EMPTY_CONVERSATION } from "./store/database.js";
 import type { Conversation, Message, ReadPosition } from "./types.js";
+import { isCommand } from "./wire.js";
 
 /** Rows kept; a user has no more conversations than 5,000, and those that were left go first. */
 const ROWS_MAX = 6_000;
@@ -97,9 +98,10 @@ export class ConversationList {
   /** @internal A message of a conversation, in order. */
   message(message: Message, me: string): void {
     const row = this.#rows.get(message.conversation);
+    const shown = !isCommand(message);
     // What a row was computed at already counts everything up to its head.
     if (row && message.seq <= row.headSeq) {
-      if (message.seq > (row.newest?.seq ?? 0)) this.#set({ ...row, newest: message });
+      if (shown && message.seq > (row.newest?.seq ?? 0)) this.#set({ ...row, newest: message });
       return;
     }
     const base = row ?? unknownRow(message);
@@ -113,7 +115,7 @@ export class ConversationList {
       headSeq: message.seq,
       // It was hidden until the next message, which this one is.
       hidden: false,
-      newest: message,
+      newest: shown ? message : base.newest,
       lastTime: Math.max(base.lastTime, message.time),
       unread: base.unread + (counts ? 1 : 0),
       unreadMentions: base.unreadMentions + (mentions ? 1 : 0),

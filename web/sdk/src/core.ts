@@ -38,6 +38,7 @@ import { Versions } from "./versions.js";
 import {
   conversationFrom,
   decodeFrame,
+  isCommand,
   messageFrom,
   positionFrom,
   receiptsFrom,
@@ -266,7 +267,7 @@ export class Core {
     if (to >= headSeq) this.#seed(conversation, headSeq, rev);
     this.#streams.use(conversation);
     this.#revs.told(conversation, rev);
-    for (const message of messages) this.#store({ put: "message", message });
+    for (const message of messages) this.#keep(message);
     if (from <= to) this.#store({ put: "range", conversation, from, to });
   }
 
@@ -533,17 +534,17 @@ export class Core {
   #synced(): void {
     let left = CATCH_UPS_MAX;
     for (const row of this.#rows.values()) {
-      const newest = row.newest?.seq ?? 0;
-      const behind = (this.#streams.position(row.id) ?? newest) < newest;
+      // Beyond the newest message to be shown there may be those for the application.
+      const behind = (this.#streams.position(row.id) ?? row.headSeq) < row.headSeq;
       const changed = (this.#revs.version(row.id) ?? row.rev) < row.rev;
       const deleted = (this.#deletions.version(row.id) ?? row.deletedVersion) < row.deletedVersion;
       if (!behind && !changed && !deleted) continue;
       left -= 1;
       if (left >= 0) {
-        this.#streams.catchUp(row.id, newest);
+        this.#streams.catchUp(row.id, row.headSeq);
         this.#follow(row);
       } else {
-        this.#streams.skipTo(row.id, newest);
+        this.#streams.skipTo(row.id, row.headSeq);
         this.#revs.skipTo(row.id, row.rev);
         this.#deletions.skipTo(row.id, row.deletedVersion);
       }
@@ -620,7 +621,7 @@ export class Core {
     const message = this.#ahead.latest(pushed);
     const { conversation, seq } = message;
     this.list.message(message, this.#userId);
-    this.#store({ put: "message", message });
+    this.#keep(message);
     this.#store({ put: "range", conversation, from, to: seq });
     this.#emit("message", message);
   }
@@ -630,7 +631,7 @@ export class Core {
     // Its first state may still come, held back by a gap.
     if (position !== undefined && message.seq > position) this.#ahead.keep(message);
     if (this.list.changed(message, this.#userId)) this.#countMentions(message.conversation);
-    this.#store({ put: "message", message });
+    this.#keep(message);
     this.#emit("changed", message);
   }
 
@@ -676,6 +677,11 @@ export class Core {
     if (!saved || state === this.#savedFeed) return;
     this.#savedFeed = state;
     this.#store({ put: "feed", feed: { userId: this.#userId, ...saved } });
+  }
+
+  /** What is for the application alone is told, and not kept. */
+  #keep(message: Message): void {
+    if (!isCommand(message)) this.#store({ put: "message", message });
   }
 
   #store(change: Change): void {

@@ -14,6 +14,7 @@ import type { AnserClient, SendOptions } from "./client.js";
 import { AnserError } from "./errors.js";
 import type { Outgoing } from "./outgoing.js";
 import type { HistoryPage, Message, Sendable } from "./types.js";
+import { isCommand } from "./wire.js";
 
 /** Messages kept; the oldest beyond are dropped, and loaded again when asked for. */
 const MESSAGES_MAX = 2_000;
@@ -181,6 +182,7 @@ export class Timeline {
   }
 
   #arrived(message: Message): void {
+    if (isCommand(message)) return;
     if (this.#pending) {
       this.#early.push(message);
       if (this.#early.length > MESSAGES_MAX) this.#early.shift();
@@ -227,7 +229,7 @@ export class Timeline {
   #show(messages: readonly Message[], from: number, loading: boolean, firstSeq?: number): void {
     const first = firstSeq ?? this.#client.list.get(this.conversation)?.firstSeq ?? 1;
     const present = messages
-      .filter(({ seq }) => seq >= first && !this.#deleted.has(seq))
+      .filter((one) => one.seq >= first && !this.#deleted.has(one.seq) && !isCommand(one))
       .map((message) => newer(message, this.#changed.get(message.seq) ?? message));
     if (!loading) {
       this.#changed.clear();

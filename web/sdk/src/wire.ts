@@ -49,6 +49,13 @@ import type {
 
 export { safeNumber };
 
+/** The type of messages for the application, which are never shown and not kept. */
+const COMMAND = "command";
+
+export function isCommand({ content }: { readonly content: { readonly type: string } }): boolean {
+  return content.type === COMMAND;
+}
+
 export type Command = Request["command"];
 export type Result = Response["result"];
 
@@ -157,7 +164,7 @@ export function stateFrom(wire: WireMessageState | undefined): MessageState {
 /** A message on its way, as it travels. */
 export function sendTo(saved: SavedOutgoing, firstTry: number): WireSendMessage {
   const { conversation, clientMessageId, content, mention, targets } = saved;
-  const { uncounted, receiptWanted } = saved;
+  const { uncounted, receiptWanted, burnAfterSeconds } = saved;
   return create(SendMessageSchema, {
     conversation,
     clientMessageId,
@@ -168,6 +175,7 @@ export function sendTo(saved: SavedOutgoing, firstTry: number): WireSendMessage 
     targets: [...targets],
     uncounted,
     receiptWanted,
+    burnAfterSeconds,
   });
 }
 
@@ -178,9 +186,9 @@ export function ownMessage(
   place: Pick<Message, "seq" | "id" | "time">,
 ): Message {
   const { conversation, clientMessageId, content, mention, targets } = saved;
-  const { receiptWanted } = saved;
-  const counts = { counted: !saved.uncounted, burnAfterSeconds: 0 };
-  const options = { mention, targets, receiptWanted, ...counts };
+  const { receiptWanted, burnAfterSeconds } = saved;
+  const counted = !saved.uncounted && content.type !== COMMAND;
+  const options = { mention, targets, receiptWanted, burnAfterSeconds, counted };
   const fields = { conversation, clientMessageId, sender, state: undefined, ...place };
   return makeMessage({ ...fields, ...options }, content);
 }

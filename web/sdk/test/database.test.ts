@@ -91,6 +91,7 @@ function outgoing(order: number, holder: string): SavedOutgoing {
     targets: [],
     uncounted: false,
     receiptWanted: false,
+    burnAfterSeconds: 0,
     order,
     holder,
     createdTime: order,

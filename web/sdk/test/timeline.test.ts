@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Timeline } from "../src/timeline.js";
-import { connected, join, observe } from "./setup.js";
+import { connected, join, observe, outcome } from "./setup.js";
 
 const TALK = "p/alice/bob";
 
@@ -162,4 +162,33 @@ test("a listener may call the client", async () => {
   server.append(TALK, "bob", "2");
   await world.settle();
   assert.deepEqual(texts(), ["1", "2", "echo 1", "echo 2"]);
+});
+
+test("a command is an event, and neither shown nor kept", async () => {
+  const { server, client, world, events } = await connected();
+  server.append(TALK, "bob", "1");
+  await world.settle();
+  const timeline = client.timeline(TALK);
+  await world.settle();
+  const body = new TextEncoder().encode('{"action":"refresh"}');
+  const content = { $typeName: "anser.client.v1.Content" as const, type: "command", body };
+  server.append(TALK, "bob", body, { content, counted: false });
+  await world.settle();
+  assert.deepEqual(
+    events("message").map(({ content: { type } }) => type),
+    ["text", "command"],
+  );
+  assert.equal(timeline.getSnapshot().messages.length, 1);
+  assert.deepEqual([client.list.get(TALK)?.unread, client.list.get(TALK)?.newest?.seq], [1, 1]);
+  await timeline.reload();
+  assert.equal(timeline.getSnapshot().messages.length, 1);
+  assert.equal((await client.local.messages({ conversation: TALK })).length, 1);
+});
+
+test("what burns says so, on its way and when it is there", async () => {
+  const { server, client, world } = await connected();
+  const sent = outcome(client.send(TALK, "secret", { burnAfterSeconds: 5 }));
+  await world.settle();
+  assert.equal(server.commands("sendMessage")[0]?.burnAfterSeconds, 5);
+  assert.equal(sent.value?.burnAfterSeconds, 5);
 });

@@ -46,6 +46,7 @@ export interface SavedOutgoing {
   readonly targets: readonly string[];
   readonly uncounted: boolean;
   readonly receiptWanted: boolean;
+  readonly burnAfterSeconds: number;
   /** They go out in ascending order. */
   readonly order: number;
   /** The client (a tab) that sends it; see `tabs.ts`. */
@@ -278,6 +279,7 @@ const EMPTY_OUTGOING: SavedOutgoing = {
   targets: [],
   uncounted: false,
   receiptWanted: false,
+  burnAfterSeconds: 0,
   order: 0,
   holder: "",
   createdTime: 0,

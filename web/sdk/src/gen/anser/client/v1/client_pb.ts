@@ -1613,7 +1613,8 @@ export type SendMessage = Message$1<"anser.client.v1.SendMessage"> & {
   targets: string[];
 
   /**
-   * Must be 0: no release of the server burns messages yet.
+   * Private chats only: deleted for both sides so many seconds, at most 7 days, after the receiver
+   * has read it. 0: it stays.
    *
    * @generated from field: uint32 burn_after_seconds = 10;
    */
