@@ -41,7 +41,7 @@ fn id() -> bytes::Bytes {
 }
 
 #[test]
-fn a_conversations_rows() {
+fn a_conversations_heads() {
     check(
         "stored/v1/head",
         &stored::Head {
@@ -84,6 +84,10 @@ fn a_conversations_rows() {
             ..Default::default()
         },
     );
+}
+
+#[test]
+fn a_conversations_rows() {
     check(
         "stored/v1/burn_row",
         &stored::BurnRow {
