@@ -16,3 +16,4 @@ mod own_view;
 mod secrets;
 mod server;
 mod token;
+mod upgrade;
