@@ -45,6 +45,13 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
     setOpen(group.conversation);
     setComposing(false);
   };
+  const joinGroup = async (groupId: string, message: string): Promise<boolean> => {
+    const { joined, group } = await client.joinGroup(groupId, message);
+    if (!joined || !group) return false;
+    setOpen(group.conversation);
+    setComposing(false);
+    return true;
+  };
 
   return (
     <div className={open ? "chat chat-open" : "chat"}>
@@ -78,6 +85,7 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
           me={me}
           onTalkTo={talkTo}
           onCreateGroup={createGroup}
+          onJoinGroup={joinGroup}
           onClose={() => setComposing(false)}
         />
       )}

@@ -22,7 +22,8 @@ export function previewOf(message: Message, words: Words, me: string): string {
 }
 
 export function previewOfRow(row: Conversation, words: Words, me: string): string {
-  const { newest } = row;
+  const { newest, invitation } = row;
+  if (invitation) return words.invitedYou(invitation.operator || words.somebody);
   if (!newest) return "";
   const said = previewOf(newest, words, me);
   if (newest.notice || newest.state?.recall) return said;
@@ -54,7 +55,34 @@ export function noticeText(message: Message, words: Words, me: string): string {
   const named = others.slice(0, NOTICE_NAMES).map((user) => (user === me ? words.youInside : user));
   const more = notice.userCount - (notice.users.length - others.length) - named.length;
   const users = [...named, ...(more > 0 ? [words.more(more)] : [])].join(words.listSeparator);
+  const own = notice.operator === "" && users === "" ? words.somebody : users || who;
   switch (notice.kind) {
+    case "joined":
+      return words.joined(own);
+    case "invited":
+      return words.invited(who, users);
+    case "declined":
+      return words.declined(own);
+    case "transferred":
+      return words.transferred(who, users);
+    case "updated":
+      if (notice.changed.includes("announcement") && notice.announcement) {
+        return words.announced(who, notice.announcement);
+      }
+      return notice.changed.includes("name") ? words.renamed(who, notice.name) : words.updated(who);
+    case "role-set":
+      if (notice.role === "admin") return words.madeAdmin(who, users);
+      return words.roleSet(who, users, notice.roleName);
+    case "role-defined":
+      return words.roleDefined(who, notice.roleName);
+    case "member-updated":
+      return words.memberUpdated(who);
+    case "muted":
+      return (notice.until > 0 ? words.mutedNotice : words.unmutedNotice)(who, users);
+    case "banned":
+      return (notice.until > 0 ? words.bannedNotice : words.unbannedNotice)(who, users);
+    case "exempted":
+      return (notice.exempt ? words.exemptedNotice : words.unexemptedNotice)(who, users);
     case "created":
       return words.created(who, users);
     case "added":

@@ -1,12 +1,14 @@
-/** A dialog about a group: who is in it, and what one may do about that. */
-import type { AnserClient, Group, GroupMember } from "@anser-im/sdk";
+/** A dialog about a group: who is in it, who wants to be, and what is set. */
+import type { AnserClient, GroupMember } from "@anser-im/sdk";
 import { type FormEvent, useCallback, useEffect, useState } from "react";
 
-import { Avatar } from "./avatar.js";
 import { Dialog } from "./dialog.js";
+import { GroupMembers } from "./group-members.js";
+import { GroupRequests } from "./group-requests.js";
+import { GroupSettings } from "./group-settings.js";
 import { useWords } from "./i18n.js";
 import { introduce, splitNames } from "./identity.js";
-import { Icon } from "./icons.js";
+import { useGroup } from "./use-group.js";
 
 /** Members listed; the number of all of them stands above. */
 const LISTED_MAX = 200;
@@ -21,20 +23,11 @@ interface Props {
 
 export function GroupDetails({ me, client, groupId, title, onClose }: Props) {
   const words = useWords();
-  const [group, setGroup] = useState<Group>();
+  const [group, look] = useGroup(client, groupId);
   const [members, setMembers] = useState<readonly GroupMember[]>([]);
   const [names, setNames] = useState("");
   const [sure, setSure] = useState(false);
   const [problem, setProblem] = useState<string>();
-
-  const load = useCallback(async () => {
-    const [fresh, page] = await Promise.all([
-      client.getGroup(groupId),
-      client.groupMembers(groupId, { limit: LISTED_MAX }),
-    ]);
-    setGroup(fresh);
-    setMembers(page.members);
-  }, [client, groupId]);
 
   const attempt = useCallback(async (action: () => Promise<unknown>) => {
     setProblem(undefined);
@@ -45,23 +38,32 @@ export function GroupDetails({ me, client, groupId, title, onClose }: Props) {
     }
   }, []);
 
-  useEffect(() => void attempt(load), [attempt, load]);
+  useEffect(() => {
+    if (!group) return;
+    void attempt(async () => {
+      const page = await client.groupMembers(groupId, { limit: LISTED_MAX });
+      setMembers(page.members);
+    });
+  }, [attempt, client, groupId, group]);
 
+  const act = (action: () => Promise<unknown>) =>
+    void attempt(async () => {
+      try {
+        await action();
+      } finally {
+        // Also what was refused: the switches show how things are.
+        look();
+      }
+    });
   const add = (event: FormEvent) => {
     event.preventDefault();
     const users = splitNames(names);
-    void attempt(async () => {
+    act(async () => {
       await introduce(users);
       await client.addGroupMembers(groupId, users);
       setNames("");
-      await load();
     });
   };
-  const remove = (user: string) =>
-    attempt(async () => {
-      await client.removeGroupMembers(groupId, [user]);
-      await load();
-    });
   const leave = (action: () => Promise<void>) =>
     attempt(async () => {
       await action();
@@ -69,31 +71,19 @@ export function GroupDetails({ me, client, groupId, title, onClose }: Props) {
     });
 
   const owner = group?.owner === me;
+  const decides = owner || group?.admins.includes(me) === true;
   return (
     <Dialog title={title} onClose={onClose}>
+      {group && (
+        <p className="dialog-part">
+          {words.groupId} <code>{group.id}</code>
+        </p>
+      )}
+      {decides && <GroupRequests client={client} groupId={groupId} version={group} onAct={act} />}
       <h3 className="dialog-part">{group && words.memberCount(group.memberCount)}</h3>
-      <ul className="members">
-        {members.map(({ userId, role }) => (
-          <li key={userId}>
-            <Avatar name={userId} />
-            <span className="member-name">
-              {userId === me ? `${userId} (${words.you})` : userId}
-            </span>
-            {role === "owner" && <span className="tag">{words.owner}</span>}
-            {owner && userId !== me && (
-              <button
-                className="round"
-                type="button"
-                aria-label={words.remove(userId)}
-                title={words.remove(userId)}
-                onClick={() => void remove(userId)}
-              >
-                <Icon name="close" />
-              </button>
-            )}
-          </li>
-        ))}
-      </ul>
+      {group && (
+        <GroupMembers me={me} client={client} group={group} members={members} onAct={act} />
+      )}
       <form className="field-row" onSubmit={add}>
         <label className="field">
           {words.addMembers}
@@ -109,6 +99,7 @@ export function GroupDetails({ me, client, groupId, title, onClose }: Props) {
           {words.add}
         </button>
       </form>
+      {group && decides && <GroupSettings client={client} group={group} onAct={act} />}
       {problem && (
         <p className="problem" role="alert">
           {problem}

@@ -1,4 +1,4 @@
-/** A dialog: talk to a person, or make a group. */
+/** A dialog: talk to a person, make a group, or ask to join one. */
 import { type FormEvent, useState } from "react";
 
 import { Dialog } from "./dialog.js";
@@ -9,15 +9,18 @@ interface Props {
   me: string;
   onTalkTo(peer: string): Promise<void>;
   onCreateGroup(name: string, members: readonly string[]): Promise<void>;
+  /** False: the request waits for an answer. */
+  onJoinGroup(groupId: string, message: string): Promise<boolean>;
   onClose(): void;
 }
 
-export function NewConversation({ me, onTalkTo, onCreateGroup, onClose }: Props) {
+export function NewConversation({ me, onTalkTo, onCreateGroup, onJoinGroup, onClose }: Props) {
   const words = useWords();
-  const [kind, setKind] = useState<"person" | "group">("person");
+  const [kind, setKind] = useState<"person" | "group" | "joinGroup">("person");
   const [name, setName] = useState("");
   const [members, setMembers] = useState("");
   const [busy, setBusy] = useState(false);
+  const [waits, setWaits] = useState(false);
   const [problem, setProblem] = useState<string>();
 
   const submit = async (event: FormEvent) => {
@@ -27,7 +30,11 @@ export function NewConversation({ me, onTalkTo, onCreateGroup, onClose }: Props)
     try {
       const others = splitNames(members).filter((member) => member !== me);
       if (kind === "person") await onTalkTo(name.trim());
-      else await onCreateGroup(name.trim(), others);
+      else if (kind === "group") await onCreateGroup(name.trim(), others);
+      else if (!(await onJoinGroup(name.trim(), members.trim()))) {
+        setWaits(true);
+        setBusy(false);
+      }
     } catch (error) {
       setProblem((error as Error).message);
       setBusy(false);
@@ -38,7 +45,7 @@ export function NewConversation({ me, onTalkTo, onCreateGroup, onClose }: Props)
     <Dialog title={words.newChat} onClose={onClose}>
       <form onSubmit={submit}>
         <div className="tabs" role="radiogroup" aria-label={words.newChat}>
-          {(["person", "group"] as const).map((one) => (
+          {(["person", "group", "joinGroup"] as const).map((one) => (
             <label key={one} className={one === kind ? "tab tab-chosen" : "tab"}>
               <input
                 className="visually-hidden"
@@ -52,7 +59,7 @@ export function NewConversation({ me, onTalkTo, onCreateGroup, onClose }: Props)
           ))}
         </div>
         <label className="field">
-          {kind === "person" ? words.theirName : words.groupName}
+          {{ person: words.theirName, group: words.groupName, joinGroup: words.joinId }[kind]}
           <input
             value={name}
             autoFocus
@@ -62,18 +69,19 @@ export function NewConversation({ me, onTalkTo, onCreateGroup, onClose }: Props)
             onChange={(event) => setName(event.target.value)}
           />
         </label>
-        {kind === "group" && (
+        {kind !== "person" && (
           <label className="field">
-            {words.members}
+            {kind === "group" ? words.members : words.joinMessage}
             <input
               value={members}
               autoComplete="off"
               autoCapitalize="none"
-              placeholder={words.membersHint}
+              placeholder={kind === "group" ? words.membersHint : ""}
               onChange={(event) => setMembers(event.target.value)}
             />
           </label>
         )}
+        {waits && <p role="status">{words.joinWaits}</p>}
         {problem && (
           <p className="problem" role="alert">
             {problem}
@@ -84,7 +92,7 @@ export function NewConversation({ me, onTalkTo, onCreateGroup, onClose }: Props)
             {words.cancel}
           </button>
           <button className="primary" type="submit" disabled={name.trim() === "" || busy}>
-            {kind === "person" ? words.talk : words.create}
+            {{ person: words.talk, group: words.create, joinGroup: words.joinThis }[kind]}
           </button>
         </div>
       </form>

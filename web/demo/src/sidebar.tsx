@@ -1,6 +1,6 @@
 /** Who is here, the conversation list, and the way to a second window. */
 import type { AnserClient, Conversation } from "@anser-im/sdk";
-import { useContext } from "react";
+import { useContext, useState } from "react";
 
 import { Avatar } from "./avatar.js";
 import { previewOfRow, shortTime, titleOf } from "./format.js";
@@ -9,6 +9,7 @@ import { LanguageContext, useWords } from "./i18n.js";
 import { invitationLink, someoneElse } from "./identity.js";
 import { Icon } from "./icons.js";
 import { Logo } from "./logo.js";
+import { SearchResults } from "./search.js";
 
 interface Props {
   me: string;
@@ -28,6 +29,7 @@ export function Sidebar(props: Props) {
   const rows = useStore(client.list);
   const { state } = useConnection(client);
   const now = useNow(60_000);
+  const [text, setText] = useState("");
   const other = someoneElse(me, language);
   const stateWord = state === "connected" ? words.connected : words.connecting;
 
@@ -70,14 +72,33 @@ export function Sidebar(props: Props) {
           <Icon name="plus" />
         </button>
       </div>
+      <search className="search">
+        <input
+          type="search"
+          value={text}
+          aria-label={words.search}
+          placeholder={words.search}
+          autoComplete="off"
+          onChange={(event) => setText(event.target.value)}
+        />
+      </search>
       <nav className="rows" aria-labelledby="conversations">
-        {rows.length === 0 && (
+        {text.trim() !== "" && (
+          <SearchResults
+            me={me}
+            client={client}
+            text={text.trim()}
+            now={now}
+            onOpen={props.onOpen}
+          />
+        )}
+        {text.trim() === "" && rows.length === 0 && (
           <div className="rows-none">
             <p>{words.noConversations}</p>
             <p className="hint">{words.noConversationsHint}</p>
           </div>
         )}
-        <ul>
+        <ul hidden={text.trim() !== ""}>
           {rows.map((row) => (
             <li key={row.id}>
               <Row

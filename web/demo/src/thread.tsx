@@ -10,8 +10,10 @@ import { GroupDetails } from "./group-details.js";
 import { useConnection, useLooking, useStore } from "./hooks.js";
 import { useWords } from "./i18n.js";
 import { Icon } from "./icons.js";
+import { Invitation } from "./invitation.js";
 import { useReceipts, useTyping } from "./live.js";
 import { Messages } from "./messages.js";
+import { useGroup } from "./use-group.js";
 
 interface Props {
   me: string;
@@ -59,6 +61,10 @@ function OpenThread({
   }, [client, conversation, looking, newest, unread]);
 
   const parsed = parseConversation(conversation);
+  const [group] = useGroup(
+    client,
+    parsed.kind === "group" && row?.member ? parsed.group : undefined,
+  );
   const failed = (error: Error): void => setProblem(error.message);
   const mention = async (text: string) => {
     if (parsed.kind !== "group" || !text.includes("@")) return undefined;
@@ -114,6 +120,11 @@ function OpenThread({
           </button>
         )}
       </header>
+      {group?.announcement && (
+        <p className="announcement" role="note" aria-label={words.announcement}>
+          {group.announcement}
+        </p>
+      )}
       <Messages
         me={me}
         title={title}
@@ -146,6 +157,14 @@ function OpenThread({
             if (text !== "") tell();
           }}
           onCancel={() => setEditing(undefined)}
+        />
+      ) : row?.invitation ? (
+        <Invitation
+          client={client}
+          conversation={conversation}
+          invitation={row.invitation}
+          onProblem={setProblem}
+          onGone={onBack}
         />
       ) : (
         <p className="thread-left">{words.noLonger}</p>

@@ -125,3 +125,36 @@ test("a message that was taken back says who did it, not what it said", () => {
   assert.equal(previewOf(gone, en, "alice"), "bob took back a message");
   assert.equal(previewOf(gone, zh, "bob"), "我撤回了一条消息");
 });
+
+test("a notice of every kind says what happened", () => {
+  const about = { operator: "bob", users: ["alice"], userCount: 1 };
+  const named = { changed: ["name"], name: "Lake", announcement: "", portrait: "" };
+  const said: [NonNullable<Message["notice"]>, string, string][] = [
+    [{ kind: "joined", ...about, operator: "" }, "you joined", "我加入了群聊"],
+    [{ kind: "transferred", ...about }, "bob made you the owner", "bob将群主转让给我"],
+    [{ kind: "updated", ...about, ...named }, "bob named the group Lake", "bob将群名改为Lake"],
+    [
+      { kind: "updated", ...about, ...named, changed: ["announcement"], announcement: "Hi" },
+      "bob announced: Hi",
+      "bob发布了公告：Hi",
+    ],
+    [
+      { kind: "role-set", ...about, role: "admin", roleName: "" },
+      "bob made you admin",
+      "bob将我设为管理员",
+    ],
+    [
+      { kind: "role-set", ...about, role: "member", roleName: "guide" },
+      "bob gave you the role guide",
+      "bob授予我角色guide",
+    ],
+    [{ kind: "muted", ...about, until: 9 }, "bob muted you", "bob禁言了我"],
+    [{ kind: "muted", ...about, until: 0 }, "bob unmuted you", "bob解除了我的禁言"],
+    [{ kind: "banned", ...about, until: 9 }, "bob banned you", "bob封禁了我"],
+    [{ kind: "invited", ...about }, "bob invited you", "bob向我发出了邀请"],
+  ];
+  for (const [notice, english, chinese] of said) {
+    assert.equal(noticeText(message({ notice }), en, "alice"), english);
+    assert.equal(noticeText(message({ notice }), zh, "alice"), chinese);
+  }
+});

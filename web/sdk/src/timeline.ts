@@ -86,7 +86,13 @@ export class Timeline {
         "deleted",
         mine(({ seqs }) => this.#remove(seqs)),
       ),
-      client.on("conversation", (row) => row.id === conversation && this.#cut(row.firstSeq)),
+      client.on("conversation", (row) => {
+        if (row.id !== conversation) return;
+        this.#cut(row.firstSeq);
+        // What could not be read before may be now, as after an invitation was accepted.
+        const { loading, error } = this.#snapshot;
+        if (row.member && error && !loading) void this.reload();
+      }),
       client.on(
         "skipped",
         mine(() => void this.reload()),
