@@ -29,6 +29,8 @@ export interface Args {
   readonly body?: string;
   readonly id?: string;
   readonly times?: number;
+  /** So long a text instead. */
+  readonly bytes?: number;
   readonly mention?: "all" | readonly string[];
   readonly overrides_mute?: boolean;
   readonly targets?: readonly string[];

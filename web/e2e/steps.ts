@@ -31,7 +31,8 @@ export class Stage {
 type Command = (stage: Stage, args: Args, actor: Actor) => Promise<unknown>;
 
 /** Texts of one that is sent once, or of several. */
-function texts({ text = "", times }: Args): string[] {
+function texts({ text = "", times, bytes }: Args): string[] {
+  if (bytes !== undefined) return ["x".repeat(bytes)];
   if (times === undefined) return [text];
   return Array.from({ length: times }, (_, i) => `${text}${i + 1}`);
 }

@@ -631,7 +631,7 @@ export class Core {
     // Its first state may still come, held back by a gap.
     if (position !== undefined && message.seq > position) this.#ahead.keep(message);
     if (this.list.changed(message, this.#userId)) this.#countMentions(message.conversation);
-    this.#keep(message);
+    this.#store({ put: "changed", message });
     this.#emit("changed", message);
   }
 

@@ -331,3 +331,21 @@ test("receipts: delivered and read reach the other side; readers and positions c
   assert.deepEqual(page.value?.receipts.find(({ user }) => user === "bob")?.readSeq, 1);
   assert.deepEqual([page.value?.more, page.value?.version], [false, 1]);
 });
+
+test("what one deleted does not come back when it is changed", async () => {
+  const { server, client, world } = await connected();
+  for (const text of ["1", "2"]) server.append(TALK, "bob", text);
+  await world.settle();
+  void client.deleteMessages(TALK, [2]);
+  await world.settle();
+  recall(server, TALK, 2);
+  await world.settle();
+  const kept = await client.local.messages({ conversation: TALK });
+  assert.deepEqual(
+    kept.map(({ seq }) => seq),
+    [1],
+  );
+  const timeline = client.timeline(TALK);
+  await world.settle();
+  assert.deepEqual(shown(timeline), ["1"]);
+});

@@ -293,6 +293,22 @@ each("what another was to send is adopted once, in order", async (database) => {
   assert.equal(new Set(holders).size, 2);
 });
 
+each("a change of a message that is not stored stores nothing", async (database) => {
+  await database.write([...put(message(1, "a"), message(2, "b")), range(1, 2)]);
+  await database.write([{ remove: "messages", conversation: TALK, seqs: [2] }]);
+  const state = { rev: 1, time: 9, recall: undefined, edit: undefined };
+  const later = { ...state, expansion: [{ key: "k", value: "v", user: "bob" }], reactions: [] };
+  const changed = [1, 2, 3].map((seq): Change => {
+    return { put: "changed", message: { ...message(seq, "c"), state: later } };
+  });
+  await database.write(changed);
+  const stored = await database.messages({ conversation: TALK });
+  assert.deepEqual(
+    stored.map(({ seq, state: now }) => [seq, now?.expansion[0]?.value]),
+    [[1, "v"]],
+  );
+});
+
 test("memory is bounded: the oldest of the longest unused go, and are not said to be there", async () => {
   const database = new MemoryDatabase(100);
   for (const conversation of ["g/old", "g/new"]) {

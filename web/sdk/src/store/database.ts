@@ -84,6 +84,8 @@ export type Put =
   | { readonly put: "position"; readonly position: SavedPosition }
   /** Of two states of a message, the later one stays. */
   | { readonly put: "message"; readonly message: Message }
+  /** The later state of a message, if it is stored: it may have been deleted, or never been here. */
+  | { readonly put: "changed"; readonly message: Message }
   /** Every message between, both included, that the user may see is stored. */
   | {
       readonly put: "range";

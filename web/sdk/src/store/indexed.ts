@@ -318,6 +318,12 @@ async function put(at: At, change: Put): Promise<void> {
     case "message":
       await putMessage(at, change.message);
       break;
+    case "changed": {
+      const { conversation, seq } = change.message;
+      const stored = await done(at("messages").getKey([conversation, seq]));
+      if (stored !== undefined) await putMessage(at, change.message);
+      break;
+    }
     case "range": {
       const { conversation, from, to } = change;
       const kept = (await done(at("ranges").get(conversation))) as Ranges | undefined;

@@ -138,6 +138,12 @@ export class MemoryDatabase implements Database {
       case "message":
         this.#putMessage(change.message);
         break;
+      case "changed": {
+        const { conversation, seq } = change.message;
+        const stored = this.#histories.get(conversation)?.messages.has(seq);
+        if (stored) this.#putMessage(change.message);
+        break;
+      }
       case "range": {
         const history = this.#history(change.conversation);
         history.ranges = withRange(history.ranges, change);
