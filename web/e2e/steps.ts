@@ -343,6 +343,20 @@ async function expectThat(stage: Stage, name: string, args: Args, look: Look): P
   }
 }
 
+/** A new conversation is in a user's list a moment after its first message. */
+async function onceListed(run: () => Promise<unknown>): Promise<unknown> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      const unlisted = error instanceof AnserError && error.codeName === "NOT_FOUND";
+      if (!unlisted || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
 async function refusedWith(run: () => Promise<unknown>, code: string): Promise<void> {
   try {
     await run();
@@ -378,7 +392,8 @@ export async function perform(stage: Stage, name: string, args: Args): Promise<v
     );
     run = () => server.api(args.method, path, named(args.body, names));
   } else if (command) {
-    run = () => command(stage, args, stage.actor(args.by));
+    const once = () => command(stage, args, stage.actor(args.by));
+    run = name in OWN_VIEW && !args.refused ? () => onceListed(once) : once;
   } else {
     throw new Error(`there is no step ${name}`);
   }
