@@ -99,9 +99,13 @@ codes! {
     3019 MessageRecalled "MESSAGE_RECALLED" "The message was taken back, or burned." "Drop its content."
     3030 Muted "MUTED" "The user may not write here for now." "Wait until the mute is over, or ask an admin."
     3031 Banned "BANNED" "The user is banned from this conversation." "Lift the ban first."
+    3040 Blocked "BLOCKED" "The receiver has blocked the user; nothing was stored." "Tell the user, or don't."
+    3041 NotOnAllowList "NOT_ON_ALLOW_LIST" "The receiver hears only those on the allow list; nothing was stored." "Tell the user."
+    3042 MutedEverywhere "MUTED_EVERYWHERE" "The app has muted the user, or everybody, in all conversations of this kind." "Wait until the mute is over, or ask the app's operator."
     4000 Replaced "REPLACED" "Another device of the same platform signed in as this user." "Tell the user; connect again only when asked to."
     4001 SignedOut "SIGNED_OUT" "The server ended this user's session." "Tell the user; sign in anew."
     4002 LoggedOut "LOGGED_OUT" "The client logged out." "Nothing."
+    4003 UserBanned "USER_BANNED" "The app keeps this user out." "Tell the user until when; sign in again after that."
 }
 
 impl Code {

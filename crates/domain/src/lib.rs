@@ -9,6 +9,7 @@
 pub mod change;
 pub mod code;
 pub mod content;
+pub mod control;
 pub mod conversation;
 pub mod group;
 pub mod id;
@@ -16,6 +17,8 @@ pub mod limits;
 pub mod login;
 pub mod message;
 pub mod position;
+pub mod presence;
+pub mod relation;
 pub mod retention;
 pub mod settings;
 pub mod time;

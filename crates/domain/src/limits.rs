@@ -88,6 +88,22 @@ pub const GROUP_BANS_MAX: usize = 500;
 pub const GROUP_CHANGE_USERS_MAX: usize = 100;
 /// Seconds of a mute or a ban: ten years.
 pub const BAN_SECONDS_MAX: u64 = 10 * 365 * 24 * 3_600;
+/// App-wide mutes and exemptions of an app: all nodes keep them in memory.
+pub const APP_MUTES_MAX: usize = 10_000;
+/// Users on a block list, or an allow list.
+pub const RELATIONS_MAX: usize = 1_000;
+/// Users whom one command puts onto a list or takes off it: the chat with each of them is written.
+pub const RELATION_CHANGE_USERS_MAX: usize = 100;
+/// Devices told of a user's presence.
+pub const PRESENCE_DEVICES_MAX: usize = 16;
+/// Users whose presence one command asks for, or subscribes to.
+pub const PRESENCE_USERS_MAX: usize = 100;
+/// Users whose presence a user is told of.
+pub const PRESENCE_SUBSCRIPTIONS_MAX: usize = 1_000;
+/// Seconds of a status, or of a subscription: 30 days.
+pub const PRESENCE_SECONDS_MAX: u64 = 30 * 24 * 3_600;
+/// Bytes of a status.
+pub const PRESENCE_STATUS_BYTES_MAX: usize = 256;
 /// Requests to join a group that wait for an answer.
 pub const JOIN_REQUESTS_MAX: usize = 500;
 /// Bytes of the message that goes with a request to join.

@@ -134,6 +134,7 @@ fn describe(key: &Bytes, letter: stored::DeadLetter) -> DeadLetter {
         Some(Effect::Inbox(it)) => ("inbox", it.app, it.conversation),
         Some(Effect::Touch(it)) => ("touch", it.app, it.conversation),
         Some(Effect::Burn(it)) => ("burn", it.app, it.conversation),
+        Some(Effect::Relation(it)) => ("relation", it.app, String::new()),
         None => ("unknown", 0, String::new()),
     };
     DeadLetter {

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use crate::app::{AppInfo, Apps, Identity, NewApp, NewSecret, SecretKind, Token};
 use crate::cluster::Cluster;
 use crate::committer::Committer;
+use crate::control::{self, Controls};
 use crate::conversation::{
     Command, ConversationPage, ConversationView, ReadResult, Registry, reading, view,
 };
@@ -34,6 +35,7 @@ use crate::message::{
 };
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::presence::Notes;
 use crate::receipt::{self, ReaderPage, ReadersOf, ReceiptPage};
 use crate::session::{Locals, NewSession, Opened, SessionId, SessionInfo};
 use crate::sync::{SyncRequest, SyncResult, device};
@@ -41,7 +43,8 @@ use crate::tools::Tools;
 use crate::user::{self, Profile, User, settings};
 use crate::{node, tables};
 
-/// What an operator decides.
+/// What an operator decides. Apps may have their own limits, see
+/// [`AppSettings`](anser_domain::control::AppSettings).
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Bytes of a message's content; at most
@@ -104,7 +107,8 @@ impl Engine {
             settings,
         } = parts;
         let cluster = Arc::new(Cluster::new(env.clone(), bus));
-        let home = Arc::new(Home::new(env.random_u64()));
+        let notes = Arc::new(Notes::default());
+        let home = Arc::new(Home::new(env.clone(), notes.clone()));
         let tools = Arc::new(Tools {
             committer: Committer::new(env.clone(), store.clone()),
             fan_out: FanOut::new(home.clone(), cluster.clone()),
@@ -113,9 +117,12 @@ impl Engine {
             cluster,
             home,
             settings,
+            controls: Controls::default(),
+            notes,
             metrics: Metrics::default(),
         });
         let apps = Apps::open(tools.clone()).await?;
+        control::refresh(&tools).await?;
         let outbox = Outbox::new(tools.clone());
         let conversations = Registry::new(tools.clone(), outbox.clone());
         let forwards = Forwards::new(tools.clone());
@@ -350,7 +357,7 @@ impl Engine {
     pub fn check_send(&self, message: &SendMessage) -> Result<(), Reject> {
         let (tools, options) = (&self.core.tools, &message.options);
         rules::check_client_message_id(&message.client_message_id)?;
-        let bytes_max = tools.settings.content_bytes_max;
+        let bytes_max = tools.content_bytes_max(message.app);
         content::check(&message.content_type, &message.body, bytes_max)?;
         rules::check_mention(options.mention.as_ref())?;
         rules::check_targets(&options.targets)?;

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use crate::conversation::ConversationView;
 use crate::group::JoinRequest;
 use crate::message::{Deleted, Message, SendResult};
+use crate::presence::Presence;
 use crate::receipt::ReceiptNews;
+use crate::relation::RelationNews;
 
 /// Something a session is told without having asked.
 #[derive(Clone, Debug)]
@@ -58,6 +60,10 @@ pub enum EventBody {
     Receipts(ReceiptNews),
     /// Somebody asks to be let into a group, or was rejected.
     JoinRequest(Box<JoinRequest>),
+    /// The user's block list or allow list changed, on whichever device.
+    Relations(Box<RelationNews>),
+    /// What is told of a user whom this one watches.
+    Presence(Box<Presence>),
     /// Pushes may have been lost: the device must sync.
     Check,
 }

@@ -15,11 +15,13 @@ use pb::response::Response;
 use prost::Message as _;
 
 use crate::cluster::{ALIVE_EVERY_MS, Continuity, View, group_wire, wire};
+use crate::control;
 use crate::conversation::Command;
 use crate::delivery::{Burst, Outgoing};
 use crate::engine::{Core, Engine};
 use crate::event::{Event, EventBody, Reply};
 use crate::metrics::count;
+use crate::presence;
 use crate::retention;
 use crate::session::SessionId;
 use crate::user;
@@ -48,6 +50,9 @@ pub(crate) fn enter(engine: &Engine) {
     core.tools
         .env
         .spawn(retention::walker(Arc::downgrade(core)));
+    core.tools.env.spawn(control::watch(Arc::downgrade(core)));
+    presence::unsettle(&core.tools);
+    core.tools.env.spawn(presence::work(Arc::downgrade(core)));
 }
 
 /// Sees what was accepted through, closes all sessions and says good-bye.
@@ -301,6 +306,7 @@ impl Engine {
             view.contains(NodeId(session.info.node)) && view.home(app, user) == node
         });
         self.core.outbox.look_everywhere();
+        presence::unsettle(tools);
         // Until now this node looked for users' homes among other nodes than it should have.
         tools.cluster.confess();
         self.check_all();

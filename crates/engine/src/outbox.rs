@@ -30,6 +30,7 @@ use crate::dead_letter;
 use crate::engine::{Core, Engine};
 use crate::fault;
 use crate::metrics::count;
+use crate::relation;
 use crate::tables;
 use crate::tools::Tools;
 use crate::touch::{self, Touches};
@@ -187,6 +188,7 @@ impl Outbox {
             Some(Effect::Inbox(effect)) => self.follow(key, effect).await,
             Some(Effect::Touch(effect)) => touch::carry_out(self, key, &row, effect).await,
             Some(Effect::Burn(effect)) => self.burn(key, effect).await,
+            Some(Effect::Relation(effect)) => relation::carry_out(&self.0.tools, key, effect).await,
             None => return tracing::error!("an outbox row of a newer release is left alone"),
         };
         match result {

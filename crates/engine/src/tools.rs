@@ -6,10 +6,12 @@ use anser_store::Store;
 
 use crate::cluster::Cluster;
 use crate::committer::Committer;
+use crate::control::Controls;
 use crate::delivery::{FanOut, Home};
 use crate::engine::Settings;
 use crate::env::Env;
 use crate::metrics::Metrics;
+use crate::presence::Notes;
 
 /// Shared by the actors, the outbox and the handle itself; knows none of them.
 pub(crate) struct Tools {
@@ -20,5 +22,7 @@ pub(crate) struct Tools {
     pub(crate) home: Arc<Home>,
     pub(crate) fan_out: FanOut,
     pub(crate) settings: Settings,
+    pub(crate) controls: Controls,
+    pub(crate) notes: Arc<Notes>,
     pub(crate) metrics: Metrics,
 }

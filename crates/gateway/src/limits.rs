@@ -40,7 +40,7 @@ impl Default for Limits {
     }
 }
 
-/// Limits and choices of sessions, the same for all clients.
+/// Limits and choices of sessions. Those about messages hold where an app has not set its own.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
     /// Time for the first request, Hello, in milliseconds.

@@ -421,6 +421,7 @@ fn a_users_rows() {
             name: "Alice".into(),
             portrait: "https://example.org/a.png".into(),
             tokens_not_before: 1_750_000_000_000,
+            ..Default::default()
         },
     );
 }
@@ -488,6 +489,132 @@ fn effects_and_apps() {
             epoch: 42,
             next_app_number: 8,
             created_time: 1_700_000_000_000,
+        },
+    );
+}
+
+#[test]
+fn what_apps_and_users_decide() {
+    check(
+        "stored/v1/app_control",
+        &stored::AppControl {
+            version: 7,
+            settings: Some(stored::AppSettings {
+                content_bytes_max: Some(8_192),
+                client_messages_per_second: Some(0),
+                client_messages_burst: Some(50),
+                user_messages_per_minute: Some(600),
+                group_messages_per_second: Some(40),
+                recall_seconds: Some(3_600),
+                edit_seconds: Some(0),
+                group_members_max: Some(200),
+                swallow_blocked: Some(true),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/app_control_with_mutes",
+        &stored::AppControl {
+            version: 8,
+            kinds: vec![stored::KindMute {
+                kind: 2,
+                until: 1_800_000_000_000,
+            }],
+            mutes: 3,
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/app_mute",
+        &stored::AppMute {
+            until: 1_800_000_000_000,
+        },
+    );
+    check(
+        "stored/v1/user_ban",
+        &stored::UserBan {
+            time: 1_700_000_000_000,
+        },
+    );
+    check(
+        "stored/v1/user_with_lists",
+        &stored::User {
+            created_time: 1_700_000_000_000,
+            blocks: 2,
+            allows: 3,
+            relation_version: 5,
+            allow_only: true,
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/relation",
+        &stored::Relation {
+            time: 1_700_000_000_000,
+        },
+    );
+    check(
+        "stored/v1/outbox_row_of_lists",
+        &stored::OutboxRow {
+            created_time: 1_700_000_000_000,
+            effect: Some(stored::outbox_row::Effect::Relation(
+                stored::RelationEffect {
+                    app: 1,
+                    user: "alice".into(),
+                    peers: vec!["bob".into()],
+                    all: true,
+                },
+            )),
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/app_control_with_presence",
+        &stored::AppControl {
+            version: 9,
+            settings: Some(stored::AppSettings {
+                presence: Some(true),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/presence",
+        &stored::Presence {
+            devices: vec![stored::DevicePresence {
+                device: "phone".into(),
+                platform: "ios".into(),
+                online: true,
+                time: 1_800_000_000_000,
+            }],
+            status: "at lunch".into(),
+            status_until: 1_800_000_003_000,
+        },
+    );
+    check(
+        "stored/v1/subscriptions",
+        &stored::Subscriptions {
+            subscriptions: vec![stored::Subscription {
+                user: "bob".into(),
+                until: 1_800_000_000_000,
+            }],
+        },
+    );
+    check(
+        "stored/v1/watcher",
+        &stored::Watcher {
+            until: 1_800_000_000_000,
+        },
+    );
+    check(
+        "stored/v1/user_banned",
+        &stored::User {
+            created_time: 1_700_000_000_000,
+            banned_until: u64::MAX,
+            ..Default::default()
         },
     );
 }

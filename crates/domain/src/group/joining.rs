@@ -3,7 +3,7 @@
 use super::{GroupState, Operator, Right, Standing, distinct};
 use crate::code::{Code, Reject};
 use crate::id::UserId;
-use crate::limits::{GROUP_MEMBERS_MAX, JOIN_MESSAGE_BYTES_MAX, JOIN_REQUEST_LIFE_MS};
+use crate::limits::{JOIN_MESSAGE_BYTES_MAX, JOIN_REQUEST_LIFE_MS};
 use crate::time::Timestamp;
 
 /// What becomes of somebody who asks to be let in.
@@ -57,7 +57,7 @@ pub fn add(
 
 /// Is there room for so many more?
 pub fn check_room(group: GroupState, joining: usize) -> Result<(), Reject> {
-    if group.member_count + joining > GROUP_MEMBERS_MAX {
+    if group.is_too_many(group.member_count + joining) {
         return Err(Code::GroupFull.into());
     }
     Ok(())

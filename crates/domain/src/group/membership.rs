@@ -4,7 +4,6 @@ use super::info::check_name;
 use super::{GroupState, Operator, Right, Role, Standing, distinct};
 use crate::code::{Code, Reject};
 use crate::id::UserId;
-use crate::limits::GROUP_MEMBERS_MAX;
 
 /// The members of a new group without repetitions, the owner first.
 pub fn create(
@@ -22,7 +21,7 @@ pub fn create(
     check_name(name)?;
     let mut all = vec![owner.clone()];
     all.extend(distinct(members).into_iter().filter(|user| user != owner));
-    if all.len() > GROUP_MEMBERS_MAX {
+    if group.is_too_many(all.len()) {
         return Err(Code::GroupFull.into());
     }
     Ok(all)
@@ -96,6 +95,7 @@ mod tests {
     use super::super::joining::{self, Addition};
     use super::super::speech;
     use super::*;
+    use crate::limits::GROUP_MEMBERS_MAX;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -155,6 +155,28 @@ mod tests {
         };
         assert_eq!(add(&[owner], false).unwrap_err().code, Code::GroupFull);
         assert_eq!(add(&users, true), Ok(Addition::Joined(vec![])));
+    }
+
+    #[test]
+    fn an_app_may_hold_its_groups_smaller() {
+        let state = |member_count| GroupState {
+            members_max: Some(3),
+            ..alive(member_count)
+        };
+        let users: Vec<UserId> = (3..5).map(user).collect();
+        let new = GroupState {
+            exists: false,
+            ..state(0)
+        };
+        assert!(create(new, "", &user(9), &users).is_ok());
+        let four: Vec<UserId> = (3..6).map(user).collect();
+        let refused = create(new, "", &user(9), &four).unwrap_err();
+        assert_eq!(refused.code, Code::GroupFull);
+        assert!(joining::check_room(state(2), 1).is_ok());
+        assert_eq!(
+            joining::check_room(state(3), 1).unwrap_err().code,
+            Code::GroupFull
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod speech;
 
 use crate::code::{Code, Reject};
 use crate::id::UserId;
+use crate::limits::GROUP_MEMBERS_MAX;
 
 pub use joining::JoinMode;
 pub use role::{Right, Rights, Role, Standing};
@@ -107,11 +108,19 @@ pub struct GroupState {
     pub dismissed: bool,
     /// Members, the owner included.
     pub member_count: usize,
+    /// Members that it may have by its app's settings; `None`: the most there can be.
+    pub members_max: Option<usize>,
     /// What is set.
     pub settings: Settings,
 }
 
 impl GroupState {
+    /// Is that more than it may have?
+    pub(super) fn is_too_many(&self, members: usize) -> bool {
+        let max = self.members_max.unwrap_or(GROUP_MEMBERS_MAX);
+        members > max.min(GROUP_MEMBERS_MAX)
+    }
+
     /// Is there such a group, and is it not over?
     pub fn check_alive(&self) -> Result<(), Reject> {
         if !self.exists {

@@ -17,6 +17,7 @@ use ring::digest::{SHA256, digest};
 use super::seal::Sealer;
 use super::token::{self, Claims};
 use super::{AppInfo, Identity, NewApp, NewSecret, Token};
+use crate::control;
 use crate::fault;
 use crate::tables;
 use crate::tools::Tools;
@@ -269,7 +270,9 @@ impl Apps {
             .ok_or_else(unknown_kid)?;
         let (user, claims) = token::verify(token, &key, &signed_by.secret, self.tools.env.now())?;
         let row = user::row(&self.tools, app_id, &user).await?;
-        if row.is_some_and(|row| claims.iat * 1_000 < row.tokens_not_before) {
+        let row = row.unwrap_or_default();
+        control::check_banned(&row, self.tools.env.now())?;
+        if claims.iat * 1_000 < row.tokens_not_before {
             return Err(Code::TokenRevoked.into());
         }
         let (issued, expires) = (Timestamp(claims.iat * 1_000), Timestamp(claims.exp * 1_000));

@@ -10,6 +10,7 @@
 //! lost, and has its sessions check; "alive" repeats the number, so a lost last packet is found
 //! within an interval. One node alone runs the same code with nobody to talk to.
 
+mod control_wire;
 pub(crate) mod group_wire;
 mod view;
 pub(crate) mod wire;

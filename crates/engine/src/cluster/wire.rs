@@ -11,7 +11,7 @@ use anser_domain::{
 use anser_proto::cluster as pb;
 use pb::packet::Body;
 
-use super::group_wire;
+use super::{control_wire, group_wire};
 use crate::conversation::{ConversationView, Invitation};
 use crate::delivery::Outgoing;
 use crate::event::{Event, EventBody};
@@ -108,6 +108,8 @@ fn event(outgoing: &Outgoing) -> pb::Event {
                 .collect(),
         }),
         EventBody::JoinRequest(it) => Body::JoinRequest(group_wire::join_request(it)),
+        EventBody::Relations(it) => Body::Relation(control_wire::relation(it)),
+        EventBody::Presence(it) => Body::Presence(control_wire::presence(it)),
         EventBody::Check => Body::Check(pb::Check {}),
     };
     pb::Event {
@@ -165,6 +167,12 @@ fn event_from(event: pb::Event) -> Outgoing {
         Some(Body::Receipts(it)) => Some(EventBody::Receipts(receipts_from(it))),
         Some(Body::JoinRequest(it)) => group_wire::join_request_from(it)
             .map(|request| EventBody::JoinRequest(Box::new(request))),
+        Some(Body::Relation(it)) => {
+            control_wire::relation_from(it).map(|news| EventBody::Relations(Box::new(news)))
+        }
+        Some(Body::Presence(it)) => Some(EventBody::Presence(Box::new(
+            control_wire::presence_from(it),
+        ))),
         Some(Body::Check(_)) | None => None,
     };
     Outgoing {

@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 
 use super::append::Append;
 use super::lane::{Lane, LaneItem, Telling};
-use super::loaded::Loaded;
+use super::loaded::{Loaded, relation_stamp};
 use crate::committer::Participant;
 use crate::delivery::Burst;
 use crate::event::Reply;
@@ -344,7 +344,10 @@ impl Conversation {
     }
 
     async fn load(self: &Arc<Self>) -> Result<(), Reject> {
-        let loaded = Loaded::load(&self.tools.store, &self.id, &self.name, &self.keys).await?;
+        let loaded = {
+            let store = &self.tools.store;
+            Loaded::load(store, self.app, &self.id, &self.name, &self.keys).await?
+        };
         let before = self.state.lock().told;
         let told = Told::of(&loaded.head);
         let missed = match before {
@@ -415,9 +418,23 @@ impl Conversation {
                 Err(reject) => Err((Command::Send(send), reject)),
             }
         };
-        if let Err((command, reject)) = planned {
-            self.refuse(command, &reject);
+        let Err((command, reject)) = planned else {
+            return;
+        };
+        if self.is_outdated(&reject).await {
+            return self.take_again(command);
         }
+        match command {
+            Command::Send(send) if self.swallows(&reject) => self.swallow(*send),
+            command => self.refuse(command, &reject),
+        }
+    }
+
+    /// From the start, once the conversation is loaded anew.
+    fn take_again(&self, command: Command) {
+        let mut state = self.state.lock();
+        state.stale = true;
+        state.put_behind(command);
     }
 
     /// What is never stored is checked against what is loaded, if that is still so, and sent off.
@@ -428,11 +445,24 @@ impl Conversation {
             Ok(head) => head,
             Err(error) => return self.refuse(Command::Send(send), &fault::reject(&error)),
         };
+        // Without a head, who may write depends on a stamp.
+        let stamp = match (&self.id, &head) {
+            (ConversationId::Private(..), None) => {
+                match relation_stamp(&self.tools.store, &self.keys).await {
+                    Ok(stamp) => stamp,
+                    Err(reject) => return self.refuse(Command::Send(send), &reject),
+                }
+            }
+            _ => None,
+        };
         let planned = {
             let mut state = self.state.lock();
             let loaded = state.loaded.as_ref().filter(|_| !state.stale);
+            let is_fresh = |loaded: &Loaded| {
+                loaded.head_bytes == head && (head.is_some() || loaded.stamp == stamp)
+            };
             match loaded {
-                Some(loaded) if !state.in_flight.is_empty() || loaded.head_bytes == head => {
+                Some(loaded) if !state.in_flight.is_empty() || is_fresh(loaded) => {
                     self.plan_transient(loaded, &send.message)
                 }
                 // From the start, when it is loaded anew.
@@ -444,6 +474,7 @@ impl Conversation {
         };
         let (message, recipients) = match planned {
             Ok(planned) => planned,
+            Err(reject) if self.swallows(&reject) => return self.swallow(*send),
             Err(reject) => return self.refuse(Command::Send(send), &reject),
         };
         self.lane
@@ -539,6 +570,9 @@ impl Conversation {
             }
         };
         if let Err((command, reject)) = refused {
+            if self.is_outdated(&reject).await {
+                return self.take_again(command);
+            }
             self.refuse(command, &reject);
         }
     }

@@ -211,12 +211,15 @@ impl Conversation {
 
     /// May the user say something here?
     pub(super) fn check_may_send(&self, loaded: &Loaded, user: &UserId) -> Result<(), Reject> {
+        let now = self.tools.env.now();
+        let controls = &self.tools.controls;
+        controls.check_may_speak(self.app, &self.id, user, now)?;
         match &self.id {
             ConversationId::Private(..) => match self.id.peer_of(user) {
-                Some(_) => Ok(()),
+                Some(_) => loaded.check_heard(user),
                 None => Err(Code::NotAMember.into()),
             },
-            ConversationId::Group(_) => loaded.may_send(user, self.tools.env.now()),
+            ConversationId::Group(_) => loaded.may_send(user, now),
         }
     }
 
@@ -374,10 +377,14 @@ impl Conversation {
 
     /// What every append writes.
     pub(super) fn unit(&self, loaded: &Loaded, head: &stored::Head, message: &Message) -> Unit {
-        Unit::new()
+        let mut unit = Unit::new()
             .expect_unchanged(self.keys.head(), loaded.head_bytes.clone())
             .put(self.keys.head(), tables::encode(head))
-            .put(self.keys.message(message.seq), row::encode_message(message))
+            .put(self.keys.message(message.seq), row::encode_message(message));
+        if loaded.head_bytes.is_none() && matches!(self.id, ConversationId::Private(..)) {
+            unit = unit.expect_unchanged(self.keys.relation_stamp(), loaded.stamp.clone());
+        }
+        unit
     }
 
     pub(super) fn append(

@@ -49,7 +49,6 @@ impl Conversation {
             time: present.time,
             state: present.state.as_deref(),
         };
-        let settings = &self.tools.settings;
         let old = present.state.as_deref();
         let now = self.tools.env.now();
         let time = now
@@ -65,7 +64,7 @@ impl Conversation {
         let mut unit = Unit::new();
         match &wanted.change {
             Change::Recall => {
-                if !change::recall(by, subject, now, settings.recall_seconds)? {
+                if !change::recall(by, subject, now, self.tools.recall_seconds(self.app))? {
                     return Ok(None);
                 }
                 unit = self.take_back(unit, &mut next);
@@ -94,7 +93,8 @@ impl Conversation {
                 mention,
             } => {
                 let same_type = *content_type == present.content_type;
-                let edit = change::edit(by, subject, same_type, now, settings.edit_seconds)?;
+                let seconds = self.tools.edit_seconds(self.app);
+                let edit = change::edit(by, subject, same_type, now, seconds)?;
                 if *body == present.body && mention.as_ref() == present.mention.as_deref() {
                     return Ok(None);
                 }

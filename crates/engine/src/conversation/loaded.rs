@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anser_domain::group::{GroupState, Right};
 use anser_domain::message::Counters;
-use anser_domain::{Code, ConversationId, Reject, Timestamp, UserId};
+use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::{SCAN_LIMIT_MAX, Store};
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use super::append::Append;
 use super::targeted::Seen;
 use crate::fault;
 use crate::group::{Group, rows};
+use crate::relation;
 use crate::tables::{self, ConversationKeys};
 
 /// The head and the members, as they will be once everything in flight is committed.
@@ -31,6 +32,10 @@ pub(crate) struct Loaded {
     pub(crate) own: BTreeMap<UserId, u64>,
     /// What each user saw last.
     pub(super) seen: Seen,
+    /// Of a private chat, who may not write to the other, and why.
+    pub(super) refused: Vec<(UserId, Code)>,
+    /// Of a private chat without a head, what its first append depends on.
+    pub(super) stamp: Option<Bytes>,
 }
 
 /// Senders remembered; beyond, their count is read again.
@@ -39,6 +44,7 @@ const OWN_MAX: usize = 1_024;
 impl Loaded {
     pub(crate) async fn load(
         store: &Store,
+        app: AppId,
         id: &ConversationId,
         name: &Arc<str>,
         keys: &ConversationKeys,
@@ -65,6 +71,16 @@ impl Loaded {
                 (members, recipients)
             }
         };
+        let (mut refused, mut stamp) = (Vec::new(), None);
+        if let ConversationId::Private(low, high) = id
+            && low != high
+        {
+            // Head and stamp first: who is blocked after that changes them.
+            if head_bytes.is_none() {
+                stamp = relation_stamp(store, keys).await?;
+            }
+            refused = relation::refusals(store, app, low, high).await?;
+        }
         let seen = Seen::load(store, keys, name, &head).await?;
         Ok(Self {
             head,
@@ -74,7 +90,17 @@ impl Loaded {
             recipients,
             own: BTreeMap::new(),
             seen,
+            refused,
+            stamp,
         })
+    }
+
+    /// Does the other side of a private chat hear the user?
+    pub(super) fn check_heard(&self, user: &UserId) -> Result<(), Reject> {
+        match self.refused.iter().find(|(refused, _)| refused == user) {
+            Some((_, code)) => Err((*code).into()),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -90,6 +116,7 @@ impl Loaded {
             exists: self.head_bytes.is_some(),
             dismissed: self.head.dismissed,
             member_count: self.head.member_count as usize,
+            members_max: None,
             settings: rows::settings(&self.head),
         }
     }
@@ -126,6 +153,15 @@ impl Loaded {
             self.own.insert(sender.clone(), *total);
         }
     }
+}
+
+/// What the first append to a private chat depends on.
+pub(super) async fn relation_stamp(
+    store: &Store,
+    keys: &ConversationKeys,
+) -> Result<Option<Bytes>, Reject> {
+    let stamp = store.get(&keys.relation_stamp()).await;
+    stamp.map_err(|e| fault::reject(&e))
 }
 
 /// A group's members, by user id.

@@ -10,6 +10,7 @@ pub(crate) mod reading;
 mod registry;
 pub(crate) mod row;
 mod targeted;
+mod unheard;
 pub(crate) mod unread;
 pub(crate) mod view;
 

@@ -18,7 +18,9 @@ use super::routes::Route;
 use super::{Burst, Outgoing};
 pub(super) use crate::by_name::STRIPES;
 use crate::by_name::{ByName, Name};
+use crate::env::Env;
 use crate::event::SessionSink;
+use crate::presence::Notes;
 use crate::session::{SessionId, SessionInfo};
 
 /// A session as its user's home knows it.
@@ -41,6 +43,9 @@ pub(crate) struct Home {
     generations: [AtomicU64; STRIPES],
     /// What tells of an end may overtake what tells of the beginning.
     gone: Mutex<Gone>,
+    /// Whose sessions came or went, for what is told of them.
+    notes: Arc<Notes>,
+    env: Env,
 }
 
 /// Sessions reported gone, the oldest first, and the same to look one up at every login.
@@ -73,9 +78,11 @@ fn facts(session: &SessionInfo) -> LoginFacts<'_> {
 }
 
 impl Home {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(env: Env, notes: Arc<Notes>) -> Self {
         Self {
-            users: ByName::new(seed),
+            users: ByName::new(env.random_u64()),
+            notes,
+            env,
             generations: [const { AtomicU64::new(1) }; STRIPES],
             gone: Mutex::default(),
         }
@@ -126,6 +133,7 @@ impl Home {
             replaced.push(sessions.remove(0));
         }
         sessions.push(new);
+        self.notes.note(app, user.as_str(), self.env.now());
         replaced
     }
 
@@ -143,7 +151,9 @@ impl Home {
                 stripe.remove(&Name(app, user));
             }
         }
-        if !known {
+        if known {
+            self.notes.note(app, user, self.env.now());
+        } else {
             self.gone.lock().remember(id);
         }
     }
@@ -201,6 +211,16 @@ impl Home {
             .unwrap_or_default()
     }
 
+    /// The users of an app that have a session.
+    pub(crate) fn users(&self, app: AppId) -> Vec<Arc<str>> {
+        let mut users = Vec::new();
+        self.users.for_each_stripe(|_, stripe| {
+            let own = stripe.keys().filter(|(of, _)| *of == app);
+            users.extend(own.map(|(_, user)| user.clone()));
+        });
+        users
+    }
+
     /// Is any session of the user known here?
     pub(crate) fn is_online(&self, app: AppId, user: &str) -> bool {
         self.users.stripe(app, user).contains_key(&Name(app, user))
@@ -243,7 +263,11 @@ impl Home {
         self.users.for_each_stripe(|at, stripe| {
             self.moved(at);
             stripe.retain(|(app, user), sessions| {
+                let before = sessions.len();
                 sessions.retain(|session| keep(*app, user, session));
+                if sessions.len() < before {
+                    self.notes.note(*app, user, self.env.now());
+                }
                 !sessions.is_empty()
             });
         });

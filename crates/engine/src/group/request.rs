@@ -30,6 +30,7 @@ fn state(looked: &Looked) -> GroupState {
         exists: true,
         dismissed: looked.head.dismissed,
         member_count: looked.head.member_count as usize,
+        members_max: None,
         settings: rows::settings(&looked.head),
     }
 }

@@ -28,7 +28,7 @@ impl Engine {
         change: Change,
     ) -> Result<MessageChanged, Reject> {
         self.check_running()?;
-        change.check(self.core.tools.settings.content_bytes_max)?;
+        change.check(self.core.tools.content_bytes_max(app))?;
         let wanted = ChangeMessage {
             app,
             by,

@@ -16,6 +16,7 @@ use futures::future::join_all;
 
 use super::{LocalSession, NewSession, Opened, SessionId, SessionInfo};
 use crate::cluster::wire;
+use crate::control;
 use crate::delivery::HomeSession;
 use crate::engine::Engine;
 use crate::event::{Event, EventBody, SessionSink};
@@ -45,7 +46,8 @@ impl Engine {
             client,
             attempt,
         } = new;
-        user::update(tools, app, &user, |_| {}).await?;
+        let row = user::update(tools, app, &user, |_| {}).await?;
+        control::check_banned(&row, tools.env.now())?;
         let info = SessionInfo {
             id: SessionId(tools.env.random_u64() | 1),
             device,
@@ -66,8 +68,11 @@ impl Engine {
         );
         let opened = async {
             self.register_at_home(app, &user, info, false).await?;
-            // Read after registering: what changes from here on is pushed.
-            user::feed_version(tools, app, user.as_str()).await
+            // Read after registering: what changes from here on is pushed, and whoever is banned
+            // from here on is signed out.
+            let (feed_version, row) = user::feed_version_and_row(tools, app, &user).await?;
+            control::check_banned(&row, tools.env.now())?;
+            Ok(feed_version)
         };
         match opened.await {
             Ok(feed_version) => {

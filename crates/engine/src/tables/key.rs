@@ -34,6 +34,11 @@ pub(crate) fn user_shard(app: AppId, user: &str) -> Shard {
     shard(b'u', app, user)
 }
 
+/// The shard of what there is once for all users of an app.
+pub(super) fn app_shard(app: AppId) -> Shard {
+    shard(b'a', app, "")
+}
+
 fn name_key(app: AppId, name: &str, extra: usize) -> BytesMut {
     let mut key = BytesMut::with_capacity(4 + name.len() + 1 + extra);
     key.put_u32(app.0);
@@ -262,7 +267,7 @@ impl UserKeys {
         }
     }
 
-    fn key(&self, space: Space, rest: &[u8]) -> Key {
+    pub(super) fn key(&self, space: Space, rest: &[u8]) -> Key {
         let mut bytes = BytesMut::with_capacity(self.base.len() + rest.len());
         bytes.put_slice(&self.base);
         bytes.put_slice(rest);
@@ -296,6 +301,17 @@ impl UserKeys {
         )
         .backward()
         .limit(limit)
+    }
+
+    /// The text behind the user in a key.
+    pub(super) fn text_of_key(&self, key: &[u8]) -> Option<String> {
+        let rest = key.strip_prefix(&self.base[..])?;
+        Some(std::str::from_utf8(rest).ok()?.to_owned())
+    }
+
+    /// An outbox row beside the user, in the unit of its cause.
+    pub(crate) fn outbox(&self, due: u64, random: [u8; 8]) -> Key {
+        outbox_key(self.shard, due, random)
     }
 
     /// The feed version of a feed row's key.

@@ -24,6 +24,16 @@
 //! | [`BURN`] | conversation, seq | `BurnRow`: burns once it is read | the unit of the message; deleted by the unit that plans the burning |
 //! | [`DEAD_LETTER`] | shard, due time, random, in shard 0 | `DeadLetter` | the outbox, when an effect failed too often |
 //! | [`APP`] | app key, in shard 0 | `App` | management; conditional on itself |
+//! | [`BLOCK`] | user, another | `Relation`: whom the user does not hear | the unit that moves the user's `relation_version` |
+//! | [`ALLOW`] | user, another | `Relation`: whom the user hears when only some may write | the same |
+//! | [`RELATION_STAMP`] | conversation | random (8 bytes): what the first append to a private chat depends on | who changes a list, while the chat has no head |
+//! | [`PRESENCE`] | user | `Presence`: what is told of the user | the user's home, the user; conditional on itself |
+//! | [`ONLINE`] | user | nothing to read: the user is told to be online | the unit of the presence |
+//! | [`SUBSCRIPTIONS`] | user | `Subscriptions`: whom the user watches | the user; conditional on itself |
+//! | [`WATCHER`] | user, another | `Watcher`: who watches the user | the other, before its own row |
+//! | [`CONTROL`] | app, in shard 0 | `AppControl`: what the app decides for its users | the server API; conditional on itself |
+//! | [`APP_MUTE`] | app, kind, list, user, in shard 0 | `AppMute`: muted in all conversations of a kind, or exempt | the unit that moves the app's `AppControl` |
+//! | [`USER_BAN`] | app, user, in the app's shard | `UserBan`: listed as banned; until when stands in `User` | the server API |
 //! | [`INSTALLATION`] | nothing, in shard 0 | `Installation` | first start, new apps; conditional on itself |
 //! | [`CHANGE`] | conversation, rev | seq (8 bytes) | the unit that changes a message: one row a changed message, moved at each change |
 //! | [`EDIT`] | conversation, seq, rev | `EditRow`: what the message said before the edit of this `rev` | the unit of the edit |
@@ -38,7 +48,10 @@
 //! There is no table from message id to sequence: an id begins with the message's time, and time
 //! never falls as the sequence grows, so a message is found by bisection.
 
+mod control_key;
 mod key;
+mod presence_key;
+mod relation_key;
 mod view_key;
 
 use anser_store::{Space, SpaceClass};
@@ -47,12 +60,17 @@ use prost::Message;
 
 use anser_domain::{Code, Reject};
 
+pub(crate) use control_key::{
+    all_app_mutes, app_mute_key, app_mutes, app_of_control, control_key, controls_after,
+    of_app_mute, user_ban_key, user_bans, user_of_ban,
+};
 pub(crate) use key::{
     ConversationKeys, UserKeys, app_key, apps_after, conversation_of_head, dead_letter_key,
     dead_letters_after, heads, installation_key, outbox_due, outbox_later, outbox_of_dead_letter,
     outbox_range,
 };
 pub(crate) use key::{conversation_shard, user_shard};
+pub(crate) use presence_key::{of_online, online};
 pub(crate) use view_key::{last_number, with_number};
 
 /// See the catalog.
@@ -108,6 +126,26 @@ pub const INVITATION: Space = Space(24);
 pub const BAN: Space = Space(25);
 /// See the catalog.
 pub const GROUP_INFO: Space = Space(26);
+/// See the catalog.
+pub const BLOCK: Space = Space(30);
+/// See the catalog.
+pub const ALLOW: Space = Space(31);
+/// See the catalog.
+pub const CONTROL: Space = Space(32);
+/// See the catalog.
+pub const APP_MUTE: Space = Space(33);
+/// See the catalog.
+pub const USER_BAN: Space = Space(34);
+/// See the catalog.
+pub const RELATION_STAMP: Space = Space(35);
+/// See the catalog.
+pub const PRESENCE: Space = Space(36);
+/// See the catalog.
+pub const ONLINE: Space = Space(37);
+/// See the catalog.
+pub const SUBSCRIPTIONS: Space = Space(38);
+/// See the catalog.
+pub const WATCHER: Space = Space(39);
 
 /// See the catalog.
 pub const BURN: Space = Space(27);
@@ -143,6 +181,16 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (GROUP_INFO, SpaceClass::Small),
     (BURN, SpaceClass::Small),
     (DEAD_LETTER, SpaceClass::Small),
+    (BLOCK, SpaceClass::Small),
+    (ALLOW, SpaceClass::Small),
+    (RELATION_STAMP, SpaceClass::Small),
+    (PRESENCE, SpaceClass::Small),
+    (ONLINE, SpaceClass::Small),
+    (SUBSCRIPTIONS, SpaceClass::Small),
+    (WATCHER, SpaceClass::Small),
+    (CONTROL, SpaceClass::Small),
+    (APP_MUTE, SpaceClass::Small),
+    (USER_BAN, SpaceClass::Small),
     (ACKNOWLEDGED, SpaceClass::Small),
 ];
 

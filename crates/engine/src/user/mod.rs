@@ -93,6 +93,21 @@ pub(crate) async fn feed_version(tools: &Tools, app: AppId, user: &str) -> Resul
         .feed_version)
 }
 
+/// The same, and the user's row, in one read.
+pub(crate) async fn feed_version_and_row(
+    tools: &Tools,
+    app: AppId,
+    user: &UserId,
+) -> Result<(u64, stored::User), Reject> {
+    let keys = UserKeys::new(app, user.as_str());
+    let both = [keys.inbox_head(), keys.user()];
+    let read = tools.store.get_many(&both).await;
+    let read = read.map_err(|e| fault::reject(&e))?;
+    let head: stored::InboxHead = tables::decode_some(read[0].as_ref())?.unwrap_or_default();
+    let row = tables::decode_some(read[1].as_ref())?.unwrap_or_default();
+    Ok((head.feed_version, row))
+}
+
 /// The user's row, if there is one.
 pub(crate) async fn row(
     tools: &Tools,

@@ -8,7 +8,9 @@ use anser_proto::{client as wire, frame};
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
-use super::{conversation, error, group, message, own_view, receipt, response, single};
+use super::{
+    conversation, error, group, message, own_view, presence, receipt, relation, response, single,
+};
 use crate::session::Dialect;
 use crate::websocket::{self, CloseCode, Opcode};
 
@@ -103,6 +105,8 @@ impl Dialect for NativeDialect {
             EventBody::Deleted(deleted) => Item::Deleted(own_view::deleted_push(deleted)),
             EventBody::Receipts(news) => Item::Receipt(receipt::receipt_push(news)),
             EventBody::JoinRequest(request) => Item::JoinRequest(group::join_request(request)),
+            EventBody::Relations(news) => Item::Relation(relation::relation_push(news)),
+            EventBody::Presence(told) => Item::Presence(presence::presence(told)),
             EventBody::Check => Item::Check(wire::CheckPush {}),
         }))
     }

@@ -69,6 +69,18 @@ pub(crate) fn hello(hello: wire::Hello) -> Result<Hello, Reject> {
     })
 }
 
+/// A platform on the wire.
+pub(super) fn platform(platform: Platform) -> wire::Platform {
+    match platform {
+        Platform::Ios => wire::Platform::Ios,
+        Platform::Android => wire::Platform::Android,
+        Platform::Web => wire::Platform::Web,
+        Platform::Desktop => wire::Platform::Desktop,
+        Platform::MiniProgram => wire::Platform::MiniProgram,
+        Platform::Server => wire::Platform::Server,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,9 @@ mod group;
 mod hello;
 mod message;
 mod own_view;
+mod presence;
 mod receipt;
+mod relation;
 mod sync;
 
 pub use dialect::{Framing, NativeDialect};
@@ -27,7 +29,9 @@ pub(crate) use group::{
 pub(crate) use hello::hello;
 pub(crate) use message::{conversation_id, message, message_page, pull, send, will};
 pub(crate) use own_view::{deleted_limit, deleted_page, settings_change};
+pub(crate) use presence::{presence_list, presence_subscriptions, watched_users};
 pub(crate) use receipt::{reader_page, receipt_page, receipts_limit};
+pub(crate) use relation::{list_relations, relation_change, relation_page};
 pub(crate) use sync::{sync, sync_result};
 
 use anser_domain::{Code, InvalidId, Reject};

@@ -97,7 +97,7 @@ pub(super) struct CreatedApp {
 pub(super) struct AppPath {
     /// The app's public name.
     #[param(min_length = 1, max_length = 32, pattern = "^[a-z0-9-]{1,32}$")]
-    app_key: String,
+    pub(super) app_key: String,
 }
 
 /// List all apps.

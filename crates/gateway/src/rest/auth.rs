@@ -45,6 +45,12 @@ pub(crate) struct App(pub(crate) AppId);
 /// The caller holds the admin token.
 pub(crate) struct Admin;
 
+/// The caller acts for this app, or holds the admin token; the path names the app.
+pub(crate) enum AppOrAdmin {
+    App(AppId),
+    Admin,
+}
+
 enum Credentials<'a> {
     Basic { key: String, secret: String },
     Bearer(&'a str),
@@ -119,6 +125,20 @@ impl FromRequestParts<Api> for Admin {
                  the token is in the server's data directory",
                 BEARER_CHALLENGE,
             )),
+        }
+    }
+}
+
+impl FromRequestParts<Api> for AppOrAdmin {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self> {
+        match credentials(&parts.headers) {
+            Some(Credentials::Bearer(token)) if api.admin.is(token) => Ok(Self::Admin),
+            _ => {
+                let App(app) = App::from_request_parts(parts, api).await?;
+                Ok(Self::App(app))
+            }
         }
     }
 }

@@ -92,7 +92,14 @@ fn status_of(code: Code) -> StatusCode {
         Code::InvalidRequest | Code::VersionNotSupported => StatusCode::BAD_REQUEST,
         Code::ContentTooLarge | Code::FrameTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::NotFound | Code::UserNotFound => StatusCode::NOT_FOUND,
-        Code::NotAMember | Code::NotAllowed | Code::Muted | Code::Banned => StatusCode::FORBIDDEN,
+        Code::NotAMember
+        | Code::NotAllowed
+        | Code::Muted
+        | Code::Banned
+        | Code::Blocked
+        | Code::NotOnAllowList
+        | Code::MutedEverywhere
+        | Code::UserBanned => StatusCode::FORBIDDEN,
         Code::StaleSend
         | Code::GroupFull
         | Code::AlreadyExists

@@ -127,7 +127,8 @@ pub(super) async fn send_message(
         burn_after_seconds: body.burn_after_seconds,
         mention: body.mention.map(MentionJson::read).transpose()?.flatten(),
     };
-    api.quota.take(app, kind, api.env.now())?;
+    let own = api.engine.app_settings(app);
+    api.quota.take(app, &own, kind, api.env.now())?;
     let client_message_id = body
         .client_message_id
         .unwrap_or_else(|| format!("{:032x}", u128::from_le_bytes(api.env.random())));

@@ -15,8 +15,10 @@
 //!
 //! The paths are versioned as a whole. Within `/v1` things are only ever added.
 
+mod app_settings;
 mod apps;
 mod auth;
+mod bans;
 mod change_json;
 mod changes;
 mod conversations;
@@ -31,9 +33,11 @@ mod messages;
 mod metrics;
 mod operations;
 mod own_view;
+mod presence;
 mod quota;
 mod receipts;
 mod reference;
+mod relations;
 mod spec;
 mod tokens;
 mod users;
@@ -141,6 +145,7 @@ fn routes() -> Router<Api> {
         .merge(user_routes())
         .merge(conversation_routes())
         .merge(group_routes())
+        .merge(control_routes())
         .merge(own_routes())
 }
 
@@ -149,6 +154,10 @@ fn app_routes() -> Router<Api> {
     Router::new()
         .route("/v1/apps", get(apps::list_apps).post(apps::create_app))
         .route("/v1/apps/{app_key}", get(apps::get_app))
+        .route(
+            "/v1/apps/{app_key}/settings",
+            get(app_settings::get_app_settings).patch(app_settings::update_app_settings),
+        )
         .route(
             "/v1/apps/{app_key}/api-secrets",
             post(apps::rotate_api_secret),
@@ -298,6 +307,39 @@ fn group_routes() -> Router<Api> {
             post(groups::remove_members),
         )
         .route("/v1/groups/{group_id}/quit", post(groups::quit_group))
+}
+
+/// Whom the app keeps out, and who may not write.
+fn control_routes() -> Router<Api> {
+    Router::new()
+        .route(
+            "/v1/users/{user_id}/ban",
+            put(bans::ban_user).delete(bans::unban_user),
+        )
+        .route(
+            "/v1/users/{user_id}/block-list",
+            get(relations::list_blocked).patch(relations::update_block_list),
+        )
+        .route(
+            "/v1/users/{user_id}/allow-list",
+            get(relations::list_allowed).patch(relations::update_allow_list),
+        )
+        .route("/v1/users/{user_id}/presence", get(presence::get_presence))
+        .route(
+            "/v1/users/{user_id}/presence/status",
+            put(presence::set_presence_status),
+        )
+        .route("/v1/presence/query", post(presence::query_presence))
+        .route("/v1/bans", get(bans::list_user_bans))
+        .route(
+            "/v1/mutes/{kind}",
+            get(bans::list_mutes).post(bans::mute_everywhere),
+        )
+        .route("/v1/mutes/{kind}/all", put(bans::mute_kind))
+        .route(
+            "/v1/mutes/{kind}/exemptions",
+            get(bans::list_exemptions).post(bans::exempt_everywhere),
+        )
 }
 
 /// The server's own: its reference, its health.

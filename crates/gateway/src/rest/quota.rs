@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use anser_domain::control::AppSettings;
 use anser_domain::{AppId, Code, Reject, Timestamp};
 use parking_lot::Mutex;
 
@@ -54,11 +55,21 @@ impl Quota {
         }
     }
 
-    /// Takes one message of the app's share.
-    pub(super) fn take(&self, app: AppId, kind: Kind, now: Timestamp) -> Result<(), Reject> {
-        let rate = match kind {
-            Kind::User => self.user,
-            Kind::Group => self.group,
+    /// Takes one message of the app's share: by its own settings, or else the operator's.
+    pub(super) fn take(
+        &self,
+        app: AppId,
+        own: &AppSettings,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<(), Reject> {
+        let (operators, own) = match kind {
+            Kind::User => (self.user, own.user_messages_per_minute),
+            Kind::Group => (self.group, own.group_messages_per_second),
+        };
+        let rate = Rate {
+            per_period: own.unwrap_or(operators.per_period),
+            ..operators
         };
         if rate.per_period == 0 {
             return Ok(());
@@ -93,6 +104,20 @@ impl Quota {
 mod tests {
     use super::*;
 
+    /// An app that has set nothing.
+    const OPERATORS: AppSettings = AppSettings {
+        content_bytes_max: None,
+        client_messages_per_second: None,
+        client_messages_burst: None,
+        user_messages_per_minute: None,
+        group_messages_per_second: None,
+        recall_seconds: None,
+        edit_seconds: None,
+        group_members_max: None,
+        swallow_blocked: None,
+        presence: None,
+    };
+
     fn quota(user: u32, group: u32) -> Quota {
         Quota::new(&Settings {
             user_messages_per_minute: user,
@@ -107,13 +132,13 @@ mod tests {
         let (one, other) = (AppId(1), AppId(2));
         let now = Timestamp(1_000_000);
         for _ in 0..20 {
-            quota.take(one, Kind::Group, now).unwrap();
+            quota.take(one, &OPERATORS, Kind::Group, now).unwrap();
         }
-        let refused = quota.take(one, Kind::Group, now).unwrap_err();
+        let refused = quota.take(one, &OPERATORS, Kind::Group, now).unwrap_err();
         assert_eq!(refused.code, Code::RateLimited);
         assert_eq!(refused.retry_after_ms, 50);
-        quota.take(other, Kind::Group, now).unwrap();
-        quota.take(one, Kind::User, now).unwrap();
+        quota.take(other, &OPERATORS, Kind::Group, now).unwrap();
+        quota.take(one, &OPERATORS, Kind::User, now).unwrap();
     }
 
     #[test]
@@ -121,25 +146,47 @@ mod tests {
         let quota = quota(6_000, 0);
         let mut now = Timestamp(1);
         let mut sent = 0u32;
-        while quota.take(AppId(1), Kind::User, now).is_ok() {
+        while quota.take(AppId(1), &OPERATORS, Kind::User, now).is_ok() {
             sent += 1;
         }
         assert_eq!(sent, 6_000);
         for _ in 0..100 {
             let wait = quota
-                .take(AppId(1), Kind::User, now)
+                .take(AppId(1), &OPERATORS, Kind::User, now)
                 .unwrap_err()
                 .retry_after_ms;
             assert!((1..=10).contains(&wait));
             now = now.plus_ms(u64::from(wait));
-            quota.take(AppId(1), Kind::User, now).unwrap();
+            quota.take(AppId(1), &OPERATORS, Kind::User, now).unwrap();
         }
     }
 
     #[test]
     fn a_clock_that_jumps_back_neither_fills_nor_panics() {
         let quota = quota(1, 0);
-        quota.take(AppId(1), Kind::User, Timestamp(90_000)).unwrap();
-        assert!(quota.take(AppId(1), Kind::User, Timestamp(1)).is_err());
+        quota
+            .take(AppId(1), &OPERATORS, Kind::User, Timestamp(90_000))
+            .unwrap();
+        assert!(
+            quota
+                .take(AppId(1), &OPERATORS, Kind::User, Timestamp(1))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn an_app_has_its_own_share_as_soon_as_it_is_set() {
+        let quota = quota(0, 1);
+        let own = |group_messages_per_second| AppSettings {
+            user_messages_per_minute: Some(2),
+            group_messages_per_second,
+            ..OPERATORS
+        };
+        let (app, now) = (AppId(1), Timestamp(1_000_000));
+        let take = |own: &AppSettings, kind| quota.take(app, own, kind, now).is_ok();
+        assert!(take(&own(None), Kind::User) && take(&own(None), Kind::User));
+        assert!(!take(&own(None), Kind::User));
+        assert!(take(&own(None), Kind::Group) && !take(&own(None), Kind::Group));
+        assert!(take(&own(Some(0)), Kind::Group));
     }
 }

@@ -8,8 +8,8 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    apps, changes, conversations, dead_letters, failure, group_admin, groups, messages, operations,
-    own_view, receipts, tokens, users,
+    app_settings, apps, bans, changes, conversations, dead_letters, failure, group_admin, groups,
+    messages, operations, own_view, presence, receipts, relations, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -22,6 +22,8 @@ use super::{
         apps::rotate_token_key,
         dead_letters::list_dead_letters,
         dead_letters::replay_dead_letter,
+        app_settings::get_app_settings,
+        app_settings::update_app_settings,
         users::put_user,
         users::get_user,
         tokens::create_token,
@@ -67,6 +69,21 @@ use super::{
         group_admin::decide_join_requests,
         group_admin::list_join_requests,
         group_admin::list_invitations,
+        relations::list_blocked,
+        relations::update_block_list,
+        relations::list_allowed,
+        relations::update_allow_list,
+        presence::get_presence,
+        presence::query_presence,
+        presence::set_presence_status,
+        bans::ban_user,
+        bans::unban_user,
+        bans::list_user_bans,
+        bans::list_mutes,
+        bans::mute_everywhere,
+        bans::mute_kind,
+        bans::list_exemptions,
+        bans::exempt_everywhere,
         operations::healthz,
         operations::readyz,
         operations::metrics,
@@ -78,6 +95,7 @@ use super::{
         (name = "messages", description = "Sending on behalf of users, and reading what was sent."),
         (name = "conversations", description = "A user's conversation list with unread counts and read positions."),
         (name = "groups", description = "Groups of up to 3,000 members."),
+        (name = "control", description = "Whom the app keeps out, who may not write, whom a user hears, and who is online."),
         (name = "apps", description = "Apps and their keys: for the operator, with the admin token. Two API secrets and two token keys of an app are alive at a time, so that they can be exchanged without an interruption."),
         (name = "operations", description = "For load balancers and monitoring."),
     ),

@@ -10,7 +10,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 
 use super::machine::Done;
-use super::{group, own_view, receipt};
+use super::{group, own_view, presence, receipt, relation};
 use crate::native;
 
 /// Who asks, and whom.
@@ -60,6 +60,11 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         | Command::MarkDelivered(_)
         | Command::GetReceipts(_)
         | Command::ListReaders(_) => receipt::begin(caller, command),
+        Command::SetPresenceStatus(_)
+        | Command::SubscribePresence(_)
+        | Command::GetPresence(_)
+        | Command::ListPresenceSubscriptions(_) => presence::begin(caller, command),
+        Command::UpdateRelations(_) | Command::ListRelations(_) => relation::begin(caller, command),
         Command::RecallMessage(_)
         | Command::EditMessage(_)
         | Command::UpdateExpansion(_)

@@ -60,6 +60,8 @@ async fn register<W: Wire>(
             return Err(reject);
         }
     };
+    let own = context.engine.app_settings(identity.app);
+    let operators = context.settings.content_bytes_max;
     let fits = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
     let welcome = wire::Welcome {
         version: hello.version,
@@ -70,7 +72,7 @@ async fn register<W: Wire>(
         epoch: opened.epoch,
         feed_version: opened.feed_version,
         limits: Some(wire::Limits {
-            content_bytes_max: fits(context.settings.content_bytes_max),
+            content_bytes_max: own.content_bytes_max.unwrap_or_else(|| fits(operators)),
             frame_bytes_max: fits(limits::FRAME_BYTES_MAX),
             page_items_max: fits(limits::PAGE_ITEMS_MAX),
         }),

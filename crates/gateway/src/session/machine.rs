@@ -19,7 +19,7 @@ use super::command::{self, Caller};
 use super::enter::{self, Entered};
 use super::handler::{Frame, Handler};
 use super::outbox::{Outbox, Wire};
-use super::rate::Bucket;
+use super::rate::{Bucket, rate_of};
 use crate::limits::SessionSettings;
 use crate::metrics::Metrics;
 use crate::native::{self, Framing};
@@ -70,6 +70,7 @@ struct Live {
     app: AppId,
     user: UserId,
     id: SessionId,
+    /// From the first message on.
     bucket: Option<Bucket>,
     /// What is sent in the user's name if the connection is lost.
     will: Option<Box<SendMessage>>,
@@ -206,9 +207,13 @@ impl<W: Wire> Session<W> {
                 "Hello is said once, first",
             )),
             Command::SendMessage(send) => {
-                if let (Some(rate), Some(bucket)) =
-                    (self.context.settings.send_rate, &mut live.bucket)
-                    && let Err(wait) = bucket.take(rate, now)
+                let own = self.context.engine.app_settings(live.app);
+                let rate = rate_of(&own, self.context.settings.send_rate);
+                let bucket = &mut live.bucket;
+                if let Some(rate) = rate
+                    && let Err(wait) = bucket
+                        .get_or_insert_with(|| Bucket::new(rate, now))
+                        .take(rate, now)
                 {
                     Metrics::count(&self.context.metrics.rate_limited);
                     return Err(Reject::from(Code::RateLimited).retry_after_ms(wait));
@@ -261,12 +266,11 @@ impl<W: Wire> Session<W> {
             Done::Entered(entered) => {
                 let welcome = Answer::Welcome(entered.welcome);
                 let frame = self.framing.encode(&native::response(request, welcome));
-                let rate = self.context.settings.send_rate;
                 self.stage = Stage::Live(Live {
                     app: entered.app,
                     user: entered.user,
                     id: entered.id,
-                    bucket: rate.map(|rate| Bucket::new(rate, now)),
+                    bucket: None,
                     will: None,
                 });
                 self.heard = now;

@@ -22,8 +22,10 @@ mod handler;
 mod machine;
 mod outbox;
 mod own_view;
+mod presence;
 mod rate;
 mod receipt;
+mod relation;
 
 pub use handler::{Frame, Handler};
 pub use machine::{Context, Session};

@@ -1,9 +1,25 @@
 //! How fast one client may send: a bucket that fills with time and that every send takes from.
 
+use anser_domain::control::AppSettings;
+
 use crate::limits::SendRate;
 
 /// Sends in thousandths, so that a slow rate fills the bucket smoothly.
 const ONE: u64 = 1_000;
+
+/// The rate that holds for the clients of an app: its own, or else the operator's. `None`: none.
+pub(crate) fn rate_of(own: &AppSettings, operators: Option<SendRate>) -> Option<SendRate> {
+    let per_second = match own.client_messages_per_second {
+        None => operators?.per_second,
+        Some(0) => return None,
+        Some(own) => own,
+    };
+    let burst = || operators.unwrap_or_default().burst;
+    Some(SendRate {
+        per_second,
+        burst: own.client_messages_burst.unwrap_or_else(burst),
+    })
+}
 
 /// What a client has left. Times are milliseconds of any clock that never goes back.
 #[derive(Copy, Clone, Debug)]
@@ -46,6 +62,24 @@ mod tests {
         per_second: 5,
         burst: 3,
     };
+
+    #[test]
+    fn an_app_sets_rate_and_burst_each_for_itself() {
+        let of = |per_second, burst, operators| {
+            let own = AppSettings {
+                client_messages_per_second: per_second,
+                client_messages_burst: burst,
+                ..AppSettings::default()
+            };
+            rate_of(&own, operators).map(|rate| (rate.per_second, rate.burst))
+        };
+        assert_eq!(of(None, None, Some(RATE)), Some((5, 3)));
+        assert_eq!(of(Some(9), None, Some(RATE)), Some((9, 3)));
+        assert_eq!(of(None, Some(8), Some(RATE)), Some((5, 8)));
+        assert_eq!(of(Some(0), Some(8), Some(RATE)), None);
+        assert_eq!(of(None, Some(8), None), None);
+        assert_eq!(of(Some(9), None, None), Some((9, 20)));
+    }
 
     #[test]
     fn a_burst_then_the_rate() {

@@ -18,6 +18,7 @@ mod broken_peers;
 mod changes;
 mod chat;
 mod conformance;
+mod control;
 mod fuzz;
 mod groups;
 mod library;

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use anser_domain::AppId;
+use anser_domain::control::AppSettingsChange;
+use anser_engine::Engine;
 use anser_gateway::limits::{SendRate, SessionSettings};
 use anser_gateway::native::Framing;
 use anser_gateway::session::{Frame, Handler, Outbox, Session};
@@ -20,6 +23,8 @@ struct Machine {
     outbox: Arc<Outbox<Pipe>>,
     pipe: Pipe,
     token: String,
+    engine: Engine,
+    app: AppId,
     now: u64,
 }
 
@@ -33,6 +38,7 @@ impl Machine {
         let token = token(&context, app, "alice").await;
         let pipe = Pipe::endless();
         let (dialect, metrics) = (Framing::Length.dialect(), context.metrics.clone());
+        let engine = context.engine.clone();
         let outbox = Outbox::new(pipe.clone(), dialect, bytes_max, metrics);
         let session = Session::new(Arc::new(context), outbox.clone(), Framing::Length, 0);
         Self {
@@ -40,6 +46,8 @@ impl Machine {
             outbox,
             pipe,
             token,
+            engine,
+            app,
             now: 0,
         }
     }
@@ -244,6 +252,43 @@ async fn silence_of_one_and_a_half_intervals_ends_the_session() {
         [1007]
     );
     assert!(!machine.session.is_authenticated());
+}
+
+#[tokio::test]
+async fn an_apps_own_rate_holds_at_once_for_who_is_in() {
+    let mut machine = Machine::new(SessionSettings::default()).await;
+    let (engine, app) = (machine.engine.clone(), machine.app);
+    let rate = |per_second, burst, content| AppSettingsChange {
+        client_messages_per_second: Some(Some(per_second)),
+        client_messages_burst: Some(Some(burst)),
+        content_bytes_max: Some(Some(content)),
+        ..AppSettingsChange::default()
+    };
+    let slow = rate(1, 1, 1_000);
+    engine.change_app_settings(app, &slow).await.unwrap();
+    let hello = hello(machine.token.clone());
+    let said = machine.say(vec![(1, hello)]).await;
+    match answer(&said[0]) {
+        (1, Answer::Welcome(welcome)) => {
+            assert_eq!(welcome.limits.unwrap().content_bytes_max, 1_000);
+        }
+        other => panic!("{other:?}"),
+    }
+    let send = |n: u32| (n, text("p/alice/alice", &format!("m{n}"), "hi"));
+    let limited = |said: &[Item]| {
+        said.iter()
+            .filter(|item| matches!(item, Item::Response(_)))
+            .filter(|item| matches!(answer(item).1, Answer::Error(error) if error.code == 1003))
+            .count()
+    };
+    let frame = requests((2..=4).map(send).collect());
+    machine.session.on_frame(&frame, 0).await;
+    assert_eq!(limited(&machine.answers(3).await), 2);
+    let free = rate(0, 1, 1_000);
+    engine.change_app_settings(app, &free).await.unwrap();
+    let frame = requests((5..=9).map(send).collect());
+    machine.session.on_frame(&frame, 0).await;
+    assert_eq!(limited(&machine.answers(5).await), 0);
 }
 
 #[tokio::test]

@@ -225,7 +225,11 @@ impl ClientCore {
                     });
                 }
             }
-            Item::Change(_) | Item::Deleted(_) | Item::JoinRequest(_) => {}
+            Item::Change(_)
+            | Item::Deleted(_)
+            | Item::JoinRequest(_)
+            | Item::Relation(_)
+            | Item::Presence(_) => {}
         }
         Ok(())
     }

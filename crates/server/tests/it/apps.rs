@@ -208,3 +208,172 @@ fn apps_are_listed_and_their_keys_checked() {
     assert_eq!(admin.get("/v1/apps/none").refused(404), "NOT_FOUND");
     server.stop();
 }
+
+#[test]
+fn lists_of_users_and_presence() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let app = server.default_app();
+    let blocked = "/v1/users/alice/block-list";
+    let none = json!({"users": [], "cursor": "", "allow_only": false});
+    assert_eq!(app.get(blocked).expect(200), none);
+    app.patch(blocked, json!({"add": ["bob", "carl"]}))
+        .expect(204);
+    app.patch(blocked, json!({"remove": ["carl"]})).expect(204);
+    assert_eq!(app.get(blocked).expect(200)["users"], json!(["bob"]));
+    let message =
+        json!({"sender": "bob", "to_user": "alice", "content": {"type": "text", "text": "x"}});
+    let refused = app.post("/v1/messages", message.clone());
+    assert_eq!(refused.refused(403), "BLOCKED");
+    app.patch(blocked, json!({"remove": ["bob"]})).expect(204);
+    app.post("/v1/messages", message).expect(200);
+    for bad in [
+        json!({"add": ["alice"]}),
+        json!({"add": [""]}),
+        json!({"allow_only": true}),
+    ] {
+        app.patch(blocked, bad).expect(400);
+    }
+    let allowed = "/v1/users/alice/allow-list";
+    app.patch(allowed, json!({"add": ["dora"], "allow_only": true}))
+        .expect(204);
+    let list = json!({"users": ["dora"], "cursor": "", "allow_only": true});
+    assert_eq!(app.get(allowed).expect(200), list);
+
+    let presence = "/v1/users/alice/presence";
+    assert_eq!(app.get(presence).refused(403), "NOT_ALLOWED");
+    app.patch("/v1/apps/default/settings", json!({"presence": true}))
+        .expect(200);
+    let status = json!({"status": "at lunch", "seconds": 60});
+    app.put(&format!("{presence}/status"), status).expect(204);
+    let told = app.get(presence).expect(200);
+    assert_eq!(
+        (&told["status"], &told["online"]),
+        (&json!("at lunch"), &json!(false))
+    );
+    let query = json!({"users": ["bob", "alice"]});
+    let both = app.post("/v1/presence/query", query).expect(200);
+    assert_eq!(both["presences"][1], told);
+    app.post("/v1/presence/query", json!({"users": []}))
+        .expect(400);
+    server.stop();
+}
+
+#[test]
+fn bans_and_app_wide_mutes() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let app = server.default_app();
+    app.user("alice");
+    let none = json!({"users": [], "cursor": ""});
+    assert_eq!(app.get("/v1/bans").expect(200), none);
+    let ban = app.put("/v1/users/alice/ban", json!({})).expect(200);
+    assert_eq!(
+        (&ban["user_id"], &ban["until"]),
+        (&json!("alice"), &Value::Null)
+    );
+    let ban = app
+        .put("/v1/users/alice/ban", json!({"seconds": 60}))
+        .expect(200);
+    assert!(ban["until"].as_u64() > ban["since"].as_u64());
+    assert_eq!(app.get("/v1/bans").expect(200)["users"], json!([ban]));
+    for bad in [
+        json!({"seconds": 0}),
+        json!({"seconds": null}),
+        json!({"minutes": 1}),
+    ] {
+        app.put("/v1/users/alice/ban", bad).expect(400);
+    }
+    app.delete("/v1/users/alice/ban").expect(204);
+    assert_eq!(app.get("/v1/bans").expect(200), none);
+
+    let say = || {
+        app.ask(
+            "POST",
+            "/v1/messages",
+            Some(json!({
+                "sender": "alice", "to_user": "bob", "content": {"type": "text", "text": "x"}
+            })),
+        )
+    };
+    app.post(
+        "/v1/mutes/private",
+        json!({"users": ["alice"], "seconds": 60}),
+    )
+    .expect(204);
+    assert_eq!(say().refused(403), "MUTED_EVERYWHERE");
+    let mutes = app.get("/v1/mutes/private").expect(200);
+    assert_eq!(
+        (&mutes["all_until"], &mutes["users"][0]["user_id"]),
+        (&json!(0), &json!("alice"))
+    );
+    assert_eq!(app.get("/v1/mutes/group").expect(200)["users"], json!([]));
+    app.post(
+        "/v1/mutes/private",
+        json!({"users": ["alice"], "seconds": 0}),
+    )
+    .expect(204);
+    say().expect(200);
+    app.put("/v1/mutes/private/all", json!({"seconds": 60}))
+        .expect(204);
+    assert_eq!(say().refused(403), "MUTED_EVERYWHERE");
+    let exempt = "/v1/mutes/private/exemptions";
+    app.post(exempt, json!({"users": ["alice"], "exempt": true}))
+        .expect(204);
+    say().expect(200);
+    assert_eq!(app.get(exempt).expect(200)["users"], json!(["alice"]));
+    for bad in [
+        json!({"users": [], "seconds": 1}),
+        json!({"users": ["a"], "seconds": 315_360_001}),
+    ] {
+        app.post("/v1/mutes/private", bad).expect(400);
+    }
+    app.get("/v1/mutes/rooms").expect(400);
+    server.stop();
+}
+
+#[test]
+fn an_app_has_its_own_settings_and_nobody_elses() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let path = "/v1/apps/default/settings";
+    let app = server.default_app();
+    let before = app.get(path).expect(200);
+    assert_eq!(before["recall_seconds"], Value::Null);
+    let change = json!({"user_messages_per_minute": 1, "recall_seconds": 60});
+    let after = app.patch(path, change).expect(200);
+    assert_eq!(after["user_messages_per_minute"], 1);
+    assert_eq!(server.admin().get(path).expect(200), after);
+    app.user("alice");
+    let message =
+        json!({"sender": "alice", "to_user": "alice", "content": {"type": "text", "text": "x"}});
+    app.post("/v1/messages", message.clone()).expect(200);
+    let refused = app.post("/v1/messages", message.clone());
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(refused.refused(429), "RATE_LIMITED");
+    let change = json!({"user_messages_per_minute": null});
+    let after = server.admin().patch(path, change).expect(200);
+    assert_eq!(after["user_messages_per_minute"], Value::Null);
+    assert_eq!(after["recall_seconds"], 60);
+    app.post("/v1/messages", message).expect(200);
+
+    for bad in [
+        json!({"content_bytes_max": 0}),
+        json!({"content_bytes_max": 131_073}),
+        json!({"group_members_max": "many"}),
+        json!({"colour": 1}),
+    ] {
+        app.patch(path, bad).expect(400);
+    }
+    assert_eq!(app.get(path).expect(200), after);
+    let other = server
+        .admin()
+        .post("/v1/apps", json!({"app_key": "shop"}))
+        .expect(201);
+    let secret = other["api_secret"]["secret"].as_str().unwrap();
+    let shop = server.app("shop", secret);
+    assert_eq!(shop.get(path).refused(404), "NOT_FOUND");
+    shop.patch(path, json!({})).expect(404);
+    shop.get("/v1/apps/shop/settings").expect(200);
+    server.stop();
+}

@@ -73,7 +73,12 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn state(&self) -> GroupState {
-        self.loaded.group_state()
+        let conversation = self.conversation;
+        let settings = conversation.tools.controls.settings(conversation.app);
+        GroupState {
+            members_max: settings.group_members_max.map(|max| max as usize),
+            ..self.loaded.group_state()
+        }
     }
 
     pub(super) fn operator(&self) -> Operator<'a> {

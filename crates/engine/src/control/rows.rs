@@ -1,0 +1,37 @@
+//! What apps decide, as it is stored.
+
+use anser_domain::control::AppSettings;
+use anser_proto::stored;
+
+pub(super) fn settings(row: Option<&stored::AppSettings>) -> AppSettings {
+    let Some(row) = row else {
+        return AppSettings::default();
+    };
+    AppSettings {
+        content_bytes_max: row.content_bytes_max,
+        client_messages_per_second: row.client_messages_per_second,
+        client_messages_burst: row.client_messages_burst,
+        user_messages_per_minute: row.user_messages_per_minute,
+        group_messages_per_second: row.group_messages_per_second,
+        recall_seconds: row.recall_seconds,
+        edit_seconds: row.edit_seconds,
+        group_members_max: row.group_members_max,
+        swallow_blocked: row.swallow_blocked,
+        presence: row.presence,
+    }
+}
+
+pub(super) fn settings_row(settings: &AppSettings) -> stored::AppSettings {
+    stored::AppSettings {
+        content_bytes_max: settings.content_bytes_max,
+        client_messages_per_second: settings.client_messages_per_second,
+        client_messages_burst: settings.client_messages_burst,
+        user_messages_per_minute: settings.user_messages_per_minute,
+        group_messages_per_second: settings.group_messages_per_second,
+        recall_seconds: settings.recall_seconds,
+        edit_seconds: settings.edit_seconds,
+        group_members_max: settings.group_members_max,
+        swallow_blocked: settings.swallow_blocked,
+        presence: settings.presence,
+    }
+}

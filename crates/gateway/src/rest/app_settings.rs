@@ -1,0 +1,187 @@
+//! An app's own settings.
+
+use anser_domain::control::{AppSettings, AppSettingsChange};
+use anser_domain::{AppId, Code, Reject};
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::apps::AppPath;
+use super::auth::AppOrAdmin;
+use super::extract::{Body, Path};
+use super::failure::{ErrorBody, Result};
+use super::spec::{Common, WithBody};
+
+/// For fields that may be absent, and are `null` to go back to what holds without them.
+fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// An app's own settings; `null`: as the operator's configuration says.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AppSettingsJson {
+    /// Bytes of a message's content, type and body together.
+    #[schema(required)]
+    content_bytes_max: Option<u32>,
+    /// Messages a second that one connection of a client may send in the long run; 0: as many as
+    /// it likes.
+    #[schema(required)]
+    client_messages_per_second: Option<u32>,
+    /// Messages that it may send at once after a pause.
+    #[schema(required)]
+    client_messages_burst: Option<u32>,
+    /// Messages to users that the backend may send in a minute; 0: as many as it likes.
+    #[schema(required)]
+    user_messages_per_minute: Option<u32>,
+    /// Messages to groups that the backend may send in a second; 0: as many as it likes.
+    #[schema(required)]
+    group_messages_per_second: Option<u32>,
+    /// How long a sender may take a message back, in seconds; 0: not at all.
+    #[schema(required)]
+    recall_seconds: Option<u32>,
+    /// How long a sender may edit a message, in seconds; 0: not at all.
+    #[schema(required)]
+    edit_seconds: Option<u32>,
+    /// Members of a group. One that has more already keeps them.
+    #[schema(required)]
+    group_members_max: Option<u32>,
+    /// A message from a blocked sender is acknowledged like any other and goes nowhere; without
+    /// it, it is refused.
+    #[schema(required)]
+    swallow_blocked: Option<bool>,
+    /// Presence is kept, and told to who subscribes; without it, it is off.
+    #[schema(required)]
+    presence: Option<bool>,
+}
+
+impl From<AppSettings> for AppSettingsJson {
+    fn from(own: AppSettings) -> Self {
+        Self {
+            content_bytes_max: own.content_bytes_max,
+            client_messages_per_second: own.client_messages_per_second,
+            client_messages_burst: own.client_messages_burst,
+            user_messages_per_minute: own.user_messages_per_minute,
+            group_messages_per_second: own.group_messages_per_second,
+            recall_seconds: own.recall_seconds,
+            edit_seconds: own.edit_seconds,
+            group_members_max: own.group_members_max,
+            swallow_blocked: own.swallow_blocked,
+            presence: own.presence,
+        }
+    }
+}
+
+/// What is to be changed: what is absent stays, `null` goes back to the operator's configuration.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateAppSettings {
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 131_072)]
+    content_bytes_max: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 1_000)]
+    client_messages_per_second: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    client_messages_burst: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 10_000_000)]
+    user_messages_per_minute: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 100_000)]
+    group_messages_per_second: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 315_360_000)]
+    recall_seconds: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 315_360_000)]
+    edit_seconds: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 3_000)]
+    group_members_max: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<bool>)]
+    swallow_blocked: Option<Option<bool>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<bool>)]
+    presence: Option<Option<bool>>,
+}
+
+impl From<UpdateAppSettings> for AppSettingsChange {
+    fn from(update: UpdateAppSettings) -> Self {
+        Self {
+            content_bytes_max: update.content_bytes_max,
+            client_messages_per_second: update.client_messages_per_second,
+            client_messages_burst: update.client_messages_burst,
+            user_messages_per_minute: update.user_messages_per_minute,
+            group_messages_per_second: update.group_messages_per_second,
+            recall_seconds: update.recall_seconds,
+            edit_seconds: update.edit_seconds,
+            group_members_max: update.group_members_max,
+            swallow_blocked: update.swallow_blocked,
+            presence: update.presence,
+        }
+    }
+}
+
+/// The app of the path, if the caller may see it.
+async fn app_of(api: &Api, caller: &AppOrAdmin, path: &AppPath) -> Result<AppId> {
+    let app = api.engine.app(&path.app_key).await?;
+    match caller {
+        AppOrAdmin::App(own) if *own != app.id => {
+            Err(Reject::new(Code::NotFound, "there is no such app").into())
+        }
+        AppOrAdmin::App(_) | AppOrAdmin::Admin => Ok(app.id),
+    }
+}
+
+/// Show an app's own settings.
+#[utoipa::path(
+    get, path = "/v1/apps/{app_key}/settings", tag = "apps",
+    params(AppPath),
+    responses(
+        (status = 200, description = "The settings.", body = AppSettingsJson),
+        (status = 404, description = "There is no app of this key, or it is another's.", body = ErrorBody),
+        Common,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn get_app_settings(
+    State(api): State<Api>,
+    caller: AppOrAdmin,
+    Path(path): Path<AppPath>,
+) -> Result<Json<AppSettingsJson>> {
+    let app = app_of(&api, &caller, &path).await?;
+    Ok(Json(api.engine.stored_app_settings(app).await?.into()))
+}
+
+/// Change an app's own settings.
+///
+/// They hold within two seconds, for connections that are open too.
+#[utoipa::path(
+    patch, path = "/v1/apps/{app_key}/settings", tag = "apps",
+    params(AppPath),
+    request_body = UpdateAppSettings,
+    responses(
+        (status = 200, description = "The settings as they now are.", body = AppSettingsJson),
+        (status = 404, description = "There is no app of this key, or it is another's.", body = ErrorBody),
+        Common, WithBody,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn update_app_settings(
+    State(api): State<Api>,
+    caller: AppOrAdmin,
+    Path(path): Path<AppPath>,
+    Body(body): Body<UpdateAppSettings>,
+) -> Result<Json<AppSettingsJson>> {
+    let app = app_of(&api, &caller, &path).await?;
+    let change = body.into();
+    Ok(Json(
+        api.engine.change_app_settings(app, &change).await?.into(),
+    ))
+}
