@@ -154,8 +154,11 @@ test("older messages are loaded on the way up, and the place is kept", async () 
   await ivy.page.locator('[data-seq="120"]').waitFor();
   assert.equal(await ivy.page.locator('[data-seq="1"]').count(), 0);
   const scroller = ivy.page.locator(".messages");
-  for (let i = 0; i < 20 && (await ivy.page.locator('[data-seq="1"]').count()) === 0; i++) {
-    await scroller.evaluate((element) => (element.scrollTop = 0));
+  for (let i = 0; i < 100 && (await ivy.page.locator('[data-seq="1"]').count()) === 0; i++) {
+    // Looked at and scrolled in one, lest a page comes between.
+    await scroller.evaluate((element) => {
+      if (!element.querySelector('[data-seq="1"]')) element.scrollTop = 0;
+    });
     await ivy.page.waitForTimeout(100);
   }
   assert.equal((await ivy.texts()).length, 120);
