@@ -55,7 +55,7 @@ impl Engine {
         until: Timestamp,
     ) -> Result<(), Reject> {
         self.check_running()?;
-        let row = (until.0 != 0).then(|| stored::AppMute { until: until.0 });
+        let row = (until.0 != 0).then_some(stored::AppMute { until: until.0 });
         change(&self.core.tools, app, (kind, MuteList::Muted), users, row).await
     }
 
@@ -216,7 +216,7 @@ async fn change(
         let read = read.map_err(|e| fault::reject(&e))?;
         let mut new: stored::AppControl =
             tables::decode_some(read[0].as_ref())?.unwrap_or_default();
-        let value: Option<Bytes> = row.as_ref().map(|row| tables::encode(row));
+        let value: Option<Bytes> = row.as_ref().map(tables::encode);
         let there = read[1..].iter().filter(|row| row.is_some()).count();
         let mut unit = Unit::new().expect_unchanged(control.clone(), read[0].clone());
         for key in &keys[1..] {

@@ -91,17 +91,20 @@ async fn who_subscribes_is_told_of_devices_and_status() {
             .is_some_and(|told| !told.is_online() && told.last_seen().0 > 0)
     })
     .await;
-    let asked = engine.presences(app, &[bob.clone()]).await.unwrap();
+    let asked = engine
+        .presences(app, std::slice::from_ref(&bob))
+        .await
+        .unwrap();
     assert_eq!(Some(&asked[0]), told(&watcher).last());
     assert!(told(&stranger).is_empty());
 
     let count = told(&watcher).len();
     engine
-        .subscribe_presence(app, &alice, &[bob.clone()], 0)
+        .subscribe_presence(app, &alice, std::slice::from_ref(&bob), 0)
         .await
         .unwrap();
     engine
-        .subscribe_presence(app, &user("dora"), &[bob.clone()], 60)
+        .subscribe_presence(app, &user("dora"), std::slice::from_ref(&bob), 60)
         .await
         .unwrap();
     engine.set_presence_status(app, &bob, "", 0).await.unwrap();
