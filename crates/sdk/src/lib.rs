@@ -10,6 +10,9 @@
 //! [`database`] is what a device keeps: messages, the conversation list, drafts, sends that wait.
 //! In SQLite (feature `sqlite`, on by default) or in memory.
 //!
+//! [`view`] is what a screen shows, a conversation or the conversation list, as lists that change
+//! step by step.
+//!
 //! The types an application meets are in [`model`], what can go wrong in [`error`], every number
 //! in [`limits`].
 
@@ -23,6 +26,7 @@ pub mod model;
 pub mod saved;
 #[cfg(feature = "terminal")]
 pub mod terminal;
+pub mod view;
 
 #[cfg(feature = "tokio")]
 pub use driver::{Client, Events};

@@ -74,8 +74,16 @@ pub const GAP_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const PULLS_IN_FLIGHT_MAX: usize = 8;
 /// Messages asked for in one pull.
 pub const PULL_PAGE: u32 = 100;
+/// Pages of changes, or of deletions, that are pulled in a row for one conversation. More is not
+/// worth fetching: what is held of it is called out of date.
+pub const NUMBERED_PAGES_MAX: u32 = 20;
 /// Pulls that bring nothing although something must be there, before it is reported as lost.
 pub const PULL_STALLS_MAX: u32 = 5;
+
+/// From the arrival of a message to telling the server of it, so that several are told at once.
+pub const DELIVERED_WAIT_MS: u64 = 500;
+/// Requests that tell what arrived and are not answered yet.
+pub const DELIVERED_IN_FLIGHT_MAX: usize = 8;
 
 /// Addresses of one server that a client tries in turn.
 pub const ADDRESSES_MAX: usize = 16;

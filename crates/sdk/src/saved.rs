@@ -21,10 +21,9 @@ pub struct SavedState {
     pub synced_time: u64,
     /// The conversations that are followed, each with the last sequence delivered.
     pub followed: BTreeMap<String, u64>,
-    /// Of followed conversations, up to where changes of messages were told. A conversation that
-    /// is missing has not said yet how many there were.
+    /// Of followed conversations, up to where changes of messages were told; 0 if missing.
     pub revs: BTreeMap<String, u64>,
-    /// Of followed conversations, up to where the user's own deletions were told.
+    /// Of followed conversations, up to where the user's own deletions were told; 0 if missing.
     pub deleted: BTreeMap<String, u64>,
 }
 
@@ -100,8 +99,10 @@ impl SavedState {
             Event::State(_)
             | Event::Read { .. }
             | Event::Changed(_)
+            | Event::Outdated { .. }
             | Event::Transient(_)
             | Event::Receipts { .. }
+            | Event::JoinRequest(_)
             | Event::Queue(_) => {}
         }
     }

@@ -145,10 +145,12 @@ impl Book {
             Event::State(_)
             | Event::Synced { .. }
             | Event::Changed(_)
+            | Event::Outdated { .. }
             | Event::Changes { .. }
             | Event::Transient(_)
             | Event::Deleted { .. }
             | Event::Receipts { .. }
+            | Event::JoinRequest(_)
             | Event::Queue(_) => {}
         }
         Ok(())

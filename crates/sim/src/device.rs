@@ -228,6 +228,7 @@ fn config(spec: &DeviceSpec, random: &mut Random) -> Config {
         device_id: format!("{}-{}", spec.user, spec.nth),
         platform: [Platform::Web, Platform::Ios, Platform::Desktop][spec.nth],
         client: "sim".to_owned(),
+        marks_delivered: false,
     }
 }
 

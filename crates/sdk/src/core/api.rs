@@ -1,13 +1,17 @@
 //! What goes into the core and what comes out.
 
+use std::collections::BTreeMap;
+
 use anser_domain::{Platform, Timestamp};
 use bytes::Bytes;
 
 use crate::database::Write;
 use crate::error::Error;
 use crate::model::{
-    Acknowledgement, Content, Conversation, ConversationPage, Group, GroupMemberPage, Mention,
-    Message, MessagePage, ReadPosition, Receipt, Sent,
+    Acknowledgement, Content, Conversation, ConversationPage, ConversationSettings, DefinedRole,
+    Group, GroupMemberPage, GroupMemberUpdate, GroupRole, GroupUpdate, GroupUserPage, JoinRequest,
+    Mention, Message, MessagePage, MessageState, ReadPosition, ReaderPage, Receipt, ReceiptPage,
+    Sent,
 };
 
 /// Where random numbers come from: each call gives 64 fresh random bits.
@@ -26,6 +30,8 @@ pub struct Config {
     pub platform: Platform,
     /// Name and version of the application, for the operator's logs; at most 64 bytes.
     pub client: String,
+    /// Tell the server by itself what arrived on this device, shortly after it did.
+    pub marks_delivered: bool,
 }
 
 /// Names one attempt to connect and the connection that comes of it. Never used twice.
@@ -179,8 +185,252 @@ pub enum Request {
         /// 1–500; 0 takes 100.
         limit: u32,
     },
+    /// Takes a message back for everybody.
+    Recall {
+        /// The conversation.
+        conversation: String,
+        /// The message.
+        seq: u64,
+    },
+    /// Gives one's own message another content of the same type.
+    Edit {
+        /// The conversation.
+        conversation: String,
+        /// The message.
+        seq: u64,
+        /// What it says from now on.
+        content: Content,
+        /// Whom it mentions from now on.
+        mention: Option<Mention>,
+    },
+    /// Sets and removes keys of a message's expansion, at most 20.
+    UpdateExpansion {
+        /// The conversation.
+        conversation: String,
+        /// The message.
+        seq: u64,
+        /// To be set.
+        put: BTreeMap<String, String>,
+        /// To be removed.
+        remove: Vec<String>,
+    },
+    /// Adds the user's reaction to a message, or takes it back.
+    React {
+        /// The conversation.
+        conversation: String,
+        /// The message.
+        seq: u64,
+        /// An emoji or a name; 1–64 bytes.
+        reaction: String,
+        /// Take it back?
+        remove: bool,
+    },
+    /// Reads messages by their sequence, at most 100.
+    GetMessages {
+        /// The conversation.
+        conversation: String,
+        /// Which.
+        seqs: Vec<u64>,
+    },
+    /// Deletes messages for the user only, on all devices; at most 100.
+    DeleteMessages {
+        /// The conversation.
+        conversation: String,
+        /// Which.
+        seqs: Vec<u64>,
+    },
+    /// Deletes everything up to a sequence for the user only.
+    ClearHistory {
+        /// The conversation.
+        conversation: String,
+        /// 0: everything.
+        up_to_seq: u64,
+    },
+    /// Takes a conversation out of the user's list, with its settings, until the next message.
+    DeleteConversation {
+        /// The conversation.
+        conversation: String,
+        /// What it has so far, too?
+        with_history: bool,
+    },
+    /// Changes the user's own settings of a conversation, on all devices.
+    UpdateConversation {
+        /// The conversation.
+        conversation: String,
+        /// What is to be changed.
+        settings: ConversationSettings,
+    },
+    /// Says that everything up to here arrived on this device.
+    MarkDelivered {
+        /// The conversation.
+        conversation: String,
+        /// Up to here.
+        seq: u64,
+    },
+    /// Tells the senders of these messages, if they asked for it, that they were taken note of.
+    Acknowledge {
+        /// The conversation.
+        conversation: String,
+        /// At most 100.
+        seqs: Vec<u64>,
+    },
+    /// Reads where the members stand.
+    GetReceipts {
+        /// The conversation.
+        conversation: String,
+        /// Of the page before; 0 starts.
+        from_version: u64,
+        /// 1–500; 0 takes 100.
+        limit: u32,
+    },
+    /// Reads who has read one's own message, or acknowledged it.
+    ListReaders {
+        /// The conversation.
+        conversation: String,
+        /// The message.
+        seq: u64,
+        /// Who acknowledged it?
+        acknowledged: bool,
+        /// Continues a page; empty starts.
+        cursor: String,
+        /// 1–500; 0 takes 100.
+        limit: u32,
+    },
+    /// Reads the unread messages that mention the user, at most 100.
+    ListMentions {
+        /// The conversation.
+        conversation: String,
+    },
+    /// Leaves a message that the server sends when this connection ends without a logout. It is
+    /// this connection's: the next one begins without.
+    SetWill(Outgoing),
+    /// About a group, beyond its members.
+    Group(GroupRequest),
     /// Ends the session on the server; the client stops.
     Logout,
+}
+
+/// What an application asks of a group beyond who is in it.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub enum GroupRequest {
+    /// Changes what is told of the group, and its settings.
+    Update {
+        /// The group.
+        group_id: String,
+        /// What is to be changed.
+        update: GroupUpdate,
+    },
+    /// The owner makes another member the owner.
+    Transfer {
+        /// The group.
+        group_id: String,
+        /// Who.
+        owner: String,
+    },
+    /// Gives members a role.
+    SetRole {
+        /// The group.
+        group_id: String,
+        /// At most 100.
+        members: Vec<String>,
+        /// Member or admin.
+        role: GroupRole,
+        /// With the role of a member: one that the group has defined; empty: none.
+        role_name: String,
+    },
+    /// Defines a role, replaces its rights, or removes it.
+    DefineRole {
+        /// The group.
+        group_id: String,
+        /// The role.
+        role: DefinedRole,
+        /// Those who have it are plain members then.
+        remove: bool,
+    },
+    /// Changes what is told of a member.
+    UpdateMember {
+        /// The group.
+        group_id: String,
+        /// Of whom, and what.
+        update: GroupMemberUpdate,
+    },
+    /// Mutes members, or lifts it.
+    Mute {
+        /// The group.
+        group_id: String,
+        /// At most 100.
+        members: Vec<String>,
+        /// At most ten years; 0 lifts it.
+        seconds: u64,
+    },
+    /// Exempts members from the mute of all, or no longer.
+    Exempt {
+        /// The group.
+        group_id: String,
+        /// At most 100.
+        members: Vec<String>,
+        /// Or no longer?
+        exempt: bool,
+    },
+    /// Removes users and keeps them out, or lets them in again.
+    Ban {
+        /// The group.
+        group_id: String,
+        /// At most 100; they need not be members.
+        users: Vec<String>,
+        /// At most ten years; 0 lifts it.
+        seconds: u64,
+    },
+    /// Reads who is banned.
+    ListBans {
+        /// The group.
+        group_id: String,
+        /// Continues a page; empty starts.
+        cursor: String,
+        /// 1–500; 0 takes 100.
+        limit: u32,
+    },
+    /// Asks to be let in.
+    Join {
+        /// The group.
+        group_id: String,
+        /// For those who decide; at most 256 bytes.
+        message: String,
+    },
+    /// Approves or rejects those who ask to be let in.
+    Decide {
+        /// The group.
+        group_id: String,
+        /// At most 100.
+        users: Vec<String>,
+        /// Or reject?
+        approve: bool,
+    },
+    /// Reads who asks to be let in.
+    ListJoinRequests {
+        /// The group.
+        group_id: String,
+        /// Continues a page; empty starts.
+        cursor: String,
+        /// 1–500; 0 takes 100.
+        limit: u32,
+    },
+    /// Accepts or declines an invitation.
+    AnswerInvitation {
+        /// The group.
+        group_id: String,
+        /// Or decline?
+        accept: bool,
+    },
+    /// Reads who is invited and has not answered.
+    ListInvitations {
+        /// The group.
+        group_id: String,
+        /// Continues a page; empty starts.
+        cursor: String,
+        /// 1–500; 0 takes 100.
+        limit: u32,
+    },
 }
 
 /// A message to be sent.
@@ -225,6 +475,10 @@ impl Outgoing {
 
 /// The good answer to a request.
 #[derive(Clone, Eq, PartialEq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few of them wait at a time, and it is what applications read"
+)]
 pub enum Reply {
     /// To `Send`.
     Sent(Sent),
@@ -236,10 +490,29 @@ pub enum Reply {
     Read(ReadPosition),
     /// To `ListConversations`.
     Conversations(ConversationPage),
-    /// To `CreateGroup` and `GetGroup`.
+    /// To requests that change a message: what is its state now.
+    Changed(MessageState),
+    /// To `GetMessages` and `ListMentions`.
+    MessageList(Vec<Message>),
+    /// To `DeleteMessages`.
+    Deleted {
+        /// The version of the conversation's deletions after it.
+        version: u64,
+    },
+    /// To `UpdateConversation` and `ClearHistory`.
+    Conversation(Conversation),
+    /// To `GetReceipts`.
+    Receipts(ReceiptPage),
+    /// To `ListReaders`.
+    Readers(ReaderPage),
+    /// To requests that read or change a group.
     Group(Group),
     /// To `ListGroupMembers`.
     GroupMembers(GroupMemberPage),
+    /// To requests for users outside of a group.
+    GroupUsers(GroupUserPage),
+    /// To `Join`: the group, if the user is in it; else the request waits for an answer.
+    Joined(Option<Group>),
     /// To everything else.
     Done,
 }
@@ -298,6 +571,10 @@ pub enum ConnectionState {
 /// News for the application. The events of one conversation come in its order; what stands in
 /// [`SavedState`](crate::SavedState) is what the events so far add up to.
 #[derive(Clone, Eq, PartialEq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few of them wait at a time, and it is what applications read"
+)]
 pub enum Event {
     /// The connection changed.
     State(ConnectionState),
@@ -329,21 +606,28 @@ pub enum Event {
         /// The last of them.
         to_seq: u64,
     },
-    /// A message changed: this is its whole present state. A database takes it in; the core does
-    /// not follow changes yet and never tells it.
+    /// A message changed: this is its whole present state. Of a followed conversation every
+    /// change since a message was delivered comes, in the order of `rev`, several changes of one
+    /// message perhaps as one; it may be of a message that the application does not hold.
     Changed(Message),
-    /// All changes of a followed conversation up to this count of them have been told. As with
-    /// [`Event::Changed`], databases know it and the core does not tell it yet.
+    /// All changes of a followed conversation up to this count of them have been told.
     Changes {
         /// Its name.
         conversation: String,
         /// How many it has seen.
         rev: u64,
     },
+    /// More changed in a followed conversation than is told one by one: what is held of it, but
+    /// for what comes from now on, may be out of date and is to be read again. A database drops
+    /// it.
+    Outdated {
+        /// Its name.
+        conversation: String,
+    },
     /// A message that is not stored: it has no sequence, and comes to who is connected or never.
     Transient(Message),
-    /// The user deleted messages for themself, on whichever device. As with [`Event::Changed`],
-    /// databases know it and the core does not tell it yet.
+    /// The user deleted messages for themself, on whichever device. They need not be messages that
+    /// the application holds; without any it only moves the position.
     Deleted {
         /// In which conversation.
         conversation: String,
@@ -362,6 +646,9 @@ pub enum Event {
         /// What they acknowledged one by one.
         acknowledgements: Vec<Acknowledgement>,
     },
+    /// Somebody asks to be let into a group, told to its owner and admins; or was rejected, told to
+    /// them too.
+    JoinRequest(JoinRequest),
     /// A queued send came to its end.
     Queue(QueueUpdate),
     /// A row of the conversation list is new or changed.

@@ -7,11 +7,11 @@ use prost::Message as _;
 use wire::request::Command;
 use wire::response::Result as Answer;
 
-use super::api::{Outgoing, Random, Request, Ticket};
+use super::api::{Event, Outgoing, Random, Reply, Request, Ticket};
 use super::backoff::Backoff;
 use super::dispatch::no_answer;
 use super::follow::BrokenPromise;
-use super::{ClientCore, outbox, requests};
+use super::{ClientCore, commands, groups, outbox, requests};
 use crate::error::Error;
 use crate::model::Message;
 
@@ -29,13 +29,31 @@ impl ClientCore {
             }
             _ if !self.phase.is_wanted() => Err(Error::disconnected()),
             Request::Send(outgoing) => self.accept_send(ticket, outgoing, random),
-            other => requests::check(&other)
-                .and_then(|()| self.check_size(requests::encode(&other)))
-                .and_then(|()| self.requests.push(ticket, other, self.now)),
+            Request::SetWill(outgoing) => self.accept_will(ticket, outgoing, random),
+            other => self.accept(ticket, other),
         };
         if let Err(error) = taken {
             self.done(ticket, Err(error));
         }
+    }
+
+    fn accept(&mut self, ticket: Ticket, request: Request) -> Result<(), Error> {
+        requests::check(&request)?;
+        if let Request::Group(request) = &request {
+            groups::check(request)?;
+        }
+        self.check_size(commands::encode(&request))?;
+        self.requests.push(ticket, request, self.now)
+    }
+
+    fn accept_will(
+        &mut self,
+        ticket: Ticket,
+        mut outgoing: Outgoing,
+        random: Random<'_>,
+    ) -> Result<(), Error> {
+        outgoing.client_message_id = Some(self.check_outgoing(&outgoing, random)?);
+        self.accept(ticket, Request::SetWill(outgoing))
     }
 
     pub(super) fn accept_send(
@@ -136,7 +154,7 @@ impl ClientCore {
         let Some(request) = self.requests.get(key) else {
             return;
         };
-        let result = requests::decode(request, answer);
+        let result = commands::decode(request, answer);
         match result {
             Err(error) if error.action() == Action::Retry => {
                 let from = self.retry_time(&error, random);
@@ -153,6 +171,7 @@ impl ClientCore {
                     return;
                 };
                 if let Ok(reply) = &result {
+                    self.take_answer(&request, reply);
                     self.store_answer(&request, reply);
                 }
                 let logged_out = request == Request::Logout && result.is_ok();
@@ -165,6 +184,24 @@ impl ClientCore {
                     self.background_error(&error, random);
                 }
             }
+        }
+    }
+
+    /// What an answer says of what is followed. What it changed is pushed too, and pulled if the
+    /// push does not come.
+    fn take_answer(&mut self, request: &Request, reply: &Reply) {
+        let Some(conversation) = commands::conversation_of(request) else {
+            return;
+        };
+        match reply {
+            Reply::Changed(state) => self.follows.has_changes(conversation, state.rev),
+            Reply::Read(position) => self.emit(Event::Read {
+                conversation: conversation.to_owned(),
+                position: *position,
+            }),
+            Reply::Deleted { version } => self.follows.has_deletions(conversation, *version),
+            Reply::Conversation(row) => self.row(row.clone(), None),
+            _ => {}
         }
     }
 

@@ -14,7 +14,7 @@ use super::follow::{BrokenPromise, Pull};
 use super::sync::Next;
 use crate::error::Error;
 use crate::limits::{PULL_PAGE, SYNC_TIMEOUT_MS};
-use crate::model::{Message, ReadPosition};
+use crate::model::{Conversation, Message, ReadPosition};
 
 impl ClientCore {
     pub(super) fn start_sync(&mut self) {
@@ -30,11 +30,10 @@ impl ClientCore {
             feed_version: self.saved.feed_version,
             synced_time: self.saved.synced_time,
             open: open
-                .map(|(conversation, seq)| wire::OpenConversation {
+                .map(|(conversation, seq, rev)| wire::OpenConversation {
                     conversation,
                     seq,
-                    // Changes of messages are not followed yet.
-                    rev: 0,
+                    rev,
                 })
                 .collect(),
             cursor: String::new(),
@@ -50,21 +49,10 @@ impl ClientCore {
 
     pub(super) fn pull(&mut self) {
         for (conversation, pull) in self.follows.take_pulls(self.now) {
-            let command = wire::PullMessages {
-                conversation: conversation.clone(),
-                from_seq: match pull {
-                    Pull::After(seq) => seq,
-                    Pull::Head => 0,
-                },
-                descending: pull == Pull::Head,
-                limit: match pull {
-                    Pull::After(_) => PULL_PAGE,
-                    Pull::Head => 1,
-                },
-            };
+            let command = pull_command(&conversation, &pull);
             let what = What::Pull(conversation, pull);
             let until = self.now.plus_ms(SYNC_TIMEOUT_MS);
-            self.submit(what, until, Command::PullMessages(command));
+            self.submit(what, until, command);
         }
     }
 
@@ -84,6 +72,56 @@ impl ClientCore {
         }
         let mut events = Vec::new();
         let result = self.follows.arrived(prev, message, &mut events);
+        self.emit_all(events);
+        result
+    }
+
+    /// A message changed.
+    pub(super) fn changed(&mut self, previous: u64, message: Message) {
+        let mut events = Vec::new();
+        match self.held {
+            Some(_) => {
+                let (name, rev) = (&message.conversation, message.rev());
+                self.follows.has_changes(name, rev);
+            }
+            None => self.follows.changed(previous, message, &mut events),
+        }
+        self.emit_all(events);
+    }
+
+    /// The user deleted messages.
+    pub(super) fn deleted(&mut self, push: wire::DeletedPush) {
+        let mut events = Vec::new();
+        match self.held {
+            Some(_) => {
+                let (name, version) = (&push.conversation, push.deleted_version);
+                self.follows.has_deletions(name, version);
+            }
+            None => self.follows.deleted(push, &mut events),
+        }
+        self.emit_all(events);
+    }
+
+    pub(super) fn changes_pulled(
+        &mut self,
+        from: u64,
+        page: wire::ChangePage,
+    ) -> Result<(), BrokenPromise> {
+        if self.held.is_some() {
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        let result = self.follows.changes_page(from, page, &mut events);
+        self.emit_all(events);
+        result
+    }
+
+    pub(super) fn deleted_pulled(&mut self, page: wire::DeletedPage) -> Result<(), BrokenPromise> {
+        if self.held.is_some() {
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        let result = self.follows.deleted_page(page, &mut events);
         self.emit_all(events);
         result
     }
@@ -123,17 +161,15 @@ impl ClientCore {
         if !running && !next {
             self.sync.want();
         }
-        self.row(row, next.then_some(push.feed_version));
+        self.row(row.into(), next.then_some(push.feed_version));
     }
 
-    pub(super) fn row(&mut self, row: wire::Conversation, feed_version: Option<u64>) {
+    pub(super) fn row(&mut self, row: Conversation, feed_version: Option<u64>) {
         let (name, head_seq, member) = (row.id.clone(), row.head_seq, row.member);
-        self.emit(Event::Conversation {
-            row: row.into(),
-            feed_version,
-        });
+        let (rev, deleted_version) = (row.rev, row.deleted_version);
+        self.emit(Event::Conversation { row, feed_version });
         if member {
-            self.follows.exists(&name, head_seq);
+            self.follows.row(&name, head_seq, rev, deleted_version);
         } else {
             self.unfollow(&name, None);
         }
@@ -157,10 +193,12 @@ impl ClientCore {
         let result = match pull {
             Pull::After(from) => self.follows.page(*from, page, self.now, &mut events),
             Pull::Head => {
-                let head = page.head_seq;
-                self.follows.head(&page.conversation, head, &mut events);
+                let (head, rev) = (page.head_seq, page.rev);
+                self.follows
+                    .head(&page.conversation, head, rev, &mut events);
                 Ok(())
             }
+            Pull::Changes(_) | Pull::Deleted(_) => Err(BrokenPromise),
         };
         self.emit_all(events);
         result
@@ -199,7 +237,7 @@ impl ClientCore {
         let asked: BTreeMap<String, u64> = self.sync.open();
         let next = self.sync.answered(&result);
         for row in std::mem::take(&mut result.conversations) {
-            self.row(row, None);
+            self.row(row.into(), None);
         }
         for page in std::mem::take(&mut result.pages) {
             let from = *asked.get(&page.conversation).ok_or(BrokenPromise)?;
@@ -249,5 +287,34 @@ impl ClientCore {
             }
             Action::LogIn | Action::SignedOut => self.connection_error(error, random),
         }
+    }
+}
+
+/// What to ask for, for a pull.
+fn pull_command(conversation: &str, pull: &Pull) -> Command {
+    let conversation = conversation.to_owned();
+    match *pull {
+        Pull::After(from_seq) => Command::PullMessages(wire::PullMessages {
+            conversation,
+            from_seq,
+            descending: false,
+            limit: PULL_PAGE,
+        }),
+        Pull::Head => Command::PullMessages(wire::PullMessages {
+            conversation,
+            from_seq: 0,
+            descending: true,
+            limit: 1,
+        }),
+        Pull::Changes(from_rev) => Command::PullChanges(wire::PullChanges {
+            conversation,
+            from_rev,
+            limit: PULL_PAGE,
+        }),
+        Pull::Deleted(from_version) => Command::PullDeleted(wire::PullDeleted {
+            conversation,
+            from_version,
+            limit: PULL_PAGE,
+        }),
     }
 }

@@ -12,7 +12,7 @@ use wire::server_item::Item;
 use super::api::{ConnectionId, Event, Output, Random};
 use super::connection::Phase;
 use super::follow::{BrokenPromise, Pull};
-use super::{ClientCore, outbox, requests};
+use super::{ClientCore, commands, outbox};
 use crate::error::Error;
 use crate::limits::{REQUEST_TIMEOUT_MS, SEND_TIMEOUT_MS};
 
@@ -31,6 +31,7 @@ pub(super) enum What {
     Sync,
     Pull(String, Pull),
     Send(outbox::Key),
+    Delivered(String, u64),
     Request(u64),
 }
 
@@ -72,7 +73,7 @@ impl ClientCore {
             self.submit(What::Send(key), until, Command::SendMessage(send));
         }
         for key in self.requests.take_ready(self.now) {
-            if let Some(command) = self.requests.get(key).and_then(requests::encode) {
+            if let Some(command) = self.requests.get(key).and_then(commands::encode) {
                 // Its own end comes first; this one only bounds how long the id is taken.
                 let until = self.now.plus_ms(2 * REQUEST_TIMEOUT_MS);
                 self.submit(What::Request(key), until, command);
@@ -82,6 +83,7 @@ impl ClientCore {
             self.settle();
             self.pull();
         }
+        self.tell_delivered();
     }
 
     /// Puts what is queued into frames.
@@ -164,6 +166,10 @@ impl ClientCore {
                     self.follows.pulled(&conversation);
                     None
                 }
+                What::Delivered(conversation, seq) => {
+                    self.delivered_lost(&conversation, seq);
+                    None
+                }
                 What::Request(key) => self.requests.lost(key, self.now),
             };
             self.fail_each(failed);
@@ -225,11 +231,13 @@ impl ClientCore {
                     });
                 }
             }
-            Item::Change(_)
-            | Item::Deleted(_)
-            | Item::JoinRequest(_)
-            | Item::Relation(_)
-            | Item::Presence(_) => {}
+            Item::Change(push) => {
+                let message = push.message.ok_or(BrokenPromise)?;
+                self.changed(push.previous_rev, message.into());
+            }
+            Item::Deleted(push) => self.deleted(push),
+            Item::JoinRequest(push) => self.emit(Event::JoinRequest(push.into())),
+            Item::Relation(_) | Item::Presence(_) => {}
         }
         Ok(())
     }
@@ -258,6 +266,17 @@ impl ClientCore {
                 Ok(())
             }
             (_, Err(broken)) => Err(broken),
+            (What::Delivered(conversation, seq), Ok(answer)) => {
+                let error = match answer {
+                    Answer::Error(error) => Some(Error::from(error)),
+                    _ => None,
+                };
+                self.delivered_told(&conversation, seq, error.as_ref());
+                if let Some(error) = error {
+                    self.background_error(&error, random);
+                }
+                Ok(())
+            }
             (What::Hello, Ok(Answer::Welcome(welcome))) => {
                 self.welcome(welcome);
                 Ok(())
@@ -284,6 +303,12 @@ impl ClientCore {
                 Ok(())
             }
             (What::Pull(_, pull), Ok(Answer::Messages(page))) => self.pulled(&pull, page),
+            (What::Pull(_, Pull::Changes(from)), Ok(Answer::Changes(page))) => {
+                self.changes_pulled(from, page)
+            }
+            (What::Pull(_, Pull::Deleted(_)), Ok(Answer::Deleted(page))) => {
+                self.deleted_pulled(page)
+            }
             (What::Pull(conversation, _), Ok(Answer::Error(error))) => {
                 self.pull_refused(&conversation, error.into(), random);
                 Ok(())

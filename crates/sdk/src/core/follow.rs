@@ -7,6 +7,9 @@
 //! and the kept ones follow. Pages, pushes and the results of own sends all go through this one
 //! rule, so it does not matter which of them brings a message first.
 //!
+//! Changes of messages and the user's own deletions are followed the same way, each with a number
+//! of its own ([`track`](super::track)).
+//!
 //! Which conversations these are, [`core`](super) says. When there are more than
 //! [`FOLLOWED_MAX`], the one that was silent longest gives way, never one of the [`OPENED_MAX`]
 //! opened last.
@@ -18,14 +21,13 @@ use anser_domain::limits::INBOX_CONVERSATIONS_MAX;
 use anser_proto::client as wire;
 
 use super::api::Event;
+use super::track::{Held, Numbered, Track};
 use crate::error::Error;
 use crate::limits::{
-    FOLLOWED_MAX, GAP_BYTES_MAX, GAP_MESSAGES_MAX, OPENED_MAX, PULL_STALLS_MAX, PULLS_IN_FLIGHT_MAX,
+    FOLLOWED_MAX, GAP_BYTES_MAX, GAP_MESSAGES_MAX, OPENED_MAX, PULLS_IN_FLIGHT_MAX,
 };
 use crate::model::Message;
-
-/// Waits between pulls that brought nothing: this, doubled each time.
-const STALL_FIRST_MS: u64 = 500;
+use crate::saved::SavedState;
 
 /// The server broke the protocol's promises: the connection is worth nothing.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -38,80 +40,18 @@ pub(super) enum Pull {
     After(u64),
     /// Where the head is; nothing else is known yet.
     Head,
+    /// Changes of messages after this `rev`.
+    Changes(u64),
+    /// The user's deletions after this version.
+    Deleted(u64),
 }
 
-#[derive(Clone, Debug)]
-struct Held {
-    prev: u64,
-    message: Message,
-    bytes: usize,
-}
-
+/// How far a conversation goes that is not followed.
 #[derive(Clone, Debug, Default)]
-struct Track {
-    /// Delivered up to here. `None`: to be found out.
-    known: Option<u64>,
-    /// Nothing that the user may see lies between `known` and here.
-    floor: u64,
-    /// Something up to here is said to exist.
-    target: u64,
-    /// Ask even if nothing says so.
-    verify: bool,
-    /// Messages beyond a gap, by sequence.
-    beyond: BTreeMap<u64, Held>,
-    opened: bool,
-    /// Larger is more recent.
-    active: u64,
-    pulling: bool,
-    not_before: Timestamp,
-    stalls: u32,
-}
-
-impl Track {
-    fn from_seq(seq: u64) -> Self {
-        Self {
-            known: Some(seq),
-            floor: seq,
-            ..Self::default()
-        }
-    }
-
-    fn is_behind(&self) -> bool {
-        self.known.is_none() || self.verify || self.target > self.floor
-    }
-
-    fn deliver(&mut self, message: Message, out: &mut Vec<Event>) {
-        self.known = Some(message.seq);
-        self.floor = self.floor.max(message.seq);
-        self.stalls = 0;
-        out.push(Event::Message(message));
-    }
-
-    /// Delivers what was kept and is next now. Gives the bytes that became free.
-    fn drain(&mut self, out: &mut Vec<Event>) -> usize {
-        let mut freed = 0;
-        while let Some(first) = self.beyond.first_entry() {
-            let known = self.known.unwrap_or(0);
-            if *first.key() > known && first.get().prev > self.floor {
-                break;
-            }
-            let held = first.remove();
-            freed += held.bytes;
-            if held.message.seq > known {
-                self.deliver(held.message, out);
-            }
-        }
-        freed
-    }
-
-    fn begin(&mut self, conversation: &str, seq: u64, out: &mut Vec<Event>) {
-        self.known = Some(seq);
-        self.floor = seq;
-        out.push(Event::Followed {
-            conversation: conversation.to_owned(),
-            seq,
-        });
-    }
+struct Told {
+    seq: u64,
+    changes: Numbered,
+    deletions: Numbered,
 }
 
 /// All followed conversations.
@@ -123,17 +63,23 @@ pub(super) struct Follows {
     pulling: usize,
     held_bytes: usize,
     activity: u64,
-    /// How far conversations go that are not followed.
-    told: BTreeMap<String, u64>,
+    told: BTreeMap<String, Told>,
     /// Was more told than there is room for?
     told_more: bool,
 }
 
 impl Follows {
-    pub(super) fn new(followed: &BTreeMap<String, u64>) -> Self {
+    pub(super) fn new(saved: &SavedState) -> Self {
         let mut follows = Self::default();
-        for (conversation, seq) in followed.iter().take(FOLLOWED_MAX) {
-            let track = Track::from_seq(*seq);
+        for (conversation, seq) in saved.followed.iter().take(FOLLOWED_MAX) {
+            let of = |numbers: &BTreeMap<String, u64>| {
+                Numbered::from(numbers.get(conversation).copied().unwrap_or(0))
+            };
+            let track = Track {
+                changes: of(&saved.revs),
+                deletions: of(&saved.deleted),
+                ..Track::from_seq(*seq)
+            };
             follows.tracks.insert(conversation.clone(), track);
         }
         follows
@@ -153,37 +99,144 @@ impl Follows {
         self.make_room(&name, out);
         let track = self.track(&name);
         if track.known.is_none() {
+            if message.seq <= track.target {
+                // What was told of changes is younger than the message: the answer to a send that
+                // went out twice, or a push that was overtaken, has it as it was at first.
+                track.changes.known = None;
+            }
             track.begin(&name, prev, out);
         }
-        let known = track.known.unwrap_or(0);
-        if message.seq > known && prev <= track.floor {
+        if message.seq > track.floor && prev <= track.floor {
+            let message = track.latest(message);
             track.deliver(message, out);
             self.held_bytes -= track.drain(out);
-        } else if message.seq > known {
+        } else if message.seq > track.floor {
             track.target = track.target.max(message.seq);
+            // What finds no room, the pull of the gap brings: `target` is beyond it.
             self.keep(&name, prev, message);
         }
         self.note(&name);
         Ok(())
     }
 
-    fn keep(&mut self, name: &str, prev: u64, message: Message) {
+    /// Keeps a message that can't be delivered yet. False: there is no room.
+    fn keep(&mut self, name: &str, mut prev: u64, mut message: Message) -> bool {
         let Some(track) = self.tracks.get_mut(name) else {
-            return;
+            return false;
         };
-        let bytes = message.content.body.len() + message.content.kind.len();
-        // What finds no room, the pull of the gap brings: `target` is beyond it.
-        if track.beyond.len() >= GAP_MESSAGES_MAX || self.held_bytes + bytes > GAP_BYTES_MAX {
-            return;
-        }
         let seq = message.seq;
+        let before = track.beyond.get(&seq);
+        if let Some(held) = before {
+            prev = prev.min(held.prev);
+            message = track.latest(message);
+        }
+        let freed = before.map_or(0, |held| held.bytes);
+        let bytes = message.content.body.len() + message.content.kind.len();
+        let full = before.is_none() && track.beyond.len() >= GAP_MESSAGES_MAX;
+        if full || self.held_bytes - freed + bytes > GAP_BYTES_MAX {
+            return false;
+        }
         let held = Held {
             prev,
             message,
             bytes,
         };
-        let before = track.beyond.insert(seq, held).map_or(0, |held| held.bytes);
-        self.held_bytes = self.held_bytes + bytes - before;
+        track.beyond.insert(seq, held);
+        self.held_bytes = self.held_bytes + bytes - freed;
+        true
+    }
+
+    /// A message changed: told live.
+    pub(super) fn changed(&mut self, previous: u64, message: Message, out: &mut Vec<Event>) {
+        let (name, rev) = (message.conversation.clone(), message.rev());
+        let Some(track) = self.tracks.get_mut(&name) else {
+            // The message itself may still come as it was at first.
+            self.has_changes(&name, rev);
+            return out.push(Event::Changed(message));
+        };
+        // Told once it is known where the conversation begins to be followed.
+        track.changes.told(rev);
+        let next = track.known.is_some() && track.is_next_change(rev, previous);
+        if next
+            && self.change(&name, message, out)
+            && let Some(track) = self.tracks.get_mut(&name)
+        {
+            track.changes_told(&name, rev, out);
+        }
+        self.note(&name);
+    }
+
+    /// A message as it is now. One that was not delivered yet waits for its turn. False: there is
+    /// no room to remember it, so the position must not pass it.
+    fn change(&mut self, name: &str, message: Message, out: &mut Vec<Event>) -> bool {
+        let Some(track) = self.tracks.get_mut(name) else {
+            return false;
+        };
+        if message.seq <= track.floor {
+            out.push(Event::Changed(message));
+            return true;
+        }
+        track.target = track.target.max(message.seq);
+        let prev = message.seq - 1;
+        let kept = self.keep(name, prev, message);
+        if let Some(track) = self.tracks.get_mut(name) {
+            self.held_bytes -= track.drain(out);
+        }
+        kept
+    }
+
+    /// A page of changes after `from`.
+    pub(super) fn changes_page(
+        &mut self,
+        from: u64,
+        mut page: wire::ChangePage,
+        out: &mut Vec<Event>,
+    ) -> Result<(), BrokenPromise> {
+        let name = page.conversation.clone();
+        let mut kept = true;
+        for message in std::mem::take(&mut page.messages) {
+            let message = Message::from(message);
+            if message.conversation != name || message.rev() <= from {
+                return Err(BrokenPromise);
+            }
+            kept &= self.change(&name, message, out);
+        }
+        // What found no room is asked for again when the messages before it have come.
+        let rev = if kept { page.rev } else { from };
+        if let Some(track) = self.tracks.get_mut(&name) {
+            track.changes_page(&name, rev, &page, out)?;
+            self.note(&name);
+        }
+        Ok(())
+    }
+
+    /// The user deleted messages: told live.
+    pub(super) fn deleted(&mut self, push: wire::DeletedPush, out: &mut Vec<Event>) {
+        let name = push.conversation.clone();
+        let Some(track) = self.tracks.get_mut(&name) else {
+            self.has_deletions(&name, push.deleted_version);
+            return out.push(Event::Deleted {
+                conversation: push.conversation,
+                seqs: push.seqs,
+                version: push.deleted_version,
+            });
+        };
+        track.deleted(push, out);
+        self.note(&name);
+    }
+
+    /// A page of what the user deleted.
+    pub(super) fn deleted_page(
+        &mut self,
+        page: wire::DeletedPage,
+        out: &mut Vec<Event>,
+    ) -> Result<(), BrokenPromise> {
+        let name = page.conversation.clone();
+        if let Some(track) = self.tracks.get_mut(&name) {
+            track.deleted_page(page, out)?;
+            self.note(&name);
+        }
+        Ok(())
     }
 
     /// Something says that the conversation goes up to `seq`.
@@ -191,23 +244,68 @@ impl Follows {
         if let Some(track) = self.tracks.get_mut(name) {
             track.target = track.target.max(seq);
             self.note(name);
-        } else if let Some(told) = self.told.get_mut(name) {
-            *told = seq.max(*told);
-        } else if self.told.len() < INBOX_CONVERSATIONS_MAX {
-            self.told.insert(name.to_owned(), seq);
-        } else {
-            self.told_more = true;
+        } else if let Some(told) = self.told(name) {
+            told.seq = seq.max(told.seq);
         }
+    }
+
+    /// Something says that it has seen so many changes of messages.
+    pub(super) fn has_changes(&mut self, name: &str, rev: u64) {
+        if let Some(track) = self.tracks.get_mut(name) {
+            track.changes.told(rev);
+            self.note(name);
+        } else if let Some(told) = self.told(name) {
+            told.changes.told(rev);
+        }
+    }
+
+    /// Something says that the user has made so many deletions in it.
+    pub(super) fn has_deletions(&mut self, name: &str, version: u64) {
+        if let Some(track) = self.tracks.get_mut(name) {
+            track.deletions.told(version);
+            self.note(name);
+        } else if let Some(told) = self.told(name) {
+            told.deletions.told(version);
+        }
+    }
+
+    /// A row of the list, or one's own view of it, as the server has it. Of a conversation that is
+    /// not followed, nothing is held that is older: changes are told from here on.
+    pub(super) fn row(&mut self, name: &str, head_seq: u64, rev: u64, deleted_version: u64) {
+        self.exists(name, head_seq);
+        self.has_changes(name, rev);
+        self.has_deletions(name, deleted_version);
+        if let Some(told) = self.told.get_mut(name) {
+            told.changes.begin(rev);
+            told.deletions.begin(deleted_version);
+        }
+    }
+
+    /// What was told of a conversation that is not followed, while there is room.
+    fn told(&mut self, name: &str) -> Option<&mut Told> {
+        if !self.told.contains_key(name) {
+            if self.told.len() >= INBOX_CONVERSATIONS_MAX {
+                self.told_more = true;
+                return None;
+            }
+            self.told.insert(name.to_owned(), Told::default());
+        }
+        self.told.get_mut(name)
     }
 
     /// The track of a conversation in which something happens. What was told of it before counts:
     /// the answer to a send that went out twice may come long after others wrote.
     fn track(&mut self, name: &str) -> &mut Track {
         self.activity += 1;
-        let new = || Track {
-            target: self.told.remove(name).unwrap_or(0),
-            verify: self.told_more,
-            ..Track::default()
+        let new = || {
+            let told = self.told.remove(name).unwrap_or_default();
+            Track {
+                target: told.seq,
+                changes: told.changes,
+                deletions: told.deletions,
+                verify: self.told_more,
+                ..Track::default()
+            }
         };
         let track = self.tracks.entry(name.to_owned()).or_insert_with(new);
         track.active = self.activity;
@@ -238,48 +336,23 @@ impl Follows {
         now: Timestamp,
         out: &mut Vec<Event>,
     ) -> Result<(), BrokenPromise> {
-        let name = page.conversation;
-        let Some(track) = self.tracks.get_mut(&name) else {
-            return Ok(());
-        };
-        let Some(before) = track.known.filter(|_| from <= track.floor) else {
-            return Ok(()); // of an earlier life of the track
-        };
-        let floor_before = track.floor;
-        let mut last = from;
-        for message in &page.messages {
-            if message.seq <= last || message.conversation != name {
-                return Err(BrokenPromise);
-            }
-            last = message.seq;
+        let name = page.conversation.clone();
+        if let Some(track) = self.tracks.get_mut(&name) {
+            self.held_bytes -= track.page(from, page, now, out)?;
+            self.note(&name);
         }
-        if page.first_seq > track.floor + 1 {
-            track.lose(&name, page.first_seq - 1, out);
-        }
-        for message in page.messages {
-            if track.known.is_some_and(|known| message.seq > known) {
-                track.deliver(message.into(), out);
-            }
-        }
-        track.verify = page.more;
-        if !page.more {
-            track.floor = track.floor.max(page.head_seq);
-        }
-        let mut freed = track.drain(out);
-        if track.known == Some(before) && track.floor == floor_before && track.is_behind() {
-            freed += track.stalled(&name, now, out);
-        }
-        self.held_bytes -= freed;
-        self.note(&name);
         Ok(())
     }
 
     /// Where the head is, for a conversation of which nothing was known.
-    pub(super) fn head(&mut self, name: &str, head_seq: u64, out: &mut Vec<Event>) {
-        if let Some(track) = self.tracks.get_mut(name)
-            && track.known.is_none()
-        {
-            track.begin(name, head_seq, out);
+    pub(super) fn head(&mut self, name: &str, head_seq: u64, rev: u64, out: &mut Vec<Event>) {
+        if let Some(track) = self.tracks.get_mut(name) {
+            if track.known.is_none() {
+                track.begin(name, head_seq, out);
+                track.begin_changes(name, rev, out);
+            }
+            track.target = track.target.max(head_seq);
+            track.changes.told(rev);
             self.note(name);
         }
     }
@@ -302,11 +375,7 @@ impl Follows {
             if let Some(track) = self.tracks.get_mut(&name) {
                 track.pulling = true;
                 self.pulling += 1;
-                let pull = match track.known {
-                    Some(_) => Pull::After(track.floor),
-                    None => Pull::Head,
-                };
-                pulls.push((name, pull));
+                pulls.push((name, track.next_pull()));
             }
         }
         pulls
@@ -402,7 +471,8 @@ impl Follows {
     }
 
     /// The conversations for a sync, the opened and the most recently active first.
-    pub(super) fn for_sync(&self, max: usize) -> Vec<(String, u64)> {
+    /// Each with the sequence and the `rev` that it has.
+    pub(super) fn for_sync(&self, max: usize) -> Vec<(String, u64, u64)> {
         let mut known: Vec<_> = self
             .tracks
             .iter()
@@ -410,7 +480,7 @@ impl Follows {
             .collect();
         known.sort_by_key(|(track, _)| std::cmp::Reverse((track.opened, track.active)));
         let sync = known.into_iter().take(max);
-        sync.map(|(track, name)| (name.clone(), track.floor))
+        sync.map(|(track, name)| (name.clone(), track.floor, track.changes.known.unwrap_or(0)))
             .collect()
     }
 
@@ -440,45 +510,14 @@ impl Follows {
         let silent = self.tracks.iter().filter(|(_, track)| !track.opened);
         let silent = silent.min_by_key(|(_, track)| track.active);
         if let Some(silent) = silent.map(|(name, _)| name.clone()) {
-            let head = self
-                .tracks
-                .get(&silent)
-                .map_or(0, |t| t.target.max(t.floor));
+            let told = self.tracks.get(&silent).map(|track| Told {
+                seq: track.target.max(track.floor),
+                changes: track.changes.clone(),
+                deletions: track.deletions.clone(),
+            });
             self.remove(&silent, None, out);
-            self.exists(&silent, head);
-        }
-    }
-}
-
-impl Track {
-    /// Everything up to `to` that was not delivered can't be had.
-    fn lose(&mut self, name: &str, to: u64, out: &mut Vec<Event>) {
-        out.push(Event::Lost {
-            conversation: name.to_owned(),
-            from_seq: self.floor + 1,
-            to_seq: to,
-        });
-        self.known = Some(to);
-        self.floor = to;
-    }
-
-    /// A page brought nothing although something must be there. Gives the bytes that became free.
-    fn stalled(&mut self, name: &str, now: Timestamp, out: &mut Vec<Event>) -> usize {
-        self.stalls += 1;
-        if self.stalls <= PULL_STALLS_MAX {
-            self.not_before = now.plus_ms(STALL_FIRST_MS << self.stalls);
-            return 0;
-        }
-        self.stalls = 0;
-        self.verify = false;
-        match self.beyond.first_key_value().map(|(_, held)| held.prev) {
-            Some(prev) => {
-                self.lose(name, prev, out);
-                self.drain(out)
-            }
-            None => {
-                self.target = self.floor;
-                0
+            if let (Some(told), Some(room)) = (told, self.told(&silent)) {
+                *room = told;
             }
         }
     }

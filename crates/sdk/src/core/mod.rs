@@ -42,14 +42,18 @@ mod api;
 mod asking;
 mod backoff;
 mod catching_up;
+mod commands;
 mod connection;
+mod delivered;
 mod dispatch;
 mod follow;
+mod groups;
 mod heartbeat;
 mod outbox;
 mod requests;
 mod storing;
 mod sync;
+mod track;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -60,8 +64,8 @@ use anser_proto::client as wire;
 pub(crate) use requests::check_conversation;
 
 pub use api::{
-    Config, ConnectionId, ConnectionState, Event, Input, Outgoing, Output, QueueUpdate, Random,
-    Reply, Request, Ticket,
+    Config, ConnectionId, ConnectionState, Event, GroupRequest, Input, Outgoing, Output,
+    QueueUpdate, Random, Reply, Request, Ticket,
 };
 
 use crate::database::Loaded;
@@ -70,6 +74,7 @@ use crate::model::ReadPosition;
 use crate::saved::SavedState;
 use backoff::Backoff;
 use connection::{Phase, Session};
+use delivered::Delivered;
 use dispatch::InFlight;
 use follow::Follows;
 use heartbeat::Heartbeat;
@@ -103,6 +108,7 @@ pub struct ClientCore {
     requests: Requests,
     sync: Sync,
     follows: Follows,
+    delivered: Delivered,
     // the database
     /// Is there one?
     stores: bool,
@@ -128,7 +134,7 @@ impl ClientCore {
     /// A client that goes on from where `saved` ends; the default of it for a new device.
     #[must_use]
     pub fn new(config: Config, mut saved: SavedState) -> Self {
-        let follows = Follows::new(&saved.followed);
+        let follows = Follows::new(&saved);
         saved.followed.retain(|name, _| follows.contains(name));
         Self {
             follows,
@@ -151,6 +157,7 @@ impl ClientCore {
             outbox: Outbox::default(),
             requests: Requests::default(),
             sync: Sync::default(),
+            delivered: Delivered::default(),
             stores: false,
             owner: String::new(),
             storage_error: None,
@@ -221,6 +228,7 @@ impl ClientCore {
             .chain(self.outbox.timers())
             .chain(self.requests.timers())
             .chain(sync)
+            .chain(self.delivered.timer().filter(|_| online))
             .chain(self.follows.timers().filter(|_| pulls))
             // What was due is done, or waits for something other than time.
             .filter(|at| *at > self.now)
@@ -242,6 +250,7 @@ impl ClientCore {
     fn emit(&mut self, event: Event) {
         self.store_event(&event);
         self.saved.apply(&event);
+        self.note_delivered(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

@@ -1,7 +1,7 @@
 //! Requests of the application other than sends.
 //!
 //! What only reads, and what may be repeated without harm, goes out again after a lost
-//! connection; what changes a group does not, since nobody can tell whether it took effect: it
+//! connection; what would fail the second time because it took effect the first does not: it
 //! fails with `TIMEOUT` and the application looks. Each is answered within
 //! [`REQUEST_TIMEOUT_MS`].
 
@@ -9,11 +9,9 @@ use std::collections::BTreeMap;
 
 use anser_domain::code::Code;
 use anser_domain::{ConversationId, Timestamp};
-use anser_proto::client as wire;
-use wire::request::Command;
-use wire::response::Result as Answer;
 
-use super::api::{Reply, Request, Ticket};
+use super::api::{Request, Ticket};
+use super::commands::{conversation_of, repeatable};
 use crate::error::Error;
 use crate::limits::{REQUEST_TIMEOUT_MS, REQUESTS_MAX};
 
@@ -33,26 +31,6 @@ pub(super) struct Requests {
     entries: BTreeMap<u64, (Ticket, Entry)>,
     next: u64,
     waiting: usize,
-}
-
-/// Does repeating it change nothing?
-fn repeatable(request: &Request) -> bool {
-    match request {
-        Request::History { .. }
-        | Request::MarkRead { .. }
-        | Request::ListConversations { .. }
-        | Request::GetGroup { .. }
-        | Request::ListGroupMembers { .. } => true,
-        Request::Send(_)
-        | Request::Queue(_)
-        | Request::Discard { .. }
-        | Request::CreateGroup { .. }
-        | Request::AddGroupMembers { .. }
-        | Request::RemoveGroupMembers { .. }
-        | Request::QuitGroup { .. }
-        | Request::DismissGroup { .. }
-        | Request::Logout => false,
-    }
 }
 
 impl Requests {
@@ -181,11 +159,7 @@ impl Requests {
 
 /// Refuses what the server could only refuse.
 pub(super) fn check(request: &Request) -> Result<(), Error> {
-    if let Request::History { conversation, .. } | Request::MarkRead { conversation, .. } = request
-    {
-        check_conversation(conversation)?;
-    }
-    Ok(())
+    conversation_of(request).map_or(Ok(()), check_conversation)
 }
 
 /// Is it the name of a conversation?
@@ -195,90 +169,6 @@ pub(crate) fn check_conversation(name: &str) -> Result<(), Error> {
         Err(why) => Err(Error::new(
             Code::InvalidRequest,
             format!("the conversation's name {why}"),
-        )),
-    }
-}
-
-/// The request on the wire. A send has more to it and is made by the outbox's owner.
-pub(super) fn encode(request: &Request) -> Option<Command> {
-    Some(match request.clone() {
-        Request::Send(_) | Request::Queue(_) | Request::Discard { .. } => return None,
-        Request::History {
-            conversation,
-            from_seq,
-            descending,
-            limit,
-        } => Command::PullMessages(wire::PullMessages {
-            conversation,
-            from_seq,
-            descending,
-            limit,
-        }),
-        Request::MarkRead { conversation, seq } => {
-            Command::MarkRead(wire::MarkRead { conversation, seq })
-        }
-        Request::ListConversations { cursor, limit } => {
-            Command::ListConversations(wire::ListConversations { cursor, limit })
-        }
-        Request::CreateGroup {
-            group_id,
-            name,
-            members,
-        } => Command::CreateGroup(wire::CreateGroup {
-            group_id,
-            name,
-            members,
-        }),
-        Request::AddGroupMembers { group_id, members } => {
-            Command::AddGroupMembers(wire::AddGroupMembers { group_id, members })
-        }
-        Request::RemoveGroupMembers { group_id, members } => {
-            Command::RemoveGroupMembers(wire::RemoveGroupMembers { group_id, members })
-        }
-        Request::QuitGroup { group_id } => Command::QuitGroup(wire::QuitGroup { group_id }),
-        Request::DismissGroup { group_id } => {
-            Command::DismissGroup(wire::DismissGroup { group_id })
-        }
-        Request::GetGroup { group_id } => Command::GetGroup(wire::GetGroup { group_id }),
-        Request::ListGroupMembers {
-            group_id,
-            cursor,
-            limit,
-        } => Command::ListGroupMembers(wire::ListGroupMembers {
-            group_id,
-            cursor,
-            limit,
-        }),
-        Request::Logout => Command::Logout(wire::Logout {}),
-    })
-}
-
-/// The answer for the application; an error if it is not of the kind the request asks for.
-pub(super) fn decode(request: &Request, answer: Answer) -> Result<Reply, Error> {
-    match (request, answer) {
-        (_, Answer::Error(error)) => Err(error.into()),
-        (Request::History { .. }, Answer::Messages(page)) => Ok(Reply::Messages(page.into())),
-        (Request::MarkRead { .. }, Answer::MarkRead(result)) => Ok(Reply::Read(result.into())),
-        (Request::ListConversations { .. }, Answer::Conversations(page)) => {
-            Ok(Reply::Conversations(page.into()))
-        }
-        (Request::CreateGroup { .. } | Request::GetGroup { .. }, Answer::Group(group)) => {
-            Ok(Reply::Group((*group).into()))
-        }
-        (Request::ListGroupMembers { .. }, Answer::GroupMembers(page)) => {
-            Ok(Reply::GroupMembers(page.into()))
-        }
-        (
-            Request::AddGroupMembers { .. }
-            | Request::RemoveGroupMembers { .. }
-            | Request::QuitGroup { .. }
-            | Request::DismissGroup { .. }
-            | Request::Logout,
-            Answer::Done(_) | Answer::Group(_),
-        ) => Ok(Reply::Done),
-        _ => Err(Error::new(
-            Code::Internal,
-            "the server's answer is not of the kind asked for",
         )),
     }
 }

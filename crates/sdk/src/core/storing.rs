@@ -7,10 +7,10 @@ use anser_domain::code::Code;
 use anser_domain::message::check_client_message_id;
 
 use super::api::{Event, Outgoing, Output, QueueUpdate, Random, Reply, Request, Ticket};
-use super::{ClientCore, outbox};
+use super::{ClientCore, delivered, outbox};
 use crate::database::{Queued, Write};
 use crate::error::Error;
-use crate::model::{Message, Sent};
+use crate::model::{Message, MessagePage, Sent};
 
 impl ClientCore {
     pub(super) fn store(&mut self, write: Write) {
@@ -22,7 +22,11 @@ impl ClientCore {
     pub(super) fn store_event(&mut self, event: &Event) {
         let passing = matches!(
             event,
-            Event::State(_) | Event::Transient(_) | Event::Receipts { .. } | Event::Queue(_)
+            Event::State(_)
+                | Event::Transient(_)
+                | Event::Receipts { .. }
+                | Event::JoinRequest(_)
+                | Event::Queue(_)
         );
         if self.stores && !passing {
             self.store(Write::Event(event.clone()));
@@ -111,8 +115,11 @@ impl ClientCore {
         self.stop_with(error);
     }
 
-    /// A queued send is in the database.
+    /// A queued send, or what arrived, is in the database.
     pub(super) fn confirmed(&mut self, key: u64) {
+        if key == delivered::ARRIVALS {
+            return self.arrivals_stored();
+        }
         if let Some((ticket, entry)) = self.outbox.confirmed(key, self.now) {
             let id = entry.client_message_id().to_owned();
             self.done(ticket, Ok(Reply::Queued(id)));
@@ -198,32 +205,13 @@ impl ClientCore {
                 },
                 Reply::Messages(page),
             ) => {
-                let seqs = page.messages.iter().map(|message| message.seq);
-                let (after, to) = if *descending {
-                    let to = match from_seq {
-                        0 => page.head_seq,
-                        before => before.saturating_sub(1),
-                    };
-                    let beginning = page.first_seq.saturating_sub(1);
-                    let last = seqs.min().map_or(to, |last| last.saturating_sub(1));
-                    (if page.more { last } else { beginning.min(last) }, to)
-                } else {
-                    let last = seqs.max().unwrap_or(*from_seq);
-                    let to = if page.more { last } else { page.head_seq };
-                    (*from_seq, to)
-                };
+                let (after, to) = covered(page, *from_seq, *descending);
                 self.store(Write::History {
                     conversation: conversation.clone(),
                     messages: page.messages.clone(),
                     after,
                     to,
                 });
-            }
-            (Request::MarkRead { conversation, .. }, Reply::Read(position)) => {
-                self.store(Write::Event(Event::Read {
-                    conversation: conversation.clone(),
-                    position: *position,
-                }));
             }
             (_, Reply::Conversations(page)) => {
                 for row in &page.conversations {
@@ -236,4 +224,24 @@ impl ClientCore {
             _ => {}
         }
     }
+}
+
+/// The range that a page of history leaves no hole in: after the first, up to the second.
+fn covered(page: &MessagePage, from_seq: u64, descending: bool) -> (u64, u64) {
+    let seqs = page.messages.iter().map(|message| message.seq);
+    if !descending {
+        let last = page.next_seq.max(seqs.max().unwrap_or(from_seq));
+        return (from_seq, if page.more { last } else { page.head_seq });
+    }
+    let to = match from_seq {
+        0 => page.head_seq,
+        before => before.saturating_sub(1),
+    };
+    let last = match (page.next_seq, seqs.min()) {
+        (0, seen) => seen.unwrap_or(to + 1),
+        (next, _) => next,
+    };
+    let last = last.saturating_sub(1);
+    let beginning = page.first_seq.saturating_sub(1);
+    (if page.more { last } else { beginning.min(last) }, to)
 }

@@ -96,10 +96,7 @@ impl Data {
                 conversation,
                 up_to,
             } => {
-                let places = self.places(conversation, |place| place.seq <= *up_to);
-                for place in places {
-                    self.remove(conversation, place);
-                }
+                self.clear(conversation, *up_to);
                 if let Some(row) = self.rows.get_mut(conversation) {
                     rules::after_clear(row, *up_to);
                 }
@@ -151,6 +148,12 @@ impl Data {
                     rules::after_deletion(row, &deleted, *version, &self.user_id);
                 }
             }
+            Event::Outdated { conversation } => {
+                for place in self.places(conversation, |place| place.local == 0) {
+                    self.remove(conversation, place);
+                }
+                self.ranges.remove(conversation);
+            }
             Event::Conversation { row, .. } => self.row(row),
             Event::Read {
                 conversation,
@@ -174,6 +177,7 @@ impl Data {
             | Event::Changes { .. }
             | Event::Transient(_)
             | Event::Receipts { .. }
+            | Event::JoinRequest(_)
             | Event::Queue(_)
             | Event::Synced { .. } => {}
         }
@@ -195,13 +199,23 @@ impl Data {
         if let Some(old) = self.rows.get(&told.id) {
             rules::keep_read(&mut row, old);
         }
+        let cleared = rules::cleared_by(self.rows.get(&told.id), &row);
         self.rows.insert(row.id.clone(), row);
+        if let Some(up_to) = cleared {
+            self.clear(&told.id, up_to);
+        }
+    }
+
+    fn clear(&mut self, conversation: &str, up_to: u64) {
+        for place in self.places(conversation, |place| place.seq <= up_to) {
+            self.remove(conversation, place);
+        }
     }
 
     fn put(&mut self, message: &Message) {
         let name = &message.conversation;
         let place = Place::of(message.seq);
-        if message.seq == 0 {
+        if message.seq == 0 || message.content.is_command() {
             return;
         }
         if let Some(row) = self.messages.get_mut(&(name.clone(), place)) {
@@ -398,7 +412,9 @@ impl Reader for MemoryStorage {
         skip: usize,
         limit: usize,
     ) -> Result<Vec<Conversation>, StorageError> {
-        let mut rows: Vec<Conversation> = self.data().rows.values().cloned().collect();
+        let data = self.data();
+        let shown = data.rows.values().filter(|row| !row.hidden);
+        let mut rows: Vec<Conversation> = shown.cloned().collect();
         rows.sort_by(rules::list_order);
         Ok(rows.into_iter().skip(skip).take(limit).collect())
     }
@@ -409,9 +425,10 @@ impl Reader for MemoryStorage {
 
     fn unread(&mut self) -> Result<UnreadTotal, StorageError> {
         let data = self.data();
+        let shown = || data.rows.values().filter(|row| !row.hidden);
         Ok(UnreadTotal {
-            unread: data.rows.values().map(|row| row.unread).sum(),
-            mentions: data.rows.values().map(|row| row.unread_mentions).sum(),
+            unread: shown().map(|row| row.unread).sum(),
+            mentions: shown().map(|row| row.unread_mentions).sum(),
         })
     }
 

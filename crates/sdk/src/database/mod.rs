@@ -192,7 +192,7 @@ pub trait Reader: Send {
     /// Messages with all the words of a query, newest first.
     fn search(&mut self, query: &SearchQuery) -> Result<SearchPage, StorageError>;
 
-    /// The conversation list in its order, from the `skip`th on.
+    /// The conversation list in its order, from the `skip`th on; hidden ones are left out.
     fn conversations(
         &mut self,
         skip: usize,
@@ -202,7 +202,7 @@ pub trait Reader: Send {
     /// A row of the list.
     fn conversation(&mut self, name: &str) -> Result<Option<Conversation>, StorageError>;
 
-    /// What is unread in all conversations.
+    /// What is unread in all conversations of the list.
     fn unread(&mut self) -> Result<UnreadTotal, StorageError>;
 
     /// The draft of a conversation; empty if there is none.

@@ -15,11 +15,16 @@ fn counts(message: &Message, me: &str) -> bool {
 
 /// The next message of the conversation arrived.
 pub fn after_message(row: &mut Conversation, message: &Message, me: &str) {
-    row.rev = row.rev.max(message.rev());
+    // Its own changes don't say that those of others, which lie before them, were told.
     if message.seq <= row.head_seq {
         return;
     }
     row.head_seq = message.seq;
+    if message.content.is_command() {
+        return;
+    }
+    // It was hidden until the next message, which this one is.
+    row.hidden = false;
     row.last_time = row.last_time.max(message.time);
     row.newest = Some(message.clone());
     if counts(message, me) && message.seq > row.read_seq {
@@ -96,6 +101,14 @@ pub(super) fn after_clear(row: &mut Conversation, up_to: u64) {
     }
 }
 
+/// Up to where a row that the server tells says that the history is gone: the user cleared it on
+/// some device, or it became too old. Who is no longer in the conversation keeps what is here.
+pub(super) fn cleared_by(old: Option<&Conversation>, told: &Conversation) -> Option<u64> {
+    let moved = old.is_none_or(|old| told.first_seq > old.first_seq);
+    let up_to = told.first_seq.saturating_sub(1);
+    (told.member && moved && up_to > 0).then_some(up_to)
+}
+
 /// The server tells a row that it made before a read position moved which is known already.
 pub(super) fn keep_read(told: &mut Conversation, old: &Conversation) {
     if old.read_seq > told.read_seq && old.head_seq >= told.head_seq {
@@ -115,10 +128,12 @@ pub(super) fn new_row(name: &str) -> Conversation {
     }
 }
 
-/// The order of the conversation list: by last activity, newest first.
+/// The order of the conversation list: pinned ones first, then by last activity, newest first.
 #[must_use]
 pub fn list_order(a: &Conversation, b: &Conversation) -> Ordering {
-    (b.last_time.cmp(&a.last_time)).then_with(|| a.id.cmp(&b.id))
+    (b.pinned.cmp(&a.pinned))
+        .then_with(|| b.last_time.cmp(&a.last_time))
+        .then_with(|| a.id.cmp(&b.id))
 }
 
 #[cfg(test)]
@@ -183,6 +198,20 @@ mod tests {
         };
         after_message(&mut row, &own, "me");
         assert_eq!((row.unread, row.head_seq), (3, 7));
+    }
+
+    #[test]
+    fn a_command_is_neither_newest_nor_unread() {
+        let mut row = row();
+        let command = Message {
+            content: crate::model::Content {
+                kind: "command".to_owned(),
+                ..Default::default()
+            },
+            ..message(6)
+        };
+        after_message(&mut row, &command, "me");
+        assert_eq!((row.head_seq, row.unread, row.newest), (6, 2, None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anser_domain::code::Code;
 use anser_domain::{DeviceId, Platform};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::address::Address;
 use super::database::LocalDatabase;
@@ -13,13 +13,11 @@ use super::events::{EVENTS_MAX, Events};
 use super::run::{Ask, Runner};
 use super::tls;
 use super::token::TokenProvider;
-use crate::core::{ClientCore, Config, ConnectionState, Outgoing, Reply, Request};
+use crate::core::{ClientCore, Config, ConnectionState, Event, Outgoing, Reply, Request};
 use crate::database::Storage;
 use crate::error::Error;
 use crate::limits::ADDRESSES_MAX;
-use crate::model::{
-    Content, ConversationPage, Group, GroupMemberPage, MessagePage, ReadPosition, Sent,
-};
+use crate::model::{Content, ConversationPage, MessagePage, ReadPosition, Sent};
 use crate::saved::SavedState;
 
 /// Questions on their way to the client's task. More wait in their callers.
@@ -61,6 +59,14 @@ impl Builder {
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.config.client = name.into();
+        self
+    }
+
+    /// Tells the server by itself what arrived on this device, for the senders to see. Without it
+    /// that is the application's to do.
+    #[must_use]
+    pub fn mark_delivered(mut self) -> Self {
+        self.config.marks_delivered = true;
         self
     }
 
@@ -114,6 +120,7 @@ impl Builder {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let (state, state_seen) = watch::channel(ConnectionState::Idle);
+        let (watched, _) = broadcast::channel(EVENTS_MAX);
         let (core, writer, database) = match self.storage {
             Some(mut storage) => {
                 let loaded = storage.load()?;
@@ -124,11 +131,13 @@ impl Builder {
             None => (ClientCore::new(self.config, self.saved), None, None),
         };
         let events_seen = Events::new(receiver, core.saved().clone());
-        let runner = Runner::new(core, writer, self.tokens, tls, events, state);
+        let told = (events, watched.clone());
+        let runner = Runner::new(core, writer, self.tokens, tls, told, state);
         tokio::spawn(runner.run(asked));
         let client = Client {
             asks,
             state: state_seen,
+            watched: watched.downgrade(),
             database,
         };
         Ok((client, events_seen))
@@ -140,6 +149,8 @@ impl Builder {
 pub struct Client {
     asks: mpsc::Sender<Ask>,
     state: watch::Receiver<ConnectionState>,
+    /// The client's own; it ends with the client.
+    watched: broadcast::WeakSender<Arc<Event>>,
     database: Option<LocalDatabase>,
 }
 
@@ -154,6 +165,7 @@ impl Client {
                 device_id: String::new(),
                 platform: Platform::Desktop,
                 client: String::new(),
+                marks_delivered: false,
             },
             tokens: Arc::new(tokens),
             saved: SavedState::default(),
@@ -283,7 +295,8 @@ impl Client {
         }
     }
 
-    /// Reads the conversation list, most recently active first; an empty cursor starts it.
+    /// Reads the conversation list, pinned ones first, then those most recently active; an empty
+    /// cursor starts it.
     /// `limit` 1–100; 0 takes 20.
     pub async fn conversations(
         &self,
@@ -294,87 +307,6 @@ impl Client {
         let request = Request::ListConversations { cursor, limit };
         match self.ask(request).await? {
             Reply::Conversations(page) => Ok(page),
-            other => unexpected(&other),
-        }
-    }
-
-    /// Creates a group that the user owns. An empty `group_id` lets the server choose one.
-    pub async fn create_group(
-        &self,
-        group_id: impl Into<String>,
-        name: impl Into<String>,
-        members: Vec<String>,
-    ) -> Result<Group, Error> {
-        let request = Request::CreateGroup {
-            group_id: group_id.into(),
-            name: name.into(),
-            members,
-        };
-        match self.ask(request).await? {
-            Reply::Group(group) => Ok(group),
-            other => unexpected(&other),
-        }
-    }
-
-    /// Adds members to a group.
-    pub async fn add_group_members(
-        &self,
-        group_id: impl Into<String>,
-        members: Vec<String>,
-    ) -> Result<(), Error> {
-        let group_id = group_id.into();
-        self.ask(Request::AddGroupMembers { group_id, members })
-            .await
-            .map(drop)
-    }
-
-    /// Removes members from a group.
-    pub async fn remove_group_members(
-        &self,
-        group_id: impl Into<String>,
-        members: Vec<String>,
-    ) -> Result<(), Error> {
-        let group_id = group_id.into();
-        self.ask(Request::RemoveGroupMembers { group_id, members })
-            .await
-            .map(drop)
-    }
-
-    /// Leaves a group.
-    pub async fn quit_group(&self, group_id: impl Into<String>) -> Result<(), Error> {
-        let group_id = group_id.into();
-        self.ask(Request::QuitGroup { group_id }).await.map(drop)
-    }
-
-    /// Ends a group.
-    pub async fn dismiss_group(&self, group_id: impl Into<String>) -> Result<(), Error> {
-        let group_id = group_id.into();
-        self.ask(Request::DismissGroup { group_id }).await.map(drop)
-    }
-
-    /// Reads what a group is.
-    pub async fn group(&self, group_id: impl Into<String>) -> Result<Group, Error> {
-        let group_id = group_id.into();
-        match self.ask(Request::GetGroup { group_id }).await? {
-            Reply::Group(group) => Ok(group),
-            other => unexpected(&other),
-        }
-    }
-
-    /// Reads who is in a group; an empty cursor starts. `limit` 1–500; 0 takes 100.
-    pub async fn group_members(
-        &self,
-        group_id: impl Into<String>,
-        cursor: impl Into<String>,
-        limit: u32,
-    ) -> Result<GroupMemberPage, Error> {
-        let request = Request::ListGroupMembers {
-            group_id: group_id.into(),
-            cursor: cursor.into(),
-            limit,
-        };
-        match self.ask(request).await? {
-            Reply::GroupMembers(page) => Ok(page),
             other => unexpected(&other),
         }
     }
@@ -408,10 +340,25 @@ impl Client {
         self.ask(Request::Logout).await.map(drop)
     }
 
-    async fn ask(&self, request: Request) -> Result<Reply, Error> {
+    pub(super) async fn ask(&self, request: Request) -> Result<Reply, Error> {
+        let answer = self.submit(request).await;
+        answer.await.unwrap_or_else(|_| Err(Error::disconnected()))
+    }
+
+    /// Hands a request over, without waiting for its answer: those handed over one after the
+    /// other are taken in that order.
+    pub(super) async fn submit(&self, request: Request) -> oneshot::Receiver<Result<Reply, Error>> {
         let (reply, replied) = oneshot::channel();
         self.tell(Ask::Request(request, reply)).await;
-        replied.await.unwrap_or_else(|_| Err(Error::disconnected()))
+        replied
+    }
+
+    /// The events from now on, beside those of the application. A client that has ended has none.
+    pub(super) fn watch(&self) -> broadcast::Receiver<Arc<Event>> {
+        match self.watched.upgrade() {
+            Some(watched) => watched.subscribe(),
+            None => broadcast::channel(1).1,
+        }
     }
 
     async fn tell(&self, ask: Ask) {
@@ -420,7 +367,7 @@ impl Client {
     }
 }
 
-fn unexpected<T>(reply: &Reply) -> Result<T, Error> {
+pub(super) fn unexpected<T>(reply: &Reply) -> Result<T, Error> {
     let message = format!("an answer of another kind: {reply:?}");
     Err(Error::new(Code::Internal, message))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anser_domain::Timestamp;
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
@@ -133,6 +133,8 @@ pub(super) struct Runner {
     replies: BTreeMap<u64, oneshot::Sender<Result<Reply, Error>>>,
     tickets: u64,
     events: mpsc::Sender<Event>,
+    /// The same for the views, which begin anew when they are too slow.
+    watched: broadcast::Sender<Arc<Event>>,
     /// Events of the last inputs that found no room.
     waiting: VecDeque<Event>,
     held: bool,
@@ -146,7 +148,7 @@ impl Runner {
         writer: Option<Writer>,
         tokens: Arc<dyn TokenProvider>,
         tls: Option<TlsConnector>,
-        events: mpsc::Sender<Event>,
+        (events, watched): (mpsc::Sender<Event>, broadcast::Sender<Arc<Event>>),
         state: watch::Sender<ConnectionState>,
     ) -> Self {
         Self {
@@ -160,6 +162,7 @@ impl Runner {
             replies: BTreeMap::new(),
             tickets: 0,
             events,
+            watched,
             waiting: VecDeque::new(),
             held: false,
             state,
@@ -402,6 +405,10 @@ impl Runner {
     }
 
     fn event(&mut self, event: Event) {
+        if self.watched.receiver_count() > 0 {
+            // Those who watched may have stopped.
+            let _ = self.watched.send(Arc::new(event.clone()));
+        }
         if !self.waiting.is_empty() {
             self.waiting.push_back(event);
             return;

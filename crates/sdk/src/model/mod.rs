@@ -1,14 +1,18 @@
 //! What an application sees: messages, conversations, groups. Apart from the wire, so that the
 //! wire may grow without breaking an application.
 
+mod group;
 mod state;
 mod wire_form;
 
 use anser_domain::Timestamp;
-use anser_proto::client as wire;
 use bytes::Bytes;
-use prost::Message as _;
 
+pub use group::{
+    DefinedRole, Group, GroupChange, GroupInvitation, GroupMember, GroupMemberPage,
+    GroupMemberUpdate, GroupNotice, GroupRole, GroupSettings, GroupUpdate, GroupUser,
+    GroupUserPage, JoinMode, JoinRequest,
+};
 pub use state::{
     Acknowledgement, Edit, Expansion, Mention, MessageState, Reaction, Recall, Receipt,
 };
@@ -32,6 +36,13 @@ impl Content {
         }
     }
 
+    /// Is it for the application and not for its user? Then it is told like any message, and
+    /// neither kept nor shown.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        self.kind == "command"
+    }
+
     /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
@@ -39,58 +50,6 @@ impl Content {
             .then(|| std::str::from_utf8(&self.body).ok())
             .flatten()
     }
-
-    /// What happened to the group, if it is the server's notice of that.
-    #[must_use]
-    pub fn as_group_notice(&self) -> Option<GroupNotice> {
-        if self.kind != "anser.group" {
-            return None;
-        }
-        let notice = wire::GroupNotice::decode(self.body.clone()).ok()?;
-        Some(GroupNotice {
-            change: match notice.kind() {
-                wire::group_notice::Kind::Created => GroupChange::Created,
-                wire::group_notice::Kind::Added => GroupChange::Added,
-                wire::group_notice::Kind::Removed => GroupChange::Removed,
-                wire::group_notice::Kind::Quit => GroupChange::Quit,
-                wire::group_notice::Kind::Dismissed => GroupChange::Dismissed,
-                _ => GroupChange::Other,
-            },
-            operator: notice.operator,
-            users: notice.users,
-            user_count: notice.user_count,
-        })
-    }
-}
-
-/// What happened to a group, told within its conversation.
-#[derive(Clone, Eq, PartialEq, Debug)]
-pub struct GroupNotice {
-    /// What.
-    pub change: GroupChange,
-    /// Who did it; empty: the customer's backend.
-    pub operator: String,
-    /// To whom; at most 100 of them.
-    pub users: Vec<String>,
-    /// To how many.
-    pub user_count: u32,
-}
-
-/// A change of a group.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-pub enum GroupChange {
-    /// It was created.
-    Created,
-    /// Users were added.
-    Added,
-    /// Users were removed.
-    Removed,
-    /// A user left.
-    Quit,
-    /// It was ended.
-    Dismissed,
-    /// A change that this release does not know.
-    Other,
 }
 
 /// A message as the conversation holds it.
@@ -174,9 +133,48 @@ pub struct Conversation {
     pub unread_mentions: u64,
     /// Grows with every message that the user deletes for themself.
     pub deleted_version: u64,
+    /// The user's own settings, the same on all devices: does it come first in the list?
+    pub pinned: bool,
+    /// Of what the user does not want to be notified.
+    pub muted: Mute,
+    /// Left out of the list until the next message.
+    pub hidden: bool,
+    /// The application's labels.
+    pub marks: Vec<String>,
+    /// What the user began to write, on whichever device.
+    pub draft: String,
+    /// The user is not in it and may come in.
+    pub invitation: Option<GroupInvitation>,
 }
 
-/// A part of the conversation list, by last activity, newest first.
+/// Of what the user does not want to be notified.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
+pub enum Mute {
+    /// Nothing.
+    #[default]
+    None,
+    /// All but messages that mention the user.
+    ExceptMentions,
+    /// All.
+    All,
+}
+
+/// The user's own settings of a conversation. What is `None` stays.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+pub struct ConversationSettings {
+    /// Pinned conversations come first in the list.
+    pub pinned: Option<bool>,
+    /// Of what the user does not want to be notified.
+    pub muted: Option<Mute>,
+    /// True leaves it out of the list until the next message.
+    pub hidden: Option<bool>,
+    /// Replaces all: at most 8 of 1–32 bytes.
+    pub marks: Option<Vec<String>>,
+    /// At most 4,096 bytes.
+    pub draft: Option<String>,
+}
+
+/// A part of the conversation list, pinned ones first, then by last activity, newest first.
 #[derive(Clone, Eq, PartialEq, Debug, Default)]
 pub struct ConversationPage {
     /// The rows.
@@ -198,6 +196,9 @@ pub struct MessagePage {
     pub first_seq: u64,
     /// How many changes of messages the conversation had seen by then.
     pub rev: u64,
+    /// While there is more: where the next page starts. Not always the last message here, since
+    /// messages that only others may see are left out.
+    pub next_seq: u64,
 }
 
 /// A send that the server has on disk.
@@ -226,52 +227,28 @@ pub struct ReadPosition {
     pub unread_mentions: u64,
 }
 
-/// A group.
-#[derive(Clone, Eq, PartialEq, Debug)]
-pub struct Group {
-    /// Its id; its conversation is `g/<id>`.
-    pub group_id: String,
-    /// Its name.
-    pub name: String,
-    /// Who created it.
-    pub owner: String,
-    /// Members, the owner included.
-    pub member_count: u32,
-    /// When it was created.
-    pub created: Timestamp,
-}
-
-/// What a member of a group may do.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-pub enum GroupRole {
-    /// Talks.
-    Member,
-    /// Has every right over those who stand lower.
-    Admin,
-    /// Names admins, hands over, dismisses besides.
-    Owner,
-    /// A role of a newer server.
-    Other,
-}
-
-/// A member of a group.
-#[derive(Clone, Eq, PartialEq, Debug)]
-pub struct GroupMember {
-    /// Who.
-    pub user_id: String,
-    /// What they may do.
-    pub role: GroupRole,
-    /// Since when.
-    pub joined: Timestamp,
-}
-
-/// A part of the members of a group.
+/// Where members of a conversation stand.
 #[derive(Clone, Eq, PartialEq, Debug, Default)]
-pub struct GroupMemberPage {
-    /// The members.
-    pub members: Vec<GroupMember>,
+pub struct ReceiptPage {
+    /// Of those who moved since the version asked for.
+    pub receipts: Vec<Receipt>,
+    /// To be asked with the next time.
+    pub version: u64,
+    /// Is there more?
+    pub more: bool,
+}
+
+/// Who has read a message, or acknowledged it.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+pub struct ReaderPage {
+    /// Who.
+    pub users: Vec<String>,
     /// Continues the list; empty on the last page.
     pub cursor: String,
+    /// How many, on all pages.
+    pub count: u32,
+    /// Of how many who could.
+    pub of: u32,
 }
 
 #[cfg(test)]
@@ -279,28 +256,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_is_read_and_nothing_else_is_one() {
-        let notice = wire::GroupNotice {
-            kind: wire::group_notice::Kind::Added.into(),
-            operator: "alice".to_owned(),
-            users: vec!["bob".to_owned()],
-            user_count: 1,
-            ..Default::default()
-        };
+    fn what_is_no_text_is_not_read_as_one() {
         let content = |kind: &str, body: Vec<u8>| Content {
             kind: kind.to_owned(),
             body: body.into(),
         };
-        let body = notice.encode_to_vec();
-        let read = content("anser.group", body.clone()).as_group_notice();
-        let read = read.expect("it is one");
-        assert_eq!((read.change, read.user_count), (GroupChange::Added, 1));
-        assert!(content("text", body).as_group_notice().is_none());
-        assert!(
-            content("anser.group", vec![0xff])
-                .as_group_notice()
-                .is_none()
-        );
         assert_eq!(content("text", vec![0xff]).as_text(), None);
+        assert_eq!(content("other", b"x".to_vec()).as_text(), None);
+        assert_eq!(content("text", b"x".to_vec()).as_text(), Some("x"));
     }
 }

@@ -6,8 +6,8 @@ use anser_proto::client as wire;
 use crate::core::Outgoing;
 
 use super::{
-    Content, Conversation, ConversationPage, Group, GroupMember, GroupMemberPage, GroupRole,
-    Message, MessagePage, ReadPosition,
+    Content, Conversation, ConversationPage, ConversationSettings, Message, MessagePage, Mute,
+    ReadPosition, ReaderPage, ReceiptPage,
 };
 
 impl From<wire::Content> for Content {
@@ -51,6 +51,12 @@ impl From<wire::Message> for Message {
 impl From<wire::Conversation> for Conversation {
     fn from(row: wire::Conversation) -> Self {
         Self {
+            pinned: row.pinned,
+            muted: row.muted().into(),
+            hidden: row.hidden,
+            marks: row.marks,
+            draft: row.draft,
+            invitation: row.invitation.map(Into::into),
             id: row.id,
             head_seq: row.head_seq,
             rev: row.rev,
@@ -84,6 +90,62 @@ impl From<wire::MessagePage> for MessagePage {
             head_seq: page.head_seq,
             first_seq: page.first_seq,
             rev: page.rev,
+            next_seq: page.next_seq,
+        }
+    }
+}
+
+impl From<wire::Mute> for Mute {
+    fn from(mute: wire::Mute) -> Self {
+        match mute {
+            wire::Mute::None => Self::None,
+            wire::Mute::ExceptMentions => Self::ExceptMentions,
+            wire::Mute::All => Self::All,
+        }
+    }
+}
+
+impl From<Mute> for wire::Mute {
+    fn from(mute: Mute) -> Self {
+        match mute {
+            Mute::None => Self::None,
+            Mute::ExceptMentions => Self::ExceptMentions,
+            Mute::All => Self::All,
+        }
+    }
+}
+
+impl ConversationSettings {
+    /// The command that makes these the settings of a conversation.
+    pub(crate) fn of(self, conversation: String) -> wire::UpdateConversation {
+        wire::UpdateConversation {
+            conversation,
+            pinned: self.pinned,
+            muted: self.muted.map(|mute| wire::Mute::from(mute).into()),
+            hidden: self.hidden,
+            marks: self.marks.map(|marks| wire::ConversationMarks { marks }),
+            draft: self.draft,
+        }
+    }
+}
+
+impl From<wire::ReceiptPage> for ReceiptPage {
+    fn from(page: wire::ReceiptPage) -> Self {
+        Self {
+            receipts: page.receipts.into_iter().map(Into::into).collect(),
+            version: page.version,
+            more: page.more,
+        }
+    }
+}
+
+impl From<wire::ReaderPage> for ReaderPage {
+    fn from(page: wire::ReaderPage) -> Self {
+        Self {
+            users: page.users,
+            cursor: page.cursor,
+            count: page.count,
+            of: page.of,
         }
     }
 }
@@ -94,42 +156,6 @@ impl From<wire::MarkReadResult> for ReadPosition {
             read_seq: result.read_seq,
             unread: result.unread,
             unread_mentions: result.unread_mentions,
-        }
-    }
-}
-
-impl From<wire::Group> for Group {
-    fn from(group: wire::Group) -> Self {
-        Self {
-            group_id: group.group_id,
-            name: group.name,
-            owner: group.owner,
-            member_count: group.member_count,
-            created: Timestamp(group.created_time),
-        }
-    }
-}
-
-impl From<wire::GroupMember> for GroupMember {
-    fn from(member: wire::GroupMember) -> Self {
-        Self {
-            role: match member.role() {
-                wire::GroupRole::Member => GroupRole::Member,
-                wire::GroupRole::Admin => GroupRole::Admin,
-                wire::GroupRole::Owner => GroupRole::Owner,
-                wire::GroupRole::Unspecified => GroupRole::Other,
-            },
-            user_id: member.user_id,
-            joined: Timestamp(member.joined_time),
-        }
-    }
-}
-
-impl From<wire::GroupMemberPage> for GroupMemberPage {
-    fn from(page: wire::GroupMemberPage) -> Self {
-        Self {
-            members: page.members.into_iter().map(Into::into).collect(),
-            cursor: page.cursor,
         }
     }
 }
@@ -165,10 +191,6 @@ impl From<Message> for wire::Message {
 }
 
 impl From<Conversation> for wire::Conversation {
-    #[allow(
-        clippy::needless_update,
-        reason = "the wire's row may have more than is kept"
-    )]
     fn from(row: Conversation) -> Self {
         Self {
             id: row.id,
@@ -183,7 +205,12 @@ impl From<Conversation> for wire::Conversation {
             member: row.member,
             unread_mentions: row.unread_mentions,
             deleted_version: row.deleted_version,
-            ..Self::default()
+            pinned: row.pinned,
+            muted: wire::Mute::from(row.muted).into(),
+            hidden: row.hidden,
+            marks: row.marks,
+            draft: row.draft,
+            invitation: row.invitation.map(Into::into),
         }
     }
 }

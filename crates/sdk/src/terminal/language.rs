@@ -45,6 +45,10 @@ pub(super) struct Words {
     pub(super) failed: &'static str,
     pub(super) lost: &'static str,
     pub(super) not_text: &'static str,
+    pub(super) recalled: &'static str,
+    pub(super) edited: &'static str,
+    /// Others have read up to a message.
+    pub(super) read: &'static str,
     /// By change: created, added, removed, quit, dismissed, other.
     pub(super) notices: [&'static str; 6],
     pub(super) left: &'static str,
@@ -67,6 +71,9 @@ const ENGLISH: Words = Words {
     failed: "failed",
     lost: "no longer available",
     not_text: "not a text",
+    recalled: "(taken back)",
+    edited: "(edited)",
+    read: "has read up to",
     notices: [
         "created the group",
         "added",
@@ -80,6 +87,9 @@ const ENGLISH: Words = Words {
 /to <user>                   talk to somebody
 /group <group>               talk in a group
 /create <group> <user> …     create a group
+/recall <n>                  take message #n back
+/edit <n> <text>             give it another text
+/react <n> <emoji>           react to it
 /list                        your conversations
 /history                     older messages
 /quit                        leave
@@ -102,6 +112,9 @@ const CHINESE: Words = Words {
     failed: "失败",
     lost: "已无法取得",
     not_text: "非文本消息",
+    recalled: "（已撤回）",
+    edited: "（已编辑）",
+    read: "已读到",
     notices: [
         "创建了群",
         "邀请了",
@@ -115,6 +128,9 @@ const CHINESE: Words = Words {
 /to <用户>                   与某人聊天
 /group <群>                  在群里聊天
 /create <群> <用户> …        建群
+/recall <n>                  撤回消息 #n
+/edit <n> <文本>             编辑消息
+/react <n> <表情>            回应消息
 /list                        会话列表
 /history                     更早的消息
 /quit                        退出

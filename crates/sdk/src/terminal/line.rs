@@ -8,6 +8,9 @@ pub(super) enum Line {
     To(String),
     Group(String),
     Create { group: String, members: Vec<String> },
+    Recall(u64),
+    Edit(u64, String),
+    React(u64, String),
     List,
     History,
     Help,
@@ -42,6 +45,15 @@ impl Line {
                     members: words.collect(),
                 }
             }
+            ("recall", seq) => seq.parse().map_or(Self::Unknown, Self::Recall),
+            ("edit", rest) => match numbered(rest) {
+                Some((seq, text)) => Self::Edit(seq, text),
+                None => Self::Unknown,
+            },
+            ("react", rest) => match numbered(rest) {
+                Some((seq, reaction)) => Self::React(seq, reaction),
+                None => Self::Unknown,
+            },
             ("list", "") => Self::List,
             ("history", "") => Self::History,
             ("help", "") => Self::Help,
@@ -49,6 +61,14 @@ impl Line {
             _ => Self::Unknown,
         }
     }
+}
+
+/// The number of a message, and what follows it.
+fn numbered(rest: &str) -> Option<(u64, String)> {
+    let (seq, rest) = rest.split_once(char::is_whitespace)?;
+    let seq = seq.trim_start_matches('#').parse().ok()?;
+    let rest = rest.trim();
+    (!rest.is_empty()).then(|| (seq, rest.to_owned()))
 }
 
 #[cfg(test)]
@@ -69,7 +89,20 @@ mod tests {
                 members: vec!["a".to_owned(), "b".to_owned()]
             }
         );
-        for wrong in ["/", "/to", "/group ", "/create", "/quit now", "/dance"] {
+        assert_eq!(Line::parse("/recall 3"), Line::Recall(3));
+        let new = "new text".to_owned();
+        assert_eq!(Line::parse("/edit #3  new text"), Line::Edit(3, new));
+        for wrong in [
+            "/recall x",
+            "/edit 3",
+            "/react",
+            "/",
+            "/to",
+            "/group ",
+            "/create",
+            "/quit now",
+            "/dance",
+        ] {
             assert_eq!(Line::parse(wrong), Line::Unknown, "{wrong}");
         }
     }

@@ -83,6 +83,13 @@ where
     ended.map_err(gone)?.map_or(Ok(()), Err)
 }
 
+/// What is done to a message that stands on the screen.
+enum Change {
+    Recall,
+    Edit(String),
+    React(String),
+}
+
 struct Chat<O> {
     client: Client,
     screen: Screen<O>,
@@ -150,6 +157,9 @@ impl<O: AsyncWrite + Unpin> Chat<O> {
             Line::To(user) => self.talk_to_user(&user).await?,
             Line::Group(group) => self.talk_in_group(&group).await?,
             Line::Create { group, members } => self.create(group, members).await?,
+            Line::Recall(seq) => self.change(Change::Recall, seq).await?,
+            Line::Edit(seq, text) => self.change(Change::Edit(text), seq).await?,
+            Line::React(seq, reaction) => self.change(Change::React(reaction), seq).await?,
             Line::List => self.list().await?,
             Line::History => self.history().await?,
             Line::Help => self.screen.line(self.screen.words.help).await?,
@@ -278,6 +288,27 @@ impl<O: AsyncWrite + Unpin> Chat<O> {
         }
     }
 
+    /// The change itself is printed when it comes.
+    async fn change(&mut self, change: Change, seq: u64) -> io::Result<()> {
+        let words = self.screen.words;
+        let Some(conversation) = self.to.clone() else {
+            return self.screen.remark(words.nobody_chosen, "").await;
+        };
+        let client = &self.client;
+        let changed = match change {
+            Change::Recall => client.recall(conversation, seq).await,
+            Change::Edit(text) => {
+                let content = Content::text(text);
+                client.edit(conversation, seq, content, None).await
+            }
+            Change::React(reaction) => client.react(conversation, seq, reaction).await,
+        };
+        match changed {
+            Ok(_) => Ok(()),
+            Err(error) => self.screen.failure(words.failed, &error).await,
+        }
+    }
+
     async fn list(&mut self) -> io::Result<()> {
         let words = self.screen.words;
         match self.client.conversations("", LIST_PAGE).await {
@@ -311,6 +342,24 @@ impl<O: AsyncWrite + Unpin> Chat<O> {
                     self.screen.remark(words.left, &name).await?;
                 } else if row.unread > 0 && self.to.as_ref() != Some(&row.id) {
                     self.screen.row(&row).await?;
+                }
+            }
+            Event::Changed(message)
+                if self.to.as_ref() == Some(&message.conversation)
+                    // What lies above was not shown.
+                    && self.oldest > 0
+                    && message.seq >= self.oldest =>
+            {
+                self.screen.message(&message).await?;
+            }
+            Event::Receipts {
+                conversation,
+                receipts,
+                ..
+            } if self.to.as_ref() == Some(&conversation) => {
+                let me = self.screen.me.clone();
+                for receipt in receipts.iter().filter(|r| r.user != me && r.read_seq > 0) {
+                    self.screen.read(&receipt.user, receipt.read_seq).await?;
                 }
             }
             Event::Lost {

@@ -54,24 +54,41 @@ impl<W: AsyncWrite + Unpin> Screen<W> {
         if let Some(notice) = message.content.as_group_notice() {
             return self.notice(message.seq, &notice).await;
         }
-        let text = match message.content.as_text() {
+        let mut text = match message.content.as_text() {
+            _ if message.is_recalled() => self.words.recalled.to_owned(),
             Some(text) => printable(text),
             None => format!("({}: {})", self.words.not_text, message.content.kind),
         };
+        if let Some(state) = message.state.as_ref().filter(|_| !message.is_recalled()) {
+            if state.edit.is_some() {
+                text = format!("{text} {}", self.words.edited);
+            }
+            for reaction in &state.reactions {
+                let (what, count) = (printable(&reaction.reaction), reaction.users.len());
+                text = format!("{text}  {what} {count}");
+            }
+        }
         let sender = printable(&message.sender);
         self.line(&format!("#{} {sender}: {text}", message.seq))
             .await
     }
 
+    /// Somebody has read up to here.
+    pub(super) async fn read(&mut self, user: &str, seq: u64) -> io::Result<()> {
+        let user = printable(user);
+        self.line(&format!("✓✓ {user} {} #{seq}", self.words.read))
+            .await
+    }
+
     async fn notice(&mut self, seq: u64, notice: &GroupNotice) -> io::Result<()> {
         let [created, added, removed, quit, dismissed, other] = self.words.notices;
-        let (what, users) = match notice.change {
+        let (what, users) = match &notice.change {
             GroupChange::Created => (created, &[][..]),
             GroupChange::Added => (added, &notice.users[..]),
             GroupChange::Removed => (removed, &notice.users[..]),
             GroupChange::Quit => (quit, &[][..]),
             GroupChange::Dismissed => (dismissed, &[][..]),
-            GroupChange::Other => (other, &[][..]),
+            _ => (other, &notice.users[..]),
         };
         let users = printable(&users.join(" "));
         let line = format!("#{seq} · {} {what} {users}", printable(&notice.operator));

@@ -8,6 +8,8 @@
     reason = "in a test a panic is the report, numbers are small, and sockets need a runtime"
 )]
 
+mod calls;
+mod changes;
 mod connection;
 mod driver;
 mod fuzz;
@@ -24,3 +26,4 @@ mod storage;
 mod storage_both;
 mod sync;
 mod terminal;
+mod timeline;

@@ -21,7 +21,14 @@ fn at_ten() -> Script {
     let mut script = Script::online();
     script.item(push("g/a", 9, 10));
     assert_eq!(script.seqs(), [10]);
-    assert!(script.frames.is_empty(), "no history is pulled");
+    let (id, look) = script.pull_request();
+    assert_eq!(
+        (look.from_seq, look.descending),
+        (9, false),
+        "no history is"
+    );
+    script.answer(id, Answer::Messages(page("g/a", [10], false, 10)));
+    assert!(script.frames.is_empty());
     script
 }
 
@@ -246,6 +253,9 @@ fn opening_without_a_position_begins_at_the_head_or_with_the_next_message() {
     script.item(push("g/b", 7, 8));
     script.answer(id, Answer::Messages(page("g/b", [8], true, 8)));
     assert_eq!(script.seqs(), [8]);
+    let (id, look) = script.pull_request();
+    assert_eq!((look.from_seq, look.descending), (7, false));
+    script.answer(id, Answer::Messages(page("g/b", [8], false, 8)));
     script.item(push("g/b", 8, 9));
     assert_eq!(script.seqs(), [9]);
     assert!(script.frames.is_empty());

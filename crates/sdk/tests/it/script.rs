@@ -42,6 +42,7 @@ pub(crate) fn config() -> Config {
         device_id: "device".to_owned(),
         platform: Platform::Desktop,
         client: "test".to_owned(),
+        marks_delivered: false,
     }
 }
 

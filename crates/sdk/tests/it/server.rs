@@ -11,6 +11,8 @@ pub(crate) const CONVERSATIONS: [&str; 3] = ["g/a", "g/b", "p/me/you"];
 /// What the server stores.
 pub(crate) struct Server {
     pub(crate) logs: BTreeMap<String, Vec<wire::Message>>,
+    /// Changes of messages, and when the last was.
+    pub(crate) revs: BTreeMap<String, (u64, u64)>,
     pub(crate) feed: BTreeMap<String, u64>,
     pub(crate) feed_version: u64,
     /// Does the next sync begin with a reset?
@@ -23,6 +25,7 @@ impl Server {
     pub(crate) fn new(page_max: usize) -> Self {
         Self {
             logs: BTreeMap::new(),
+            revs: BTreeMap::new(),
             feed: BTreeMap::new(),
             feed_version: 0,
             resets: false,
@@ -66,6 +69,44 @@ impl Server {
         (message, true)
     }
 
+    fn rev(&self, name: &str) -> u64 {
+        self.revs.get(name).map_or(0, |(rev, _)| *rev)
+    }
+
+    /// Takes a message back, once more if it was. Gives it, and the `rev` before.
+    pub(crate) fn recall(&mut self, name: &str, seq: u64, now: u64) -> (wire::Message, u64) {
+        let previous = self.rev(name);
+        self.revs.insert(name.to_owned(), (previous + 1, now));
+        let log = self.logs.get_mut(name).expect("it has messages");
+        let message = &mut log[seq as usize - 1];
+        message.state = Some(wire::MessageState {
+            rev: previous + 1,
+            recall: Some(wire::Recall::default()),
+            ..wire::MessageState::default()
+        });
+        (message.clone(), previous)
+    }
+
+    fn changes(&self, pull: &wire::PullChanges) -> wire::ChangePage {
+        let rev = |message: &wire::Message| message.state.as_ref().map_or(0, |state| state.rev);
+        let log = self.logs.get(&pull.conversation).into_iter().flatten();
+        let mut messages: Vec<wire::Message> =
+            log.filter(|m| rev(m) > pull.from_rev).cloned().collect();
+        messages.sort_by_key(rev);
+        let more = messages.len() > self.page_max;
+        messages.truncate(self.page_max);
+        wire::ChangePage {
+            conversation: pull.conversation.clone(),
+            rev: match messages.last() {
+                Some(last) if more => rev(last),
+                _ => self.rev(&pull.conversation),
+            },
+            messages,
+            more,
+            reset: false,
+        }
+    }
+
     pub(crate) fn row(&self, name: &str) -> wire::Conversation {
         let log = self.logs.get(name);
         wire::Conversation {
@@ -73,6 +114,7 @@ impl Server {
             head_seq: self.head(name),
             last_time: log.and_then(|log| log.last()).map_or(0, |m| m.time),
             newest: log.and_then(|log| log.last()).cloned(),
+            rev: self.rev(name),
             first_seq: 1,
             member: true,
             ..wire::Conversation::default()
@@ -93,19 +135,23 @@ impl Server {
             messages: wanted.into_iter().take(limit).cloned().collect(),
             head_seq: log.len() as u64,
             first_seq: 1,
-            rev: 0,
+            rev: self.rev(name),
             ..Default::default()
         }
     }
 
     /// One row a page. `reset`: the whole list instead of what changed.
     fn sync(&self, sync: &wire::Sync, reset: bool, now: u64) -> wire::SyncResult {
-        let (at, reset) = match sync.cursor.split_once('/') {
-            Some((at, whole)) => (at.parse().unwrap(), whole == "whole"),
-            None => (0, reset),
+        // What happens after the first page was made, the next sync tells.
+        let parts: Vec<&str> = sync.cursor.split('/').collect();
+        let (at, reset, synced_time) = match parts[..] {
+            [at, kind, time] => (at.parse().unwrap(), kind == "whole", time.parse().unwrap()),
+            _ => (0, reset, now),
         };
         let changed = |name: &&&str| {
-            let moved = self.head(name) > 0 && self.row(name).last_time >= sync.synced_time;
+            let changed = self.revs.get(**name).map_or(0, |(_, time)| *time);
+            let time = self.row(name).last_time.max(changed);
+            let moved = self.head(name) > 0 && time >= sync.synced_time;
             reset
                 || moved
                 || self
@@ -126,11 +172,11 @@ impl Server {
                 .map(|open| self.page(&open.conversation, open.seq, false, self.page_max))
                 .collect(),
             feed_version: self.feed_version,
-            synced_time: now,
+            synced_time,
             cursor: if last {
                 String::new()
             } else {
-                format!("{}/{kind}", at + 1)
+                format!("{}/{kind}/{synced_time}", at + 1)
             },
         }
     }
@@ -183,6 +229,15 @@ impl Server {
                 owner: user.to_owned(),
                 ..wire::Group::default()
             })),
+            Command::PullChanges(pull) => Answer::Changes(self.changes(&pull)),
+            Command::RecallMessage(recall) => {
+                let (message, _) = self.recall(&recall.conversation, recall.seq, now);
+                Answer::MessageChanged(wire::MessageChanged {
+                    conversation: recall.conversation,
+                    seq: recall.seq,
+                    state: message.state,
+                })
+            }
             Command::Logout(_) => Answer::Done(wire::Done {}),
             other => panic!("{other:?}"),
         }

@@ -607,8 +607,9 @@ fn a_file_is_opened_again_with_everything_and_a_newer_one_is_refused() {
     assert!(refused.to_string().contains("newer release"), "{refused}");
 }
 
-fn fixture() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/sdk/database-1.db")
+fn fixture(version: u32) -> std::path::PathBuf {
+    let name = format!("../../fixtures/sdk/database-{version}.db");
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 /// What the file of version 1 was made of.
@@ -634,19 +635,45 @@ fn of_version_1() -> Vec<Write> {
     ]
 }
 
-#[test]
-fn the_file_of_version_1_opens_with_everything() {
-    if std::env::var_os("ANSER_WRITE_FIXTURES").is_some() && !fixture().exists() {
-        std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-        let mut storage = SqliteStorage::open(fixture()).unwrap();
-        storage.write(&of_version_1()).unwrap();
+/// What the file of version 2 was made of.
+fn of_version_2() -> Vec<Write> {
+    let pinned = Conversation {
+        id: "g/b".to_owned(),
+        member: true,
+        pinned: true,
+        marks: vec!["work".to_owned()],
+        ..Conversation::default()
+    };
+    let hidden = Conversation {
+        id: "g/c".to_owned(),
+        hidden: true,
+        unread: 5,
+        ..Conversation::default()
+    };
+    let mut writes = of_version_1();
+    for row in [pinned, hidden] {
+        writes.push(Write::Event(Event::Conversation {
+            row,
+            feed_version: None,
+        }));
+    }
+    writes
+}
+
+/// The file of a version, as it opens now.
+fn opens_with_everything(version: u32, writes: &[Write]) {
+    let fixture = fixture(version);
+    if std::env::var_os("ANSER_WRITE_FIXTURES").is_some() && !fixture.exists() {
+        std::fs::create_dir_all(fixture.parent().unwrap()).unwrap();
+        let mut storage = SqliteStorage::open(&fixture).unwrap();
+        storage.write(writes).unwrap();
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("it.db");
-    std::fs::copy(fixture(), &path).unwrap();
+    std::fs::copy(fixture, &path).unwrap();
     let mut old = SqliteStorage::open(&path).unwrap();
     let mut new = MemoryStorage::new();
-    new.write(&of_version_1()).unwrap();
+    new.write(writes).unwrap();
     assert_eq!(old.load().unwrap(), new.load().unwrap());
     let (mut one, mut other) = (old.reader().unwrap(), new.reader().unwrap());
     let all = query(None, true, 0);
@@ -655,7 +682,18 @@ fn the_file_of_version_1_opens_with_everything() {
         one.conversations(0, 9).unwrap(),
         other.conversations(0, 9).unwrap()
     );
+    assert_eq!(one.unread().unwrap(), other.unread().unwrap());
     assert_eq!(one.drafts().unwrap(), other.drafts().unwrap());
     assert_eq!(found(&mut *one, "北京"), [1]);
     assert_eq!(found(&mut *one, "world"), [0u64; 0]);
+}
+
+#[test]
+fn the_file_of_version_1_opens_with_everything() {
+    opens_with_everything(1, &of_version_1());
+}
+
+#[test]
+fn the_file_of_version_2_opens_with_everything() {
+    opens_with_everything(2, &of_version_2());
 }

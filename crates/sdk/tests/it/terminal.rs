@@ -80,6 +80,8 @@ async fn a_chat() {
     assert_eq!(terminal.see("hello").await, "#2 bob:  [2Jhello?");
     terminal.say("yes").await;
     terminal.see("sent #3").await;
+    terminal.say("/recall 3").await;
+    assert_eq!(terminal.see("taken back").await, "#3 me: (taken back)");
     terminal.say("/list").await;
     assert!(terminal.see("  bob").await.contains("me: yes"));
     terminal.say("/create team bob").await;

@@ -54,7 +54,7 @@ pub(super) fn put(
     message: &Message,
 ) -> Result<(), StorageError> {
     let place = Place::of(message.seq);
-    if message.seq == 0 {
+    if message.seq == 0 || message.content.is_command() {
         return Ok(());
     }
     let Some((id, before)) = at(connection, conversation, place)? else {

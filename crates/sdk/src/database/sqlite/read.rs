@@ -269,8 +269,8 @@ impl Reader for SqliteReader {
         skip: usize,
         limit: usize,
     ) -> Result<Vec<Conversation>, StorageError> {
-        let select = "SELECT data FROM conversation ORDER BY last_time DESC, name
-            LIMIT ?1 OFFSET ?2";
+        let select = "SELECT data FROM conversation WHERE hidden = 0
+            ORDER BY pinned DESC, last_time DESC, name LIMIT ?1 OFFSET ?2";
         let mut select = self.connection.prepare_cached(select)?;
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let mut rows = select.query(params![number(limit), number(skip)])?;
@@ -291,7 +291,7 @@ impl Reader for SqliteReader {
 
     fn unread(&mut self) -> Result<UnreadTotal, StorageError> {
         let select = "SELECT coalesce(sum(unread), 0), coalesce(sum(unread_mentions), 0)
-            FROM conversation WHERE unread > 0";
+            FROM conversation WHERE unread > 0 AND hidden = 0";
         let mut select = self.connection.prepare_cached(select)?;
         Ok(select.query_row([], |row| {
             Ok(UnreadTotal {

@@ -32,8 +32,8 @@ pub(super) fn put(
     row: &Conversation,
 ) -> Result<(), StorageError> {
     let put = "INSERT OR REPLACE INTO conversation
-        (conversation, name, last_time, unread, unread_mentions, data)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        (conversation, name, last_time, unread, unread_mentions, data, pinned, hidden)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let data = wire::Conversation::from(row.clone()).encode_to_vec();
     connection.prepare_cached(put)?.execute(params![
         conversation,
@@ -42,6 +42,8 @@ pub(super) fn put(
         int(row.unread),
         int(row.unread_mentions),
         data,
+        row.pinned,
+        row.hidden,
     ])?;
     Ok(())
 }

@@ -10,7 +10,8 @@ use rusqlite::Connection;
 
 use super::StorageError;
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE owner (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     user_id TEXT NOT NULL,
@@ -93,7 +94,15 @@ CREATE TABLE queued (
     data BLOB NOT NULL,
     UNIQUE (conversation, client_message_id)
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE conversation ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+DROP INDEX conversation_order;
+CREATE INDEX conversation_order ON conversation (pinned DESC, last_time DESC, name)
+    WHERE hidden = 0;
+",
+];
 
 /// Takes the steps that a file has not taken.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StorageError> {

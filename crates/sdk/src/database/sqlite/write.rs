@@ -123,6 +123,13 @@ impl<'a> Writer<'a> {
                     rules::after_deletion(row, &deleted, *version, me);
                 })
             }
+            Event::Outdated { conversation } => {
+                let number = self.number(conversation)?;
+                self.remove(number, "local = 0", u64::MAX)?;
+                let ranges = "DELETE FROM range WHERE conversation = ?1";
+                self.connection.prepare_cached(ranges)?.execute([number])?;
+                Ok(())
+            }
             Event::Conversation { row, .. } => self.row(row),
             Event::Read {
                 conversation,
@@ -146,6 +153,7 @@ impl<'a> Writer<'a> {
             | Event::Changes { .. }
             | Event::Transient(_)
             | Event::Receipts { .. }
+            | Event::JoinRequest(_)
             | Event::Queue(_)
             | Event::Synced { .. } => Ok(()),
         }
@@ -194,10 +202,15 @@ impl<'a> Writer<'a> {
             let stored = message::stored(found)?;
             rules::after_message(&mut row, &stored.message, &self.user_id);
         }
-        if let Some(old) = row::get(self.connection, number)? {
-            rules::keep_read(&mut row, &old);
+        let old = row::get(self.connection, number)?;
+        if let Some(old) = &old {
+            rules::keep_read(&mut row, old);
         }
-        row::put(self.connection, number, &row)
+        row::put(self.connection, number, &row)?;
+        match rules::cleared_by(old.as_ref(), &row) {
+            Some(up_to) => self.remove(number, "TRUE", up_to),
+            None => Ok(()),
+        }
     }
 
     fn cover(&self, number: i64, after: u64, to: u64) -> Result<(), StorageError> {
@@ -273,13 +286,23 @@ impl<'a> Writer<'a> {
 
     fn clear(&mut self, conversation: &str, up_to: u64) -> Result<(), StorageError> {
         let number = self.number(conversation)?;
-        let these = "FROM message WHERE conversation = ?1 AND seq <= ?2";
-        let parameters = params![number, int(up_to)];
-        let words = format!("DELETE FROM words WHERE rowid IN (SELECT id {these})");
-        self.connection.execute(&words, parameters)?;
-        self.connection
-            .execute(&format!("DELETE {these}"), parameters)?;
+        self.remove(number, "TRUE", up_to)?;
         self.change_row(number, |row, _| rules::after_clear(row, up_to))
+    }
+
+    /// Removes messages up to a sequence, those of which a condition holds.
+    fn remove(&self, number: i64, which: &str, up_to: u64) -> Result<(), StorageError> {
+        let these = format!("FROM message WHERE conversation = ?1 AND seq <= ?2 AND {which}");
+        let words = format!("DELETE FROM words WHERE rowid IN (SELECT id {these})");
+        let parameters = params![number, int(up_to)];
+        self.connection
+            .prepare_cached(&words)?
+            .execute(parameters)?;
+        let delete = format!("DELETE {these}");
+        self.connection
+            .prepare_cached(&delete)?
+            .execute(parameters)?;
+        Ok(())
     }
 
     /// Moves the position as [`SavedState::apply`] does.
