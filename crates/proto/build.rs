@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(["."])
         // Large and rare answers do not make every answer large.
         .boxed(".anser.client.v1.Response.result.conversation")
+        .boxed(".anser.client.v1.Response.result.created_conversation")
         .boxed(".anser.client.v1.Response.result.group")
         .boxed(".anser.client.v1.Response.result.group_joined")
         .compile_fds(descriptors)?;

@@ -2,12 +2,14 @@
 //!
 //! One string names a conversation for everybody in it, on the wire, in REST paths, in logs and
 //! in the SDKs: `p/<user>/<user>` for a private chat, with the two ids in byte order, so that it
-//! is the same whoever starts it; `g/<group>` for a group. In ids, `%` and `/` are written `%25`
-//! and `%2F`; there is exactly one way to write each name.
+//! is the same whoever starts it; `g/<group>` for a group; `c/<id>` for a conversation that a user
+//! created, under an id that the server made. In ids, `%` and `/` are written `%25` and `%2F`;
+//! there is exactly one way to write each name.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::group::Kind;
 use crate::id::{GroupId, InvalidId, UserId};
 
 /// The name of a conversation.
@@ -17,6 +19,8 @@ pub enum ConversationId {
     Private(UserId, UserId),
     /// A group.
     Group(GroupId),
+    /// A conversation that a user created.
+    Created(GroupId),
 }
 
 /// Bytes of the longest name: two ids with every byte escaped.
@@ -30,6 +34,25 @@ impl ConversationId {
             Self::Private(one.clone(), other.clone())
         } else {
             Self::Private(other.clone(), one.clone())
+        }
+    }
+
+    /// The conversation of this kind and id.
+    #[must_use]
+    pub fn with_members(kind: Kind, id: GroupId) -> Self {
+        match kind {
+            Kind::Group => Self::Group(id),
+            Kind::Created => Self::Created(id),
+        }
+    }
+
+    /// Kind and id of a conversation that has member rows; `None` for a private one.
+    #[must_use]
+    pub fn members_of(&self) -> Option<(Kind, &GroupId)> {
+        match self {
+            Self::Private(..) => None,
+            Self::Group(id) => Some((Kind::Group, id)),
+            Self::Created(id) => Some((Kind::Created, id)),
         }
     }
 
@@ -52,6 +75,7 @@ impl ConversationId {
                 Self::Private(low, high)
             }
             "g" => Self::Group(GroupId::new(&unescape(rest)?)?),
+            "c" => Self::Created(GroupId::new(&unescape(rest)?)?),
             _ => return Err(InvalidId::Malformed),
         };
         Ok(id)
@@ -116,6 +140,7 @@ impl fmt::Display for ConversationId {
                 write!(f, "p/{}/{}", Escaped(low.as_str()), Escaped(high.as_str()))
             }
             Self::Group(group) => write!(f, "g/{}", Escaped(group.as_str())),
+            Self::Created(id) => write!(f, "c/{}", Escaped(id.as_str())),
         }
     }
 }
@@ -174,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn reading_never_panics_and_is_canonical(text in "[pg%/2F5ab]{0,30}") {
+        fn reading_never_panics_and_is_canonical(text in "[pgc%/2F5ab]{0,30}") {
             if let Ok(id) = ConversationId::parse(&text) {
                 prop_assert_eq!(id.to_string(), text);
             }

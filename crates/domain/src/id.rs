@@ -95,7 +95,7 @@ text_id! {
     UserId
 }
 text_id! {
-    /// A group, named by its creator or by the server.
+    /// A group, named by its creator or by the server; or another conversation with members.
     GroupId
 }
 text_id! {

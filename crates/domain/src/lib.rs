@@ -6,6 +6,7 @@
 //! the engine the tables. Server and client SDK share this crate and nothing else, so what an id
 //! or a limit means cannot differ between them.
 
+pub mod attributes;
 pub mod change;
 pub mod code;
 pub mod content;

@@ -82,6 +82,17 @@ pub const GROUP_ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
 pub const MEMBER_ATTRIBUTES_MAX: usize = 16;
 /// Bytes of a member's attributes, keys and values together.
 pub const MEMBER_ATTRIBUTES_BYTES_MAX: usize = 1024;
+/// Bytes of a created conversation's attributes: their keys and strings, and 8 for any other value.
+/// They are in memory while the conversation is in use, and every notice of a change carries its part.
+pub const NESTED_ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
+/// Levels of a created conversation's attributes, the outermost object included.
+pub const NESTED_ATTRIBUTES_DEPTH_MAX: usize = 16;
+/// Bytes of a path of attributes.
+pub const ATTRIBUTE_PATH_BYTES_MAX: usize = 256;
+/// Paths that one change sets and removes.
+pub const ATTRIBUTE_PATHS_MAX: usize = 100;
+/// Members that a created conversation begins with, its creator included.
+pub const CREATED_MEMBERS_AT_FIRST_MAX: usize = 500;
 /// Users banned from a group.
 pub const GROUP_BANS_MAX: usize = 500;
 /// Users whose role, mute or ban one command changes.

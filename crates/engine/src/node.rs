@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use anser_bus::{Handler, NodeId};
-use anser_domain::{AppId, Code, ConversationId, DeviceId, Reject};
+use anser_domain::{AppId, Code, DeviceId, Reject};
 use anser_proto::cluster as pb;
 use bytes::Bytes;
 use futures::channel::oneshot;
@@ -251,7 +251,6 @@ impl Engine {
             Request::ChangeGroup(change) => {
                 let (app, id, by, change) = group_wire::change_group_from(change)?;
                 let (reply, result) = oneshot::channel();
-                let id = ConversationId::Group(id);
                 let actor = self.core.conversations.actor(app, &id, &id.to_string());
                 actor.submit(Command::group(by, change, reply));
                 let group = result

@@ -106,6 +106,8 @@ pub struct SettingsChange {
     pub muted: Option<bool>,
     /// See [`Settings::history_visible`].
     pub history_visible: Option<bool>,
+    /// See [`Settings::open`].
+    pub open: Option<bool>,
 }
 
 impl SettingsChange {
@@ -120,6 +122,8 @@ impl SettingsChange {
             only_admins_invite: self.only_admins_invite.unwrap_or(old.only_admins_invite),
             muted: self.muted.unwrap_or(old.muted),
             history_visible: self.history_visible.unwrap_or(old.history_visible),
+            open: self.open.unwrap_or(old.open),
+            kind: old.kind,
         }
     }
 }

@@ -102,7 +102,7 @@ pub fn join(
         JoinMode::Approval => Ok(Joining::Requested),
         JoinMode::Closed => Err(Reject::new(
             Code::NotAllowed,
-            "the members of this group add others; nobody asks",
+            "the members of this conversation add others; nobody asks",
         )),
     }
 }

@@ -13,22 +13,32 @@ pub fn create(
     members: &[UserId],
 ) -> Result<Vec<UserId>, Reject> {
     if group.exists {
-        return Err(Reject::new(
-            Code::AlreadyExists,
-            "there is a group of this id already",
-        ));
+        let message = format!(
+            "there is a {} of this id already",
+            group.settings.kind.noun()
+        );
+        return Err(Reject::new(Code::AlreadyExists, message));
     }
     check_name(name)?;
     let mut all = vec![owner.clone()];
     all.extend(distinct(members).into_iter().filter(|user| user != owner));
+    let most = group.policy().first_members_max;
     if group.is_too_many(all.len()) {
         return Err(Code::GroupFull.into());
+    }
+    if all.len() > most {
+        let message = format!(
+            "a {} begins with at most {most} members",
+            group.settings.kind.noun()
+        );
+        return Err(Reject::new(Code::GroupFull, message));
     }
     Ok(all)
 }
 
-/// Who really goes: those asked for who are in it. One removes who stands lower, and nobody
-/// removes the owner.
+/// Who really goes: those asked for who are in it. One removes who stands lower, in an open
+/// conversation every plain member. Nobody removes the owner, but for the server API where the
+/// owner may go.
 pub fn remove(
     group: GroupState,
     operator: Operator<'_>,
@@ -42,13 +52,16 @@ pub fn remove(
         let Some(standing) = standing_of(&user) else {
             continue;
         };
-        if standing.role == Role::Owner {
+        let may_go = group.policy().owner_may_go && operator == Operator::Server;
+        if standing.role == Role::Owner && !may_go {
             return Err(Reject::new(
                 Code::NotAllowed,
-                "the owner can't be removed; hand the group over first, or dismiss it",
+                "the owner can't be removed; hand it over first, or dismiss it",
             ));
         }
-        operator.check_above(&user, Some(standing))?;
+        if standing.rank() > 0 || !group.settings.open {
+            operator.check_above(&user, Some(standing))?;
+        }
         leaving.push(user);
     }
     Ok(leaving)
@@ -58,11 +71,11 @@ pub fn remove(
 pub fn quit(group: GroupState, standing: Option<Standing>) -> Result<(), Reject> {
     group.check_alive()?;
     match standing.ok_or(Code::NotAMember)?.role {
-        Role::Owner => Err(Reject::new(
+        Role::Owner if !group.policy().owner_may_go => Err(Reject::new(
             Code::NotAllowed,
             "the owner can't quit; hand the group over first, or dismiss it",
         )),
-        Role::Admin | Role::Member => Ok(()),
+        Role::Owner | Role::Admin | Role::Member => Ok(()),
     }
 }
 
@@ -95,7 +108,8 @@ mod tests {
     use super::super::joining::{self, Addition};
     use super::super::speech;
     use super::*;
-    use crate::limits::GROUP_MEMBERS_MAX;
+    use crate::group::{Kind, Settings};
+    use crate::limits::{CREATED_MEMBERS_AT_FIRST_MAX, GROUP_MEMBERS_MAX};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -155,6 +169,69 @@ mod tests {
         };
         assert_eq!(add(&[owner], false).unwrap_err().code, Code::GroupFull);
         assert_eq!(add(&users, true), Ok(Addition::Joined(vec![])));
+    }
+
+    fn created(open: bool) -> GroupState {
+        GroupState {
+            settings: Settings {
+                kind: Kind::Created,
+                open,
+                ..Settings::default()
+            },
+            ..alive(9)
+        }
+    }
+
+    #[test]
+    fn in_an_open_conversation_plain_members_remove_one_another() {
+        let (owner, manager, member, other) = (user(0), user(1), user(3), user(4));
+        let remove = |open: bool, operator: Role, by_whom: &UserId, who: &UserId| {
+            let state = created(open);
+            let standing = Standing::new(operator, None, &state.settings);
+            let operator = Operator::User(by_whom, Some(standing));
+            remove(state, operator, std::slice::from_ref(who), geese).map_err(|r| r.code)
+        };
+        let gone = Ok(vec![other.clone()]);
+        assert_eq!(remove(true, Role::Member, &member, &other), gone);
+        assert_eq!(remove(false, Role::Admin, &manager, &other), gone);
+        let refused = Err(Code::NotAllowed);
+        assert_eq!(remove(false, Role::Member, &member, &other), refused);
+        assert_eq!(remove(true, Role::Member, &member, &manager), refused);
+        assert_eq!(remove(true, Role::Admin, &manager, &owner), refused);
+    }
+
+    #[test]
+    fn the_owner_of_a_created_conversation_goes_like_anybody_else() {
+        let owner = user(0);
+        assert!(quit(created(true), geese(&owner)).is_ok());
+        let users = std::slice::from_ref(&owner);
+        let removed = remove(created(true), Operator::Server, users, geese);
+        assert_eq!(removed, Ok(vec![owner.clone()]));
+    }
+
+    #[test]
+    fn a_created_conversation_begins_small() {
+        let users: Vec<UserId> = (0..CREATED_MEMBERS_AT_FIRST_MAX)
+            .map(|n| UserId::new(&n.to_string()).unwrap())
+            .collect();
+        let new = GroupState {
+            exists: false,
+            ..created(true)
+        };
+        let owner = UserId::new("owner").unwrap();
+        assert_eq!(
+            create(new, "", &owner, &users).unwrap_err().code,
+            Code::GroupFull
+        );
+        assert!(create(new, "", &users[0], &users).is_ok());
+        let add = joining::add(
+            created(true),
+            Operator::Server,
+            &users,
+            |_| false,
+            |_| false,
+        );
+        assert!(add.is_ok(), "it may grow");
     }
 
     #[test]

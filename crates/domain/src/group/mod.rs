@@ -11,20 +11,22 @@
 //! * [`info`]: name, announcement, attributes, and the same of a member.
 //! * [`speech`]: who may write: mutes of a member, of all, and exemptions.
 //! * [`ban`]: who is kept out.
+//! * [`policy`]: what differs between groups and created conversations, which have all of this too.
 
 pub mod ban;
 pub mod info;
 pub mod joining;
 pub mod membership;
 pub mod notice;
+pub mod policy;
 pub mod role;
 pub mod speech;
 
 use crate::code::{Code, Reject};
 use crate::id::UserId;
-use crate::limits::GROUP_MEMBERS_MAX;
 
 pub use joining::JoinMode;
+pub use policy::{Kind, Policy};
 pub use role::{Right, Rights, Role, Standing};
 
 /// Who asks for a change.
@@ -97,6 +99,10 @@ pub struct Settings {
     pub muted: bool,
     /// New members may read what was written before they came.
     pub history_visible: bool,
+    /// Every member invites, removes plain members, and changes what is told of it.
+    pub open: bool,
+    /// Never changes.
+    pub kind: Kind,
 }
 
 /// What the rules have to know of the group.
@@ -115,16 +121,23 @@ pub struct GroupState {
 }
 
 impl GroupState {
+    /// What holds for its kind.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.settings.kind.policy()
+    }
+
     /// Is that more than it may have?
     pub(super) fn is_too_many(&self, members: usize) -> bool {
-        let max = self.members_max.unwrap_or(GROUP_MEMBERS_MAX);
-        members > max.min(GROUP_MEMBERS_MAX)
+        let most = self.policy().members_max;
+        members > self.members_max.map_or(most, |max| max.min(most))
     }
 
     /// Is there such a group, and is it not over?
     pub fn check_alive(&self) -> Result<(), Reject> {
         if !self.exists {
-            return Err(Reject::new(Code::NotFound, "there is no such group"));
+            let message = format!("there is no such {}", self.settings.kind.noun());
+            return Err(Reject::new(Code::NotFound, message));
         }
         if self.dismissed {
             return Err(Code::GroupDismissed.into());

@@ -132,6 +132,9 @@ impl Standing {
                 if !settings.only_admins_invite {
                     rights.0 |= Right::Invite as u32;
                 }
+                if settings.open {
+                    rights.0 |= Right::Remove as u32 | Right::Update as u32;
+                }
                 rights
             }
         };
@@ -164,8 +167,8 @@ pub enum NewRole {
     Custom(String),
 }
 
-/// Who really gets another role. Only the owner gives roles. `role_of`: the role that somebody in
-/// the group has now.
+/// Who really gets another role. Only the owner gives roles; where managers do too, to those who
+/// stand lower. `role_of`: the role that somebody in the group has now.
 pub fn set_role(
     group: GroupState,
     operator: Operator<'_>,
@@ -176,7 +179,10 @@ pub fn set_role(
     role_of: impl Fn(&UserId) -> Option<(Role, String)>,
 ) -> Result<Vec<UserId>, Reject> {
     group.check_alive()?;
-    operator.check_role(Role::Owner)?;
+    operator.check_role(match group.policy().managers_give_roles {
+        true => Role::Admin,
+        false => Role::Owner,
+    })?;
     if let NewRole::Custom(name) = new
         && !defined(name)
     {
@@ -198,11 +204,15 @@ pub fn set_role(
             Some((Role::Owner, _)) => {
                 return Err(Reject::new(
                     Code::NotAllowed,
-                    "the owner stays the owner; hand the group over instead",
+                    "the owner stays the owner; hand it over instead",
                 ));
             }
             Some((role, name)) if (role, name.as_str()) == wanted => {}
-            Some(_) => changing.push(user),
+            Some((role, _)) => {
+                let standing = Standing::new(role, None, &group.settings);
+                operator.check_above(&user, Some(standing))?;
+                changing.push(user);
+            }
         }
     }
     if *new == NewRole::Admin && admins + changing.len() > GROUP_ADMINS_MAX {
@@ -285,6 +295,37 @@ mod tests {
         assert_eq!(
             give(by_owner, &member, NewRole::Custom("scribe".into())),
             Err(Code::NotFound)
+        );
+    }
+
+    #[test]
+    fn managers_of_a_created_conversation_give_roles_to_those_who_stand_lower() {
+        let (manager, member) = (user(1), user(3));
+        let state = GroupState {
+            settings: Settings {
+                kind: crate::group::Kind::Created,
+                ..Settings::default()
+            },
+            ..alive(9)
+        };
+        let give = |operator, who: &UserId, new: NewRole| {
+            let users = std::slice::from_ref(who);
+            set_role(state, operator, users, &new, 2, |_| false, role_of).map_err(|r| r.code)
+        };
+        let by_manager = by(&manager, Role::Admin);
+        assert!(give(by_manager, &member, NewRole::Admin).is_ok());
+        assert_eq!(
+            give(by_manager, &user(2), NewRole::Member),
+            Err(Code::NotAllowed)
+        );
+        assert_eq!(
+            give(by_manager, &manager, NewRole::Member),
+            Err(Code::NotAllowed)
+        );
+        let by_member = by(&member, Role::Member);
+        assert_eq!(
+            give(by_member, &user(4), NewRole::Admin),
+            Err(Code::NotAllowed)
         );
     }
 

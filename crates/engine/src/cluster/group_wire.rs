@@ -1,14 +1,18 @@
 //! Groups, between the engine's types and what nodes send one another.
 
+use anser_domain::attributes::PathChange;
 use anser_domain::group::info::{AttributeChange, SettingsChange};
 use anser_domain::group::role::NewRole;
-use anser_domain::group::{Rights, Role, Settings};
-use anser_domain::{AppId, GroupId, Reject, Timestamp, UserId};
+use anser_domain::group::{Kind, Rights, Role, Settings};
+use anser_domain::{AppId, ConversationId, GroupId, Reject, Timestamp, UserId};
 use anser_proto::cluster as pb;
 use pb::change_group::Change;
 
 use super::wire::{garbled, user_from};
-use crate::group::{By, Group, GroupChange, GroupUpdate, JoinRequest, MemberUpdate, rows};
+use crate::group::{
+    By, Creation, Group, GroupChange, GroupUpdate, JoinRequest, MemberUpdate, rows,
+};
+use crate::json;
 
 fn texts(users: &[UserId]) -> Vec<String> {
     users.iter().map(|user| user.as_str().to_owned()).collect()
@@ -58,11 +62,14 @@ fn update(it: &GroupUpdate) -> pb::UpdateGroup {
         only_admins_invite: it.settings.only_admins_invite,
         muted: it.settings.muted,
         history_visible: it.settings.history_visible,
+        open: it.settings.open,
+        set_nested_attributes: json::object_text(&it.nested_attributes.set),
+        unset_nested_attributes: it.nested_attributes.unset.clone(),
     }
 }
 
-fn update_from(it: pb::UpdateGroup) -> GroupUpdate {
-    GroupUpdate {
+fn update_from(it: pb::UpdateGroup) -> Result<GroupUpdate, Reject> {
+    Ok(GroupUpdate {
         name: it.name,
         announcement: it.announcement,
         portrait: it.portrait,
@@ -73,8 +80,13 @@ fn update_from(it: pb::UpdateGroup) -> GroupUpdate {
             only_admins_invite: it.only_admins_invite,
             muted: it.muted,
             history_visible: it.history_visible,
+            open: it.open,
         },
-    }
+        nested_attributes: PathChange {
+            set: json::parse_object("attributes", &it.set_nested_attributes)?,
+            unset: it.unset_nested_attributes,
+        },
+    })
 }
 
 fn change(it: &GroupChange) -> Change {
@@ -83,7 +95,10 @@ fn change(it: &GroupChange) -> Change {
             name,
             owner,
             members,
+            creation,
         } => Change::Create(pb::Create {
+            nested_attributes: json::object_text(&creation.attributes),
+            public: creation.public,
             name: name.clone(),
             owner: owner.as_str().to_owned(),
             members: texts(members),
@@ -136,12 +151,16 @@ fn change_from(it: Change) -> Result<GroupChange, Reject> {
             name: create.name,
             owner: user_from(&create.owner)?,
             members: users_from(&create.members)?,
+            creation: Box::new(Creation {
+                attributes: json::parse_object("attributes", &create.nested_attributes)?,
+                public: create.public,
+            }),
         },
         Change::Add(it) => GroupChange::Add(users_from(&it.users)?),
         Change::Remove(it) => GroupChange::Remove(users_from(&it.users)?),
         Change::Quit(_) => GroupChange::Quit,
         Change::Dismiss(_) => GroupChange::Dismiss,
-        Change::Update(it) => GroupChange::Update(Box::new(update_from(it))),
+        Change::Update(it) => GroupChange::Update(Box::new(update_from(it)?)),
         Change::Transfer(to) => GroupChange::Transfer(user_from(&to)?),
         Change::SetRole(it) => GroupChange::SetRole {
             users: users_from(&it.users)?,
@@ -178,12 +197,13 @@ fn change_from(it: Change) -> Result<GroupChange, Reject> {
 
 pub(crate) fn change_group(
     app: AppId,
-    group: &GroupId,
+    (kind, group): (Kind, &GroupId),
     by: &By,
     it: &GroupChange,
 ) -> pb::ChangeGroup {
     pb::ChangeGroup {
         app: app.0,
+        kind: rows::kind_number(kind),
         group: group.as_str().to_owned(),
         operator: by.text().to_owned(),
         change: Some(change(it)),
@@ -192,15 +212,16 @@ pub(crate) fn change_group(
 
 pub(crate) fn change_group_from(
     it: pb::ChangeGroup,
-) -> Result<(AppId, GroupId, By, GroupChange), Reject> {
+) -> Result<(AppId, ConversationId, By, GroupChange), Reject> {
     let group = GroupId::new(&it.group).map_err(|_| garbled())?;
+    let id = ConversationId::with_members(rows::kind_of(it.kind), group);
     let by = if it.operator.is_empty() {
         By::Server
     } else {
         By::User(user_from(&it.operator)?)
     };
     let change = change_from(it.change.ok_or_else(garbled)?)?;
-    Ok((AppId(it.app), group, by, change))
+    Ok((AppId(it.app), id, by, change))
 }
 
 pub(crate) fn group(it: &Group) -> pb::Group {
@@ -219,7 +240,12 @@ pub(crate) fn group(it: &Group) -> pb::Group {
             only_admins_invite: it.settings.only_admins_invite,
             muted: it.settings.muted,
             history_visible: it.settings.history_visible,
+            open: it.settings.open,
         }),
+        kind: rows::kind_number(it.kind),
+        nested_attributes: json::object_text(&it.nested_attributes),
+        updated: it.updated.0,
+        last_time: it.last_time.0,
         roles: it
             .roles
             .iter()
@@ -234,7 +260,12 @@ pub(crate) fn group(it: &Group) -> pb::Group {
 
 pub(crate) fn group_from(it: pb::Group) -> Result<Group, Reject> {
     let settings = it.settings.unwrap_or_default();
+    let kind = rows::kind_of(it.kind);
     Ok(Group {
+        kind,
+        nested_attributes: json::parse_object("attributes", &it.nested_attributes)?,
+        updated: Timestamp(it.updated),
+        last_time: Timestamp(it.last_time),
         id: GroupId::new(&it.id).map_err(|_| garbled())?,
         name: it.name,
         owner: it.owner,
@@ -249,6 +280,8 @@ pub(crate) fn group_from(it: pb::Group) -> Result<Group, Reject> {
             only_admins_invite: settings.only_admins_invite,
             muted: settings.muted,
             history_visible: settings.history_visible,
+            open: settings.open,
+            kind,
         },
         roles: it
             .roles
@@ -300,12 +333,18 @@ mod tests {
             only_admins_invite: None,
             muted: Some(true),
             history_visible: Some(true),
+            open: Some(false),
         };
+        let nested = json::parse_object("attributes", r#"{"a":[1,2.5,{"b":null}]}"#).unwrap();
         let changes = [
             GroupChange::Create {
                 name: "n".into(),
                 owner: user("alice"),
                 members: users.clone(),
+                creation: Box::new(Creation {
+                    attributes: nested.clone(),
+                    public: true,
+                }),
             },
             GroupChange::Add(users.clone()),
             GroupChange::Remove(users.clone()),
@@ -317,6 +356,10 @@ mod tests {
                 portrait: Some("p".into()),
                 attributes: attributes.clone(),
                 settings,
+                nested_attributes: PathChange {
+                    set: nested,
+                    unset: vec!["a.b".into()],
+                },
             })),
             GroupChange::Transfer(user("bob")),
             GroupChange::SetRole {

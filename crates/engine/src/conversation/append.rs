@@ -219,7 +219,7 @@ impl Conversation {
                 Some(_) => loaded.check_heard(user),
                 None => Err(Code::NotAMember.into()),
             },
-            ConversationId::Group(_) => loaded.may_send(user, now),
+            ConversationId::Group(_) | ConversationId::Created(_) => loaded.may_send(user, now),
         }
     }
 

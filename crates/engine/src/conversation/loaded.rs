@@ -53,7 +53,14 @@ impl Loaded {
             .get(&keys.head())
             .await
             .map_err(|e| fault::reject(&e))?;
-        let head: stored::Head = tables::decode_some(head_bytes.as_ref())?.unwrap_or_default();
+        let head = tables::decode_some(head_bytes.as_ref())?;
+        let kind = id
+            .members_of()
+            .map_or(0, |(kind, _)| rows::kind_number(kind));
+        let head = head.unwrap_or_else(|| stored::Head {
+            kind,
+            ..Default::default()
+        });
         let mut info = stored::GroupInfo::default();
         let (members, recipients) = match id {
             ConversationId::Private(low, high) if low == high => {
@@ -62,7 +69,7 @@ impl Loaded {
             ConversationId::Private(low, high) => {
                 (BTreeMap::new(), Arc::from([low.clone(), high.clone()]))
             }
-            ConversationId::Group(_) => {
+            ConversationId::Group(_) | ConversationId::Created(_) => {
                 let members = members(store, keys).await?;
                 let row = store.get(&keys.group_info()).await;
                 let row = row.map_err(|e| fault::reject(&e))?;

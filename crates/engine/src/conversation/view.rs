@@ -82,7 +82,7 @@ pub(crate) async fn access(
             id.peer_of(user).ok_or(Code::NotAMember)?;
             Access::ALL
         }
-        ConversationId::Group(_) => {
+        ConversationId::Group(_) | ConversationId::Created(_) => {
             let row = tools.store.get(&keys.member(user.as_str())).await;
             let row = row.map_err(|e| fault::reject(&e))?;
             let row: stored::Member = tables::decode_some(row.as_ref())?.ok_or(Code::NotAMember)?;

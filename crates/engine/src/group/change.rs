@@ -1,5 +1,6 @@
 //! What can be asked of a group.
 
+use anser_domain::attributes::{Object, PathChange};
 use anser_domain::group::Rights;
 use anser_domain::group::info::{AttributeChange, SettingsChange};
 use anser_domain::group::role::NewRole;
@@ -37,6 +38,17 @@ pub struct GroupUpdate {
     pub attributes: AttributeChange,
     /// For the owner and admins.
     pub settings: SettingsChange,
+    /// Of a created conversation.
+    pub nested_attributes: PathChange,
+}
+
+/// What a created conversation begins with, besides a name and members.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+pub struct Creation {
+    /// The application's own.
+    pub attributes: Object,
+    /// Anybody may join.
+    pub public: bool,
 }
 
 /// What is told of a member; what is `None` stays as it is.
@@ -59,6 +71,8 @@ pub enum GroupChange {
         owner: UserId,
         /// Besides the owner.
         members: Vec<UserId>,
+        /// Of a created conversation.
+        creation: Box<Creation>,
     },
     /// Adds those who are not in it, or invites them.
     Add(Vec<UserId>),

@@ -6,6 +6,7 @@ use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, Timestamp, User
 use anser_proto::cluster as pb;
 use futures::channel::oneshot;
 
+use super::read::Members;
 use super::{By, Group, GroupChange, GroupMemberPage, GroupUserPage, Outside, read, request};
 use crate::cluster::{group_wire, wire};
 use crate::conversation::Command;
@@ -32,6 +33,7 @@ impl Engine {
             name: name.to_owned(),
             owner: owner.clone(),
             members: members.to_vec(),
+            creation: Box::default(),
         };
         self.change_group(app, by, &id, change).await
     }
@@ -81,7 +83,8 @@ impl Engine {
 
     /// The group. A user must be in it.
     pub async fn group(&self, app: AppId, by: By, group: &GroupId) -> Result<Group, Reject> {
-        read::get(&self.core.tools, app, &by, group).await
+        let id = ConversationId::Group(group.clone());
+        read::get(&self.core.tools, app, &by, &id).await
     }
 
     /// A page of the group's members, by user id. A user must be in it. `limit` 0 takes the default.
@@ -94,7 +97,8 @@ impl Engine {
         limit: usize,
     ) -> Result<GroupMemberPage, Reject> {
         let limit = page_limit(limit, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX)?;
-        read::members(&self.core.tools, app, &by, group, cursor, limit).await
+        let (id, which) = (ConversationId::Group(group.clone()), Members::All);
+        read::members(&self.core.tools, app, &by, &id, which, (cursor, limit)).await
     }
 
     /// A page of users outside of the group who are known to it, by user id. A user needs the
@@ -109,7 +113,8 @@ impl Engine {
         limit: usize,
     ) -> Result<GroupUserPage, Reject> {
         let limit = page_limit(limit, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX)?;
-        read::outside(&self.core.tools, app, &by, group, list, (cursor, limit)).await
+        let id = ConversationId::Group(group.clone());
+        read::outside(&self.core.tools, app, &by, &id, list, (cursor, limit)).await
     }
 
     /// When a mute or a ban that starts now is over; zero seconds lift it.
@@ -173,9 +178,26 @@ impl Engine {
         id: &GroupId,
         change: GroupChange,
     ) -> Result<Group, Reject> {
+        let conversation = ConversationId::Group(id.clone());
+        self.change_members(app, by, &conversation, change).await
+    }
+
+    /// The same, of any kind of conversation with members.
+    pub(crate) async fn change_members(
+        &self,
+        app: AppId,
+        by: By,
+        conversation: &ConversationId,
+        change: GroupChange,
+    ) -> Result<Group, Reject> {
         self.check_running()?;
         let tools = &self.core.tools;
-        let conversation = ConversationId::Group(id.clone());
+        let (kind, id) = conversation.members_of().ok_or_else(|| {
+            Reject::new(
+                Code::InvalidRequest,
+                "a private conversation has no members to change",
+            )
+        })?;
         let name = conversation.to_string();
         let owner = tools
             .cluster
@@ -183,13 +205,13 @@ impl Engine {
             .owner(tables::conversation_shard(app, &name));
         if owner == tools.cluster.node() {
             let (reply, result) = oneshot::channel();
-            let actor = self.core.conversations.actor(app, &conversation, &name);
+            let actor = self.core.conversations.actor(app, conversation, &name);
             actor.submit(Command::group(by, change, reply));
             return result
                 .await
                 .unwrap_or_else(|_| Err(Code::ShuttingDown.into()));
         }
-        let request = group_wire::change_group(app, id, &by, &change);
+        let request = group_wire::change_group(app, (kind, id), &by, &change);
         let request = pb::request::Request::ChangeGroup(request);
         match tools.cluster.request(owner, request).await? {
             pb::response::Response::Group(group) => group_wire::group_from(group),

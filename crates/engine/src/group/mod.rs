@@ -6,6 +6,9 @@
 //! (`conversation/membership`), so that they are in one order with the messages. The exception is
 //! a request to join ([`request`]), which changes nothing for anybody until it is approved.
 //! Reading goes to the store ([`read`]).
+//!
+//! Created conversations have the same rows and the same machinery; what differs is a table in
+//! [`anser_domain::group::policy`]. Their commands are in [`crate::created`].
 
 mod change;
 mod commands;
@@ -13,16 +16,19 @@ pub(crate) mod read;
 pub(crate) mod request;
 pub(crate) mod rows;
 
+use anser_domain::attributes::Object;
 use anser_domain::group::info::Attributes;
-use anser_domain::group::{Rights, Role, Settings};
-use anser_domain::{GroupId, Timestamp, UserId};
+use anser_domain::group::{Kind, Rights, Role, Settings};
+use anser_domain::{ConversationId, GroupId, Timestamp, UserId};
 
-pub use change::{By, GroupChange, GroupUpdate, MemberUpdate};
-pub use read::Outside;
+pub use change::{By, Creation, GroupChange, GroupUpdate, MemberUpdate};
+pub use read::{Members, Outside};
 
-/// A group as its members see it.
+/// A group, or a created conversation, as its members see it.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Group {
+    /// Which of the two.
+    pub kind: Kind,
     /// Its id.
     pub id: GroupId,
     /// Its name, possibly empty.
@@ -45,6 +51,21 @@ pub struct Group {
     pub roles: Vec<(String, Rights)>,
     /// Who has the role of an admin.
     pub admins: Vec<String>,
+    /// Of a created conversation, the application's own.
+    pub nested_attributes: Object,
+    /// When members, or what is told of it, changed last; zero: never since it was made, or not
+    /// known of an old group.
+    pub updated: Timestamp,
+    /// Of the newest message, notices included.
+    pub last_time: Timestamp,
+}
+
+impl Group {
+    /// The name of its conversation.
+    #[must_use]
+    pub fn conversation(&self) -> ConversationId {
+        ConversationId::with_members(self.kind, self.id.clone())
+    }
 }
 
 /// A member of a group.

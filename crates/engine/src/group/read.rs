@@ -2,7 +2,7 @@
 
 use anser_domain::group::{Operator, Right, Standing};
 use anser_domain::limits::JOIN_REQUEST_LIFE_MS;
-use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, Timestamp, UserId};
+use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 
 use super::{By, Group, GroupMember, GroupMemberPage, GroupUser, GroupUserPage, rows};
@@ -35,9 +35,8 @@ pub(super) async fn look(
     tools: &Tools,
     app: AppId,
     by: &By,
-    group: &GroupId,
+    id: &ConversationId,
 ) -> Result<Looked, Reject> {
-    let id = ConversationId::Group(group.clone());
     let keys = ConversationKeys::new(app, &id.to_string());
     let mut wanted = vec![keys.head(), keys.group_info()];
     if let By::User(user) = by {
@@ -45,8 +44,10 @@ pub(super) async fn look(
     }
     let read = tools.store.get_many(&wanted).await;
     let read = read.map_err(|e| fault::reject(&e))?;
-    let head: stored::Head = tables::decode_some(read[0].as_ref())?
-        .ok_or_else(|| Reject::new(Code::NotFound, "there is no such group"))?;
+    let head: stored::Head = tables::decode_some(read[0].as_ref())?.ok_or_else(|| {
+        let noun = id.members_of().map_or("group", |(kind, _)| kind.noun());
+        Reject::new(Code::NotFound, format!("there is no such {noun}"))
+    })?;
     if head.dismissed {
         return Err(Code::GroupDismissed.into());
     }
@@ -54,7 +55,7 @@ pub(super) async fn look(
     let member: Option<stored::Member> = tables::decode_some(read.get(2).and_then(Option::as_ref))?;
     let standing = member.map(|row| rows::standing(&row, &info, &rows::settings(&head)));
     Ok(Looked {
-        id,
+        id: id.clone(),
         keys,
         head,
         info,
@@ -66,11 +67,21 @@ pub(crate) async fn get(
     tools: &Tools,
     app: AppId,
     by: &By,
-    group: &GroupId,
+    id: &ConversationId,
 ) -> Result<Group, Reject> {
-    let looked = look(tools, app, by, group).await?;
+    let looked = look(tools, app, by, id).await?;
     looked.operator(by).check_inside()?;
     rows::group(&looked.id, &looked.head, &looked.info)
+}
+
+/// Which members are listed.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum Members {
+    /// Everybody.
+    All,
+    /// Those who are muted now; a page may hold fewer than asked for, or none, and yet not be the
+    /// last.
+    Muted,
 }
 
 fn check_cursor(cursor: &str) -> Result<(), Reject> {
@@ -87,12 +98,12 @@ pub(crate) async fn members(
     tools: &Tools,
     app: AppId,
     by: &By,
-    group: &GroupId,
-    cursor: &str,
-    limit: usize,
+    id: &ConversationId,
+    which: Members,
+    (cursor, limit): (&str, usize),
 ) -> Result<GroupMemberPage, Reject> {
     check_cursor(cursor)?;
-    let looked = look(tools, app, by, group).await?;
+    let looked = look(tools, app, by, id).await?;
     looked.operator(by).check_inside()?;
     let page = tools
         .store
@@ -101,15 +112,17 @@ pub(crate) async fn members(
         .map_err(|e| fault::reject(&e))?;
     let now = tools.env.now();
     let mut members: Vec<GroupMember> = Vec::with_capacity(page.rows.len());
+    let mut last = String::new();
     for (key, value) in &page.rows {
         let text = looked.keys.member_of_key(key).ok_or_else(loaded::damaged)?;
+        text.clone_into(&mut last);
         let user = UserId::new(text).map_err(|_| loaded::damaged())?;
-        members.push(rows::member(user, tables::decode(value)?, now));
+        let member = rows::member(user, tables::decode(value)?, now);
+        if which == Members::All || member.muted_until > now {
+            members.push(member);
+        }
     }
-    let cursor = match members.last() {
-        Some(last) if page.more => last.user.as_str().to_owned(),
-        _ => String::new(),
-    };
+    let cursor = if page.more { last } else { String::new() };
     Ok(GroupMemberPage { members, cursor })
 }
 
@@ -129,12 +142,12 @@ pub(crate) async fn outside(
     tools: &Tools,
     app: AppId,
     by: &By,
-    group: &GroupId,
+    id: &ConversationId,
     list: Outside,
     (cursor, limit): (&str, usize),
 ) -> Result<GroupUserPage, Reject> {
     check_cursor(cursor)?;
-    let looked = look(tools, app, by, group).await?;
+    let looked = look(tools, app, by, id).await?;
     let (right, space) = match list {
         Outside::Banned => (Right::Ban, tables::BAN),
         Outside::Asking => (Right::Approve, tables::JOIN_REQUEST),

@@ -9,7 +9,7 @@
 use anser_domain::group::joining::{self, Joining};
 use anser_domain::group::{GroupState, Right};
 use anser_domain::limits::JOIN_REQUESTS_MAX;
-use anser_domain::{AppId, Code, GroupId, Reject, Timestamp, UserId};
+use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::{Outcome, Unit};
 
@@ -46,7 +46,7 @@ pub(crate) async fn ask(
 ) -> Result<Joining, Reject> {
     for _ in 0..TRIES_MAX {
         let by = By::User(user.clone());
-        let looked = look(tools, app, &by, group).await?;
+        let looked = look(tools, app, &by, &ConversationId::Group(group.clone())).await?;
         let keys = &looked.keys;
         let read = tools
             .store
@@ -137,7 +137,7 @@ pub(crate) async fn reject(
     group: &GroupId,
     users: &[UserId],
 ) -> Result<(), Reject> {
-    let looked = look(tools, app, by, group).await?;
+    let looked = look(tools, app, by, &ConversationId::Group(group.clone())).await?;
     looked.operator(by).check_right(Right::Approve)?;
     for user in users {
         let key = looked.keys.user(tables::JOIN_REQUEST, user.as_str());

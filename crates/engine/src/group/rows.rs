@@ -2,11 +2,12 @@
 
 use anser_domain::group::role::NewRole;
 use anser_domain::group::speech::Speaker;
-use anser_domain::group::{JoinMode, Rights, Role, Settings, Standing};
+use anser_domain::group::{JoinMode, Kind, Rights, Role, Settings, Standing};
 use anser_domain::{Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 
 use super::{Group, GroupMember};
+use crate::json;
 
 /// Number of a role in a stored member row.
 pub(crate) fn role_number(role: Role) -> u32 {
@@ -35,6 +36,22 @@ pub(crate) fn new_role(number: u32, name: String) -> NewRole {
     }
 }
 
+/// Number of a kind in a stored head.
+pub(crate) fn kind_number(kind: Kind) -> u32 {
+    match kind {
+        Kind::Group => 0,
+        Kind::Created => 1,
+    }
+}
+
+/// The kind of a stored number.
+pub(crate) fn kind_of(number: u32) -> Kind {
+    match number {
+        1 => Kind::Created,
+        _ => Kind::Group,
+    }
+}
+
 /// Number of a mode in the stored settings.
 pub(crate) fn join_number(mode: JoinMode) -> u32 {
     match mode {
@@ -55,10 +72,16 @@ pub(crate) fn join_of(number: u32) -> JoinMode {
 
 /// What a head says is set.
 pub(crate) fn settings(head: &stored::Head) -> Settings {
+    let kind = kind_of(head.kind);
     let Some(row) = &head.settings else {
-        return Settings::default();
+        return Settings {
+            kind,
+            ..Settings::default()
+        };
     };
     Settings {
+        kind,
+        open: row.open,
         join: join_of(row.join),
         invitations_need_acceptance: row.invitations_need_acceptance,
         only_admins_invite: row.only_admins_invite,
@@ -76,6 +99,7 @@ pub(crate) fn settings_row(settings: Settings, bans: u32) -> stored::GroupSettin
         muted: settings.muted,
         history_visible: settings.history_visible,
         bans,
+        open: settings.open,
     }
 }
 
@@ -120,14 +144,18 @@ pub(crate) fn group(
     head: &stored::Head,
     info: &stored::GroupInfo,
 ) -> Result<Group, Reject> {
-    let ConversationId::Group(id) = id else {
+    let Some((kind, id)) = id.members_of() else {
         return Err(Reject::new(
             Code::InvalidRequest,
             "a private conversation is no group",
         ));
     };
     Ok(Group {
+        kind,
         id: id.clone(),
+        nested_attributes: json::parse_object("attributes", &info.nested_attributes)?,
+        updated: Timestamp(head.updated_time),
+        last_time: Timestamp(head.last_time),
         name: head.name.clone(),
         owner: head.owner.clone(),
         member_count: head.member_count,

@@ -48,7 +48,7 @@ pub(crate) async fn pull(
     };
     let head = view::head(&tools.store, &keys).await?;
     let Some(head) = head else {
-        if reader.is_none() || matches!(id, ConversationId::Group(_)) {
+        if reader.is_none() || id.members_of().is_some() {
             return Err(Reject::new(Code::NotFound, "there is no such conversation"));
         }
         // A private chat in which nobody has said anything yet.

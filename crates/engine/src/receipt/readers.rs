@@ -116,7 +116,7 @@ async fn candidates(
     let users: Vec<UserId> = match id {
         ConversationId::Private(low, high) if low == high => Vec::new(),
         ConversationId::Private(low, high) => vec![low.clone(), high.clone()],
-        ConversationId::Group(_) => members(&tools.store, keys)
+        ConversationId::Group(_) | ConversationId::Created(_) => members(&tools.store, keys)
             .await?
             .into_iter()
             .filter(|(_, row)| row.joined_seq < seq)

@@ -13,6 +13,7 @@ mod chat;
 mod cluster;
 mod content;
 mod control;
+mod created;
 mod group_rules;
 mod groups;
 mod login;

@@ -1,5 +1,6 @@
 //! Groups and their members.
 
+use anser_domain::attributes::PathChange;
 use anser_domain::group::info::{AttributeChange, SettingsChange};
 use anser_domain::group::role::NewRole;
 use anser_domain::group::{JoinMode, Rights, Role, Settings};
@@ -78,7 +79,9 @@ pub(crate) fn group_update(update: wire::UpdateGroup) -> GroupUpdate {
             only_admins_invite: update.only_admins_invite,
             muted: update.muted,
             history_visible: update.history_visible,
+            open: None,
         },
+        nested_attributes: PathChange::default(),
     }
 }
 

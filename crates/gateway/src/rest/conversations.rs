@@ -19,7 +19,7 @@ use super::users::UserPath;
 /// A conversation as it stands in a user's list.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Conversation {
-    /// `p/<user>/<user>` or `g/<group>`.
+    /// `p/<user>/<user>`, `g/<group>` or `c/<id>`.
     #[schema(example = "p/alice/bob")]
     id: String,
     /// Its last sequence; 0 when it is empty.
@@ -157,11 +157,11 @@ pub(super) struct UserConversationPath {
     /// Your name for the user, 1–64 bytes of printable UTF-8.
     #[param(min_length = 1, max_length = 64)]
     pub(super) user_id: String,
-    /// `p/<user>/<user>` (ids in byte order) or `g/<group>`, percent-encoded as one segment.
+    /// `p/<user>/<user>` (ids in byte order), `g/<group>` or `c/<id>`, percent-encoded as one segment.
     #[param(
         min_length = 3,
         max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
+        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
         example = "p/alice/bob"
     )]
     pub(super) conversation: String,

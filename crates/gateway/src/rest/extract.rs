@@ -168,7 +168,7 @@ pub(crate) fn device_id(field: &str, text: &str) -> Result<DeviceId> {
 pub(crate) fn conversation_id(text: &str) -> Result<ConversationId> {
     ConversationId::parse(text).map_err(|why| {
         Failure::invalid(format!(
-            "conversation {why}: it is p/<user>/<user> (ids in byte order) or g/<group>, \
+            "conversation {why}: it is p/<user>/<user> (ids in byte order), g/<group> or c/<id>, \
              with % and / inside ids written %25 and %2F"
         ))
     })

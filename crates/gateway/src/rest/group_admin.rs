@@ -27,7 +27,7 @@ async fn change(api: &Api, app: App, group: &str, change: GroupChange) -> Result
     Ok(Json(group.await?.into()))
 }
 
-fn users(field: &str, texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
+pub(super) fn users(field: &str, texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
     if texts.is_empty() || texts.len() > GROUP_CHANGE_USERS_MAX {
         return Err(Failure::invalid(format!(
             "{field} has not 1–{GROUP_CHANGE_USERS_MAX} items"
@@ -36,7 +36,7 @@ fn users(field: &str, texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
     user_ids(field, texts)
 }
 
-fn seconds(seconds: u64) -> Result<u64> {
+pub(super) fn seconds(seconds: u64) -> Result<u64> {
     if seconds > BAN_SECONDS_MAX {
         return Err(Failure::invalid(format!(
             "seconds is above {BAN_SECONDS_MAX}"
@@ -557,17 +557,23 @@ async fn outside(
         .engine
         .group_users(app, By::Server, &id, list, cursor(&query.cursor)?, limit)
         .await?;
-    let users = page.users.into_iter().map(|user| GroupUser {
-        user_id: user.user.to_string(),
-        time: user.time.0,
-        operator: user.operator,
-        until: user.until.0,
-        message: user.message,
-    });
-    Ok(Json(GroupUserPage {
-        users: users.collect(),
-        cursor: page.cursor,
-    }))
+    Ok(Json(page.into()))
+}
+
+impl From<anser_engine::group::GroupUserPage> for GroupUserPage {
+    fn from(page: anser_engine::group::GroupUserPage) -> Self {
+        let users = page.users.into_iter().map(|user| GroupUser {
+            user_id: user.user.to_string(),
+            time: user.time.0,
+            operator: user.operator,
+            until: user.until.0,
+            message: user.message,
+        });
+        Self {
+            users: users.collect(),
+            cursor: page.cursor,
+        }
+    }
 }
 
 /// List who is banned from a group.

@@ -151,7 +151,7 @@ pub(super) async fn create_group(
     Ok((StatusCode::CREATED, Json(group.into())))
 }
 
-fn members(texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
+pub(super) fn members(texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
     if texts.len() > GROUP_MEMBERS_MAX {
         return Err(Failure::invalid(format!(
             "members has more than {GROUP_MEMBERS_MAX} items"
@@ -281,24 +281,30 @@ pub(super) async fn list_members(
         .engine
         .members(app, By::Server, &id, cursor(&query.cursor)?, limit)
         .await?;
-    let members = page.members.into_iter().map(|member| GroupMember {
-        user_id: member.user.to_string(),
-        role: match member.role {
-            Role::Member => GroupRole::Member,
-            Role::Admin => GroupRole::Admin,
-            Role::Owner => GroupRole::Owner,
-        },
-        joined_time: member.joined.0,
-        role_name: member.role_name,
-        nickname: member.nickname,
-        attributes: member.attributes,
-        muted_until: member.muted_until.0,
-        exempt: member.exempt,
-    });
-    Ok(Json(GroupMemberPage {
-        members: members.collect(),
-        cursor: page.cursor,
-    }))
+    Ok(Json(page.into()))
+}
+
+impl From<anser_engine::group::GroupMemberPage> for GroupMemberPage {
+    fn from(page: anser_engine::group::GroupMemberPage) -> Self {
+        let members = page.members.into_iter().map(|member| GroupMember {
+            user_id: member.user.to_string(),
+            role: match member.role {
+                Role::Member => GroupRole::Member,
+                Role::Admin => GroupRole::Admin,
+                Role::Owner => GroupRole::Owner,
+            },
+            joined_time: member.joined.0,
+            role_name: member.role_name,
+            nickname: member.nickname,
+            attributes: member.attributes,
+            muted_until: member.muted_until.0,
+            exempt: member.exempt,
+        });
+        Self {
+            members: members.collect(),
+            cursor: page.cursor,
+        }
+    }
 }
 
 /// Users to add or remove.

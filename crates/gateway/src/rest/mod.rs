@@ -23,6 +23,7 @@ mod change_json;
 mod changes;
 mod conversations;
 mod dead_letters;
+mod created;
 mod envelope;
 mod extract;
 mod failure;
@@ -144,6 +145,7 @@ fn routes() -> Router<Api> {
     app_routes()
         .merge(user_routes())
         .merge(conversation_routes())
+        .merge(created_routes())
         .merge(group_routes())
         .merge(control_routes())
         .merge(own_routes())
@@ -252,6 +254,42 @@ fn conversation_routes() -> Router<Api> {
         .route(
             "/v1/conversations/{conversation}/changes",
             get(changes::list_changes),
+        )
+}
+
+/// Conversations that users create.
+fn created_routes() -> Router<Api> {
+    Router::new()
+        .route("/v1/conversations", post(created::create_conversation))
+        .route(
+            "/v1/conversations/{conversation}",
+            get(created::get_created)
+                .patch(created::update_created)
+                .delete(created::dismiss_created),
+        )
+        .route(
+            "/v1/conversations/{conversation}/members",
+            get(created::list_created_members).post(created::add_created_members),
+        )
+        .route(
+            "/v1/conversations/{conversation}/members/remove",
+            post(created::remove_created_members),
+        )
+        .route(
+            "/v1/conversations/{conversation}/owner",
+            put(created::transfer_created),
+        )
+        .route(
+            "/v1/conversations/{conversation}/roles",
+            post(created::set_created_role),
+        )
+        .route(
+            "/v1/conversations/{conversation}/mutes",
+            post(created::mute_created),
+        )
+        .route(
+            "/v1/conversations/{conversation}/blocks",
+            get(created::list_created_blocks).post(created::block_created),
         )
 }
 

@@ -58,11 +58,11 @@ pub(super) async fn mark_delivered(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct MessagePath {
-    /// `p/<user>/<user>` (ids in byte order) or `g/<group>`, percent-encoded as one segment.
+    /// `p/<user>/<user>` (ids in byte order), `g/<group>` or `c/<id>`, percent-encoded as one segment.
     #[param(
         min_length = 3,
         max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
+        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
         example = "p/alice/bob"
     )]
     conversation: String,

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    app_settings, apps, bans, changes, conversations, dead_letters, failure, group_admin, groups,
+    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin, groups,
     messages, operations, own_view, presence, receipts, relations, tokens, users,
 };
 
@@ -49,6 +49,18 @@ use super::{
         changes::react,
         changes::list_edits,
         changes::list_changes,
+        created::create_conversation,
+        created::get_created,
+        created::update_created,
+        created::dismiss_created,
+        created::list_created_members,
+        created::add_created_members,
+        created::remove_created_members,
+        created::transfer_created,
+        created::set_created_role,
+        created::mute_created,
+        created::block_created,
+        created::list_created_blocks,
         groups::create_group,
         groups::get_group,
         groups::dismiss_group,
@@ -94,6 +106,7 @@ use super::{
         (name = "users", description = "Users exist from their first token, or from when you tell of them."),
         (name = "messages", description = "Sending on behalf of users, and reading what was sent."),
         (name = "conversations", description = "A user's conversation list with unread counts and read positions."),
+        (name = "created conversations", description = "Conversations that users create, with nested attributes. Their messages are read and sent as everywhere."),
         (name = "groups", description = "Groups of up to 3,000 members."),
         (name = "control", description = "Whom the app keeps out, who may not write, whom a user hears, and who is online."),
         (name = "apps", description = "Apps and their keys: for the operator, with the admin token. Two API secrets and two token keys of an app are alive at a time, so that they can be exchanged without an interruption."),

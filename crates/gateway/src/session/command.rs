@@ -10,7 +10,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 
 use super::machine::Done;
-use super::{group, own_view, presence, receipt, relation};
+use super::{created, group, own_view, presence, receipt, relation};
 use crate::native;
 
 /// Who asks, and whom.
@@ -50,6 +50,11 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         | Command::ListJoinRequests(_)
         | Command::AnswerGroupInvitation(_)
         | Command::ListGroupInvitations(_) => group::begin(caller, command),
+        Command::CreateConversation(_)
+        | Command::ChangeConversation(_)
+        | Command::GetCreatedConversation(_)
+        | Command::ListConversationMembers(_)
+        | Command::ListConversationBlocks(_) => created::begin(caller, command),
         Command::UpdateConversation(_)
         | Command::DeleteConversation(_)
         | Command::ClearHistory(_)

@@ -16,6 +16,7 @@
 //! still runs to its end; its answer is lost, as on any broken connection, and clients repeat it.
 
 mod command;
+mod created;
 mod enter;
 mod group;
 mod handler;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anser_domain::attributes::PathChange;
 use anser_domain::group::info::AttributeChange;
 use anser_domain::group::notice::NoticeKind;
 use anser_domain::group::{GroupState, Operator, Role};
@@ -18,6 +19,7 @@ use crate::conversation::actor::Conversation;
 use crate::conversation::append::{Append, Nudge, finish};
 use crate::conversation::loaded::Loaded;
 use crate::group::{By, rows};
+use crate::json;
 use crate::message::Message;
 use crate::tables::{self, INVITATION, JOIN_REQUEST};
 
@@ -54,6 +56,7 @@ impl<'a> Draft<'a> {
         message: Message,
     ) -> Self {
         head.member_version += 1;
+        head.updated_time = message.time.0;
         let notice = stored::GroupNotice {
             operator: by.text().to_owned(),
             ..Default::default()
@@ -101,6 +104,16 @@ impl<'a> Draft<'a> {
         self.notice.user_count = u32::try_from(users.len()).expect("groups are bounded");
     }
 
+    /// Says which nested attributes changed, and what they are now.
+    pub(super) fn say_nested(&mut self, change: &PathChange) {
+        let outcome = change.outcome();
+        let room = NOTICE_USERS_MAX - self.notice.changed.len();
+        let paths = outcome.keys().take(room);
+        let names = paths.map(|path| format!("attributes.{path}"));
+        self.notice.changed.extend(names);
+        self.notice.nested_attributes = json::object_text(&outcome);
+    }
+
     /// Says that these attributes changed.
     pub(super) fn say_attributes(&mut self, change: &AttributeChange) {
         let room = NOTICE_USERS_MAX - self.notice.changed.len();
@@ -120,7 +133,8 @@ impl<'a> Draft<'a> {
 
     /// These users, who are not in it, are members from now on.
     pub(super) fn join(&mut self, users: &[UserId], owner: Option<&UserId>) {
-        let history = rows::settings(&self.head).history_visible;
+        let settings = rows::settings(&self.head);
+        let (history, kind) = (settings.history_visible, settings.kind);
         let (before, version) = (&self.loaded.head, self.head.member_version);
         let row = stored::Member {
             role: rows::role_number(Role::Member),
@@ -132,8 +146,10 @@ impl<'a> Draft<'a> {
             ..Default::default()
         };
         for user in users {
+            let returns = kind.policy().owner_may_go && before.owner == user.as_str();
             let role = match owner {
                 Some(owner) if owner == user => Role::Owner,
+                _ if returns => Role::Owner,
                 _ => Role::Member,
             };
             let row = stored::Member {

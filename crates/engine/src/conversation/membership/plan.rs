@@ -1,16 +1,18 @@
 //! From a change to a draft, by the rules of the domain.
 
+use anser_domain::attributes;
 use anser_domain::group::joining::{self, Addition, Joining};
 use anser_domain::group::notice::NoticeKind;
 use anser_domain::group::role::{self, NewRole};
-use anser_domain::group::{Rights, Role, ban, info, membership, speech};
+use anser_domain::group::{self, JoinMode, Rights, Role, Settings, ban, info, membership, speech};
 use anser_domain::limits::{BAN_SECONDS_MAX, GROUP_CHANGE_USERS_MAX};
 use anser_domain::{Code, Reject, Timestamp, UserId};
 use anser_proto::stored;
 
 use super::draft::Draft;
 use super::facts::GroupFacts;
-use crate::group::{By, GroupChange, GroupUpdate, MemberUpdate, rows};
+use crate::group::{By, Creation, GroupChange, GroupUpdate, MemberUpdate, rows};
+use crate::json;
 
 /// `false`: there is nothing to change.
 pub(super) fn plan(
@@ -23,7 +25,8 @@ pub(super) fn plan(
             name,
             owner,
             members,
-        } => create(draft, name, owner, members),
+            creation,
+        } => create(draft, name, owner, members, creation),
         GroupChange::Add(users) => add(draft, users, facts),
         GroupChange::Remove(users) => remove(draft, users),
         GroupChange::Quit => quit(draft),
@@ -75,8 +78,23 @@ fn create(
     name: &str,
     owner: &UserId,
     members: &[UserId],
+    creation: &Creation,
 ) -> Result<bool, Reject> {
-    let joining = membership::create(draft.state(), name, owner, members)?;
+    let state = draft.state();
+    let joining = membership::create(state, name, owner, members)?;
+    if state.settings.kind != group::Kind::Group {
+        attributes::check(&creation.attributes)?;
+        draft.info().nested_attributes = json::object_text(&creation.attributes);
+        let settings = Settings {
+            open: state.policy().open,
+            join: match creation.public {
+                true => JoinMode::Public,
+                false => JoinMode::Closed,
+            },
+            ..state.settings
+        };
+        draft.head.settings = Some(rows::settings_row(settings, 0));
+    }
     name.clone_into(&mut draft.head.name);
     draft.head.owner = owner.as_str().to_owned();
     draft.head.created_time = draft.now().0;
@@ -142,7 +160,8 @@ fn update(draft: &mut Draft<'_>, update: &GroupUpdate) -> Result<bool, Reject> {
     let told = update.name.is_some()
         || update.announcement.is_some()
         || update.portrait.is_some()
-        || !update.attributes.is_empty();
+        || !update.attributes.is_empty()
+        || !update.nested_attributes.is_empty();
     let asked = update.settings != info::SettingsChange::default();
     info::check_update(draft.state(), draft.operator(), told, asked)?;
     let old = draft.loaded.info.clone();
@@ -180,6 +199,14 @@ fn update(draft: &mut Draft<'_>, update: &GroupUpdate) -> Result<bool, Reject> {
     if attributes != old.attributes {
         draft.info().attributes = attributes;
         draft.say_attributes(&update.attributes);
+    }
+    if !update.nested_attributes.is_empty() {
+        let before = json::parse_object("attributes", &old.nested_attributes)?;
+        let after = update.nested_attributes.apply(&before)?;
+        if after != before {
+            draft.info().nested_attributes = json::object_text(&after);
+            draft.say_nested(&update.nested_attributes);
+        }
     }
     Ok(!draft.notice.changed.is_empty())
 }

@@ -1,0 +1,26 @@
+//! Conversations that users create.
+//!
+//! A created conversation is a group in all but its policy: the same rows, the same actor, the same
+//! notices, the same visible history ([`crate::group`], `conversation/membership`). Its id is made
+//! by the server; unless it is set otherwise it belongs to everybody in it; and its attributes are
+//! nested JSON, changed by path. This module has its commands.
+
+mod commands;
+
+use anser_domain::UserId;
+use anser_domain::attributes::Object;
+
+/// A conversation to create.
+#[derive(Clone, Debug)]
+pub struct NewConversation {
+    /// Possibly empty; at most 128 bytes.
+    pub name: String,
+    /// Its creator, and first member.
+    pub owner: UserId,
+    /// Besides the owner; at most 500 with them.
+    pub members: Vec<UserId>,
+    /// The application's own.
+    pub attributes: Object,
+    /// Anybody may join who knows its id; else members add others.
+    pub public: bool,
+}

@@ -1,0 +1,98 @@
+//! Conversations that users create.
+
+use std::collections::BTreeMap;
+
+use anser_domain::attributes::{Json, PathChange};
+use anser_domain::group::JoinMode;
+use anser_domain::group::info::SettingsChange;
+use anser_domain::group::role::NewRole;
+use anser_domain::{Code, Reject, UserId};
+use anser_engine::created::NewConversation;
+use anser_engine::group::{Group, GroupUpdate};
+use anser_engine::json;
+use anser_proto::client as wire;
+
+use super::user_list;
+
+/// What a user wants to create.
+pub(crate) fn new_conversation(
+    owner: &UserId,
+    create: wire::CreateConversation,
+) -> Result<NewConversation, Reject> {
+    Ok(NewConversation {
+        owner: owner.clone(),
+        members: user_list(&create.members)?,
+        attributes: json::parse_object("attributes", &create.attributes)?,
+        name: create.name,
+        public: create.public,
+    })
+}
+
+/// A created conversation.
+pub(crate) fn created(it: Group) -> wire::CreatedConversation {
+    wire::CreatedConversation {
+        conversation: it.conversation().to_string(),
+        name: it.name,
+        owner: it.owner,
+        member_count: it.member_count,
+        created_time: it.created.0,
+        updated_time: it.updated.0,
+        last_time: it.last_time.0,
+        attributes: json::object_text(&it.nested_attributes),
+        settings: Some(wire::ConversationSettings {
+            public: it.settings.join == JoinMode::Public,
+            open: it.settings.open,
+            muted: it.settings.muted,
+            history_visible: it.settings.history_visible,
+        }),
+        managers: it.admins,
+    }
+}
+
+fn set_attributes(texts: BTreeMap<String, String>) -> Result<BTreeMap<String, Json>, Reject> {
+    let parse = |(path, text): (String, String)| {
+        let value = json::parse(&format!("set_attributes[{path:?}]"), &text)?;
+        Ok((path, value))
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+/// What an update changes.
+pub(crate) fn created_update(it: wire::UpdateCreatedConversation) -> Result<GroupUpdate, Reject> {
+    Ok(GroupUpdate {
+        name: it.name,
+        settings: SettingsChange {
+            join: it.public.map(join_mode),
+            open: it.open,
+            muted: it.muted,
+            history_visible: it.history_visible,
+            ..SettingsChange::default()
+        },
+        nested_attributes: PathChange {
+            set: set_attributes(it.set_attributes)?,
+            unset: it.unset_attributes,
+        },
+        ..GroupUpdate::default()
+    })
+}
+
+/// How one gets into a conversation that is public, or is not.
+pub(crate) fn join_mode(public: bool) -> JoinMode {
+    if public {
+        JoinMode::Public
+    } else {
+        JoinMode::Closed
+    }
+}
+
+/// The role to give.
+pub(crate) fn conversation_role(set: &wire::SetConversationRole) -> Result<NewRole, Reject> {
+    match set.role() {
+        wire::GroupRole::Member => Ok(NewRole::Member),
+        wire::GroupRole::Admin => Ok(NewRole::Admin),
+        wire::GroupRole::Owner | wire::GroupRole::Unspecified => Err(Reject::new(
+            Code::InvalidRequest,
+            "role is member or admin; transfer makes an owner",
+        )),
+    }
+}
