@@ -21,6 +21,7 @@ pub mod position;
 pub mod presence;
 pub mod relation;
 pub mod retention;
+pub mod query;
 pub mod settings;
 pub mod time;
 

@@ -93,6 +93,22 @@ pub const ATTRIBUTE_PATH_BYTES_MAX: usize = 256;
 pub const ATTRIBUTE_PATHS_MAX: usize = 100;
 /// Members that a created conversation begins with, its creator included.
 pub const CREATED_MEMBERS_AT_FIRST_MAX: usize = 500;
+/// Conditions of a query.
+pub const QUERY_CONDITIONS_MAX: usize = 64;
+/// Levels of a query's filter.
+pub const QUERY_DEPTH_MAX: usize = 8;
+/// Values that a condition of a query compares with.
+pub const QUERY_VALUES_MAX: usize = 100;
+/// Fields that the answer to a query is sorted by.
+pub const QUERY_SORTS_MAX: usize = 4;
+/// Characters of a string that count for its place in an answer.
+pub const SORT_TEXT_CHARS_MAX: usize = 128;
+/// Conversations that one query looks at; an answer that could not look at all says so.
+pub const QUERY_CONVERSATIONS_MAX: usize = 5_000;
+/// Milliseconds that one query takes before it answers with what it has, and says so.
+pub const QUERY_TIME_MS_MAX: u64 = 2_000;
+/// Conversations of an answer that are passed over at most.
+pub const QUERY_SKIP_MAX: usize = 5_000;
 /// Users banned from a group.
 pub const GROUP_BANS_MAX: usize = 500;
 /// Users whose role, mute or ban one command changes.

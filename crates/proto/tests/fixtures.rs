@@ -173,6 +173,7 @@ fn a_groups_rows() {
                 muted: true,
                 history_visible: true,
                 bans: 3,
+                ..Default::default()
             }),
             ..Default::default()
         },
@@ -189,6 +190,7 @@ fn a_groups_rows() {
                 rights: 0x21,
             }],
             admins: vec!["bob".into()],
+            ..Default::default()
         },
     );
     check(
@@ -251,6 +253,52 @@ fn a_groups_rows() {
             role_name: "scribe".into(),
             until: 1_800_000_000_000,
             nickname: "雁".into(),
+            ..Default::default()
+        },
+    );
+}
+
+#[test]
+fn a_created_conversations_rows() {
+    check(
+        "stored/v1/head_of_a_created_conversation",
+        &stored::Head {
+            seq: 9,
+            tag: 77,
+            kind: 1,
+            updated_time: 1_800_000_000_000,
+            unique: true,
+            settings: Some(stored::GroupSettings {
+                join: 2,
+                open: true,
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+    );
+    let attributes = r#"{"game":{"round":2}}"#;
+    check(
+        "stored/v1/group_info_with_nested_attributes",
+        &stored::GroupInfo {
+            nested_attributes: attributes.into(),
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/group_notice_of_nested_attributes",
+        &stored::GroupNotice {
+            kind: 6,
+            operator: "alice".into(),
+            changed: vec!["attributes.game.round".into()],
+            nested_attributes: r#"{"game.round":2,"topic":null}"#.into(),
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/unique_conversation",
+        &stored::UniqueConversation {
+            conversation: "c/01JD".into(),
+            time: 1_800_000_000_000,
         },
     );
 }

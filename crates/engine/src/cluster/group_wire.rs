@@ -99,6 +99,7 @@ fn change(it: &GroupChange) -> Change {
         } => Change::Create(pb::Create {
             nested_attributes: json::object_text(&creation.attributes),
             public: creation.public,
+            unique: creation.unique,
             name: name.clone(),
             owner: owner.as_str().to_owned(),
             members: texts(members),
@@ -154,6 +155,7 @@ fn change_from(it: Change) -> Result<GroupChange, Reject> {
             creation: Box::new(Creation {
                 attributes: json::parse_object("attributes", &create.nested_attributes)?,
                 public: create.public,
+                unique: create.unique,
             }),
         },
         Change::Add(it) => GroupChange::Add(users_from(&it.users)?),
@@ -246,6 +248,7 @@ pub(crate) fn group(it: &Group) -> pb::Group {
         nested_attributes: json::object_text(&it.nested_attributes),
         updated: it.updated.0,
         last_time: it.last_time.0,
+        unique: it.unique,
         roles: it
             .roles
             .iter()
@@ -266,6 +269,7 @@ pub(crate) fn group_from(it: pb::Group) -> Result<Group, Reject> {
         nested_attributes: json::parse_object("attributes", &it.nested_attributes)?,
         updated: Timestamp(it.updated),
         last_time: Timestamp(it.last_time),
+        unique: it.unique,
         id: GroupId::new(&it.id).map_err(|_| garbled())?,
         name: it.name,
         owner: it.owner,
@@ -344,6 +348,7 @@ mod tests {
                 creation: Box::new(Creation {
                     attributes: nested.clone(),
                     public: true,
+                    unique: true,
                 }),
             },
             GroupChange::Add(users.clone()),

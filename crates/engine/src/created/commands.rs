@@ -1,10 +1,13 @@
 //! The engine's handle, for created conversations.
 
-use anser_domain::group::Kind;
-use anser_domain::limits::{MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX};
+use anser_domain::attributes;
+use anser_domain::group::{GroupState, Kind, Settings, membership};
+use anser_domain::limits::{
+    CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
+};
 use anser_domain::{AppId, Code, ConversationId, GroupId, Reject};
 
-use super::NewConversation;
+use super::{Created, Found, NewConversation, Query, query, unique};
 use crate::engine::{Engine, page_limit};
 use crate::group::{
     By, Creation, Group, GroupChange, GroupMemberPage, GroupUserPage, Members, Outside, read,
@@ -21,18 +24,56 @@ fn check_kind(id: &ConversationId) -> Result<(), Reject> {
     }
 }
 
+/// What is wrong with it by itself is said before anything is reserved.
+fn check_new(new: &NewConversation) -> Result<(), Reject> {
+    attributes::check(&new.attributes)?;
+    let nothing = GroupState {
+        settings: Settings {
+            kind: Kind::Created,
+            ..Settings::default()
+        },
+        ..GroupState::default()
+    };
+    membership::create(nothing, &new.name, &new.owner, &new.members).map(drop)
+}
+
 impl Engine {
-    /// Creates a conversation under an id made up.
+    /// Creates a conversation under an id made up, or finds the one of exactly these members.
     pub async fn create_conversation(
         &self,
         app: AppId,
         by: By,
         new: NewConversation,
-    ) -> Result<Group, Reject> {
+    ) -> Result<Created, Reject> {
+        self.check_running()?;
+        check_new(&new)?;
+        if new.unique {
+            return unique::create(self, app, by, new).await;
+        }
+        let id = self.new_conversation_id();
+        let (conversation, _) = self.create_as(app, by, &id, new).await?;
+        Ok(Created {
+            conversation,
+            reused: false,
+        })
+    }
+
+    pub(super) fn new_conversation_id(&self) -> ConversationId {
         let env = &self.core.tools.env;
         let id = GroupId::new(&env.message_id(env.now()).to_string())
             .expect("26 letters and digits are an id");
-        let id = ConversationId::Created(id);
+        ConversationId::Created(id)
+    }
+
+    /// Creates it under this id, which nobody takes for anything else. The flag says whether it
+    /// was there already.
+    pub(super) async fn create_as(
+        &self,
+        app: AppId,
+        by: By,
+        id: &ConversationId,
+        new: NewConversation,
+    ) -> Result<(Group, bool), Reject> {
         let change = GroupChange::Create {
             name: new.name,
             owner: new.owner,
@@ -40,9 +81,26 @@ impl Engine {
             creation: Box::new(Creation {
                 attributes: new.attributes,
                 public: new.public,
+                unique: new.unique,
             }),
         };
-        self.change_members(app, by, &id, change).await
+        match self.change_members(app, by, id, change).await {
+            // By an earlier try whose outcome was not known, or by who reserved the same id.
+            Err(reject) if reject.code == Code::AlreadyExists => {
+                let group = read::get(&self.core.tools, app, &By::Server, id).await?;
+                Ok((group, true))
+            }
+            made => Ok((made?, false)),
+        }
+    }
+
+    /// Finds created conversations. `limit` 0 takes the default.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for more than 100 at once.
+    pub async fn query_conversations(&self, app: AppId, query: Query) -> Result<Found, Reject> {
+        let limit = page_limit(query.limit, CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX)?;
+        query::run(&self.core.tools, app, &Query { limit, ..query }).await
     }
 
     /// Changes a created conversation; answers it as it then is. What may be changed, and by whom,

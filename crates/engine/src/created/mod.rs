@@ -4,11 +4,19 @@
 //! notices, the same visible history ([`crate::group`], `conversation/membership`). Its id is made
 //! by the server; unless it is set otherwise it belongs to everybody in it; and its attributes are
 //! nested JSON, changed by path. This module has its commands.
+//!
+//! One that is created as `unique` is the one of exactly its members ([`unique`]). They are found
+//! by name, members, times and attributes ([`query`]).
 
 mod commands;
+mod query;
+mod unique;
 
 use anser_domain::UserId;
 use anser_domain::attributes::Object;
+
+use crate::group::Group;
+pub use query::{Found, Query};
 
 /// A conversation to create.
 #[derive(Clone, Debug)]
@@ -23,4 +31,16 @@ pub struct NewConversation {
     pub attributes: Object,
     /// Anybody may join who knows its id; else members add others.
     pub public: bool,
+    /// If there is one already that was created like this and has exactly these members, it is
+    /// the answer.
+    pub unique: bool,
+}
+
+/// What creating came to.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct Created {
+    /// The conversation.
+    pub conversation: Group,
+    /// It was there already.
+    pub reused: bool,
 }

@@ -49,6 +49,8 @@ pub struct Creation {
     pub attributes: Object,
     /// Anybody may join.
     pub public: bool,
+    /// It is the one of exactly these members.
+    pub unique: bool,
 }
 
 /// What is told of a member; what is `None` stays as it is.

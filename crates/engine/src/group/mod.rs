@@ -58,6 +58,8 @@ pub struct Group {
     pub updated: Timestamp,
     /// Of the newest message, notices included.
     pub last_time: Timestamp,
+    /// It was created as the one of exactly these members.
+    pub unique: bool,
 }
 
 impl Group {

@@ -156,6 +156,7 @@ pub(crate) fn group(
         nested_attributes: json::parse_object("attributes", &info.nested_attributes)?,
         updated: Timestamp(head.updated_time),
         last_time: Timestamp(head.last_time),
+        unique: head.unique,
         name: head.name.clone(),
         owner: head.owner.clone(),
         member_count: head.member_count,

@@ -98,7 +98,9 @@ pub(crate) async fn all(tools: &Tools, app: AppId, user: &str) -> Result<Vec<Lis
     Ok(listed)
 }
 
-async fn names(tools: &Tools, keys: &UserKeys) -> Result<Vec<Arc<str>>, Reject> {
+/// The names of the conversations that changed last for the user, at most
+/// [`INBOX_CONVERSATIONS_MAX`].
+pub(crate) async fn names(tools: &Tools, keys: &UserKeys) -> Result<Vec<Arc<str>>, Reject> {
     let mut names: Vec<Arc<str>> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     let mut below = u64::MAX;
@@ -128,7 +130,8 @@ async fn names(tools: &Tools, keys: &UserKeys) -> Result<Vec<Arc<str>>, Reject> 
     Ok(names)
 }
 
-async fn get_all(tools: &Tools, keys: Vec<Key>) -> Result<Vec<Option<Bytes>>, Reject> {
+/// The values of any number of keys.
+pub(crate) async fn get_all(tools: &Tools, keys: Vec<Key>) -> Result<Vec<Option<Bytes>>, Reject> {
     let mut values = Vec::with_capacity(keys.len());
     for chunk in keys.chunks(GET_MANY_MAX) {
         values.extend(

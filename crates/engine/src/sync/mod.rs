@@ -1,7 +1,7 @@
 //! Sync: everything a device missed, in one round trip.
 
 pub(crate) mod device;
-mod list;
+pub(crate) mod list;
 
 use anser_domain::{ConversationId, Timestamp};
 

@@ -13,7 +13,7 @@ use super::{
 
 /// FNV-1a over the bytes, folded. Where a row lives is a promise of the stored format: this
 /// function never changes.
-fn shard(kind: u8, app: AppId, name: &str) -> Shard {
+pub(super) fn shard(kind: u8, app: AppId, name: &str) -> Shard {
     let bytes = std::iter::once(kind)
         .chain(app.0.to_be_bytes())
         .chain(name.bytes());

@@ -44,11 +44,14 @@
 //! | [`HIDDEN_FEED`] | conversation, user, version | seq (8 bytes) | the same |
 //! | [`RECEIPT_FEED`] | conversation, version, user | nothing | the same: exactly one row a member who ever moved |
 //! | [`ACKNOWLEDGED`] | conversation, seq, user | time (8 bytes) | the user's acknowledgement; written once |
+//! | [`UNIQUE`] | app, kind, SHA-256 of the sorted members; in the shard of that hash | `UniqueConversation` | who creates a unique conversation, before it is there; conditional on itself |
+//! | [`CREATED`] | app, conversation | nothing: there is this created conversation | the unit that creates it; the unit that dismisses it deletes |
 //!
 //! There is no table from message id to sequence: an id begins with the message's time, and time
 //! never falls as the sequence grows, so a message is found by bisection.
 
 mod control_key;
+mod created_key;
 mod key;
 mod presence_key;
 mod relation_key;
@@ -64,6 +67,7 @@ pub(crate) use control_key::{
     all_app_mutes, app_mute_key, app_mutes, app_of_control, control_key, controls_after,
     of_app_mute, user_ban_key, user_bans, user_of_ban,
 };
+pub(crate) use created_key::{created_key, created_of_key, created_range, unique_key};
 pub(crate) use key::{
     ConversationKeys, UserKeys, app_key, apps_after, conversation_of_head, dead_letter_key,
     dead_letters_after, heads, installation_key, outbox_due, outbox_later, outbox_of_dead_letter,
@@ -152,6 +156,12 @@ pub const BURN: Space = Space(27);
 /// See the catalog.
 pub const DEAD_LETTER: Space = Space(28);
 
+/// See the catalog.
+pub const UNIQUE: Space = Space(40);
+
+/// See the catalog.
+pub const CREATED: Space = Space(41);
+
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
     (HEAD, SpaceClass::Small),
@@ -192,6 +202,8 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (APP_MUTE, SpaceClass::Small),
     (USER_BAN, SpaceClass::Small),
     (ACKNOWLEDGED, SpaceClass::Small),
+    (UNIQUE, SpaceClass::Small),
+    (CREATED, SpaceClass::Small),
 ];
 
 /// Reads a value back. Bytes that do not decode mean a damaged store.

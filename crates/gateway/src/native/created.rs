@@ -6,8 +6,9 @@ use anser_domain::attributes::{Json, PathChange};
 use anser_domain::group::JoinMode;
 use anser_domain::group::info::SettingsChange;
 use anser_domain::group::role::NewRole;
+use anser_domain::query::{Filter, Sorting};
 use anser_domain::{Code, Reject, UserId};
-use anser_engine::created::NewConversation;
+use anser_engine::created::{Created, Found, NewConversation, Query};
 use anser_engine::group::{Group, GroupUpdate};
 use anser_engine::json;
 use anser_proto::client as wire;
@@ -25,6 +26,7 @@ pub(crate) fn new_conversation(
         attributes: json::parse_object("attributes", &create.attributes)?,
         name: create.name,
         public: create.public,
+        unique: create.unique,
     })
 }
 
@@ -46,6 +48,16 @@ pub(crate) fn created(it: Group) -> wire::CreatedConversation {
             history_visible: it.settings.history_visible,
         }),
         managers: it.admins,
+        unique: it.unique,
+        reused: false,
+    }
+}
+
+/// What creating came to.
+pub(crate) fn creation(it: Created) -> wire::CreatedConversation {
+    wire::CreatedConversation {
+        reused: it.reused,
+        ..created(it.conversation)
     }
 }
 
@@ -94,5 +106,26 @@ pub(crate) fn conversation_role(set: &wire::SetConversationRole) -> Result<NewRo
             Code::InvalidRequest,
             "role is member or admin; transfer makes an owner",
         )),
+    }
+}
+
+/// A query of the user's conversations.
+pub(crate) fn query(of: &UserId, it: &wire::QueryConversations) -> Result<Query, Reject> {
+    let filter = json::parse_object("filter", &it.filter)?;
+    Ok(Query {
+        of: Some(of.clone()),
+        filter: Filter::parse(&Json::Object(filter))?,
+        sorting: Sorting::parse(&it.sort)?,
+        skip: it.skip as usize,
+        limit: it.limit as usize,
+    })
+}
+
+/// What a query found.
+pub(crate) fn found(found: Found) -> wire::ConversationsFound {
+    wire::ConversationsFound {
+        conversations: found.conversations.into_iter().map(created).collect(),
+        matched: u32::try_from(found.matched).expect("a query looks at few"),
+        complete: found.complete,
     }
 }

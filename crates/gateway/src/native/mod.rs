@@ -23,7 +23,9 @@ pub(crate) use change::{
     change_page, edit, expand, message_changed, message_list, pull_changes, react,
 };
 pub(crate) use conversation::{conversation, conversation_page, list_conversations};
-pub(crate) use created::{conversation_role, created, created_update, join_mode, new_conversation};
+pub(crate) use created::{
+    conversation_role, created, created_update, creation, found, join_mode, new_conversation, query,
+};
 pub(crate) use group::{
     ban_seconds, defined_role, group, group_id, group_update, group_user, group_user_page,
     member_page, member_page_limit, member_update, new_group, new_role, user_list,

@@ -5,8 +5,9 @@ use anser_domain::attributes::{Json as Value, Object, PathChange};
 use anser_domain::group::JoinMode;
 use anser_domain::group::info::SettingsChange;
 use anser_domain::group::role::NewRole;
-use anser_domain::limits::MEMBERS_PAGE_MAX;
-use anser_engine::created::NewConversation;
+use anser_domain::limits::{MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX};
+use anser_domain::query::{Filter, Sorting};
+use anser_engine::created::{NewConversation, Query as FindQuery};
 use anser_engine::group::{By, Group, GroupChange, GroupUpdate, Members};
 use anser_engine::json;
 use axum::Json;
@@ -45,6 +46,8 @@ pub(super) struct CreatedConversation {
     settings: ConversationSettings,
     /// Who may mute, block, and give roles besides the owner.
     managers: Vec<String>,
+    /// It was created as the one of exactly these members.
+    unique: bool,
 }
 
 /// What is set for a created conversation.
@@ -78,6 +81,7 @@ impl From<Group> for CreatedConversation {
                 history_visible: it.settings.history_visible,
             },
             managers: it.admins,
+            unique: it.unique,
         }
     }
 }
@@ -104,6 +108,10 @@ pub(super) struct CreateConversation {
     /// Anybody may join who knows its id; else members add others.
     #[serde(default)]
     public: bool,
+    /// If there is one already that was created like this and has exactly these members, it is the
+    /// answer, as it is; nothing is created then.
+    #[serde(default)]
+    unique: bool,
 }
 
 fn object(map: serde_json::Map<String, serde_json::Value>) -> Object {
@@ -119,6 +127,7 @@ fn object(map: serde_json::Map<String, serde_json::Value>) -> Object {
     request_body = CreateConversation,
     responses(
         (status = 201, description = "The conversation.", body = CreatedConversation),
+        (status = 200, description = "The one of exactly these members, which was there already.", body = CreatedConversation),
         (status = 409, description = "It would be too large.", body = ErrorBody),
         Common, WithBody,
     ),
@@ -135,9 +144,14 @@ pub(super) async fn create_conversation(
         members: members(&body.members)?,
         attributes: object(body.attributes),
         public: body.public,
+        unique: body.unique,
     };
     let created = api.engine.create_conversation(app, By::Server, new).await?;
-    Ok((StatusCode::CREATED, Json(created.into())))
+    let status = match created.reused {
+        true => StatusCode::OK,
+        false => StatusCode::CREATED,
+    };
+    Ok((status, Json(created.conversation.into())))
 }
 
 /// Show a created conversation.
@@ -258,7 +272,10 @@ pub(super) async fn dismiss_created(
     app: App,
     Path(path): Path<ConversationPath>,
 ) -> Result<StatusCode> {
-    change(&api, app, &path, GroupChange::Dismiss).await?;
+    let id = conversation_id(&path.conversation)?;
+    api.engine
+        .change_created(app.0, By::Server, &id, GroupChange::Dismiss)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -538,4 +555,79 @@ pub(super) async fn list_created_blocks(
         .created_blocks(app, By::Server, &id, cursor, limit)
         .await?;
     Ok(Json(page.into()))
+}
+
+/// Which conversations are asked for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueryConversations {
+    /// Only those that this user is in; absent: all of the app.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(min_length = 1, max_length = 64, value_type = String)]
+    user_id: Option<String>,
+    /// A condition `{"field": "attributes.game.round", "op": "gt", "value": 2}`, or several in
+    /// `{"all": []}`, `{"any": []}` or `{"not": {}}`; empty: everything. At most 64 conditions, 8
+    /// levels deep. Fields: `attributes.<path>`, `conversation`, `name`, `owner`, `created_time`,
+    /// `updated_time`, `last_time`, `member_count`, `unique`, `members`. Operators: `eq`, `ne`, `lt`,
+    /// `lte`, `gt`, `gte`, `in`, `not_in`, `exists`, `prefix`, `contains`, `all`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    filter: serde_json::Map<String, serde_json::Value>,
+    /// Fields, each with `-` before it for the greatest first; none: newest activity first.
+    #[serde(default)]
+    #[schema(max_items = 4)]
+    sort: Vec<String>,
+    /// So many are passed over.
+    #[serde(default)]
+    #[schema(maximum = 5_000, default = 0)]
+    skip: u64,
+    /// So many are returned at most.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(minimum = 1, maximum = 100, default = 20, value_type = u64)]
+    limit: Option<u64>,
+}
+
+/// What a query found.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConversationsFound {
+    /// In the order asked for.
+    conversations: Vec<CreatedConversation>,
+    /// How many there are, those passed over or left out included.
+    matched: u64,
+    /// If not, the query's budget was used up before every conversation was looked at: narrow it,
+    /// best by `user_id` or by who is a member.
+    complete: bool,
+}
+
+/// Find created conversations.
+#[utoipa::path(
+    post, path = "/v1/conversations/query", tag = "created conversations",
+    request_body = QueryConversations,
+    responses(
+        (status = 200, description = "What was found.", body = ConversationsFound),
+        Common, WithBody,
+    ),
+    security(("app" = []), ("admin" = []))
+)]
+pub(super) async fn query_conversations(
+    State(api): State<Api>,
+    App(app): App,
+    Body(body): Body<QueryConversations>,
+) -> Result<Json<ConversationsFound>> {
+    let query = FindQuery {
+        of: body
+            .user_id
+            .map(|text| user_id("user_id", &text))
+            .transpose()?,
+        filter: Filter::parse(&Value::Object(object(body.filter)))?,
+        sorting: Sorting::parse(&body.sort)?,
+        skip: usize::try_from(body.skip).unwrap_or(usize::MAX),
+        limit: page_limit(body.limit, PAGE_ITEMS_MAX)?,
+    };
+    let found = api.engine.query_conversations(app, query).await?;
+    Ok(Json(ConversationsFound {
+        conversations: found.conversations.into_iter().map(Into::into).collect(),
+        matched: found.matched as u64,
+        complete: found.complete,
+    }))
 }

@@ -148,7 +148,9 @@ pub(super) async fn update_group(
             only_admins_invite: body.only_admins_invite,
             muted: body.muted,
             history_visible: body.history_visible,
+            open: None,
         },
+        ..GroupUpdate::default()
     };
     let update = GroupChange::Update(Box::new(update));
     change(&api, app, &path.group_id, update).await

@@ -262,6 +262,10 @@ fn created_routes() -> Router<Api> {
     Router::new()
         .route("/v1/conversations", post(created::create_conversation))
         .route(
+            "/v1/conversations/query",
+            post(created::query_conversations),
+        )
+        .route(
             "/v1/conversations/{conversation}",
             get(created::get_created)
                 .patch(created::update_created)

@@ -50,6 +50,7 @@ use super::{
         changes::list_edits,
         changes::list_changes,
         created::create_conversation,
+        created::query_conversations,
         created::get_created,
         created::update_created,
         created::dismiss_created,

@@ -53,6 +53,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         Command::CreateConversation(_)
         | Command::ChangeConversation(_)
         | Command::GetCreatedConversation(_)
+        | Command::QueryConversations(_)
         | Command::ListConversationMembers(_)
         | Command::ListConversationBlocks(_) => created::begin(caller, command),
         Command::UpdateConversation(_)

@@ -24,7 +24,9 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
             let new = native::new_conversation(&user, create)?;
             run(async move {
                 let created = engine.create_conversation(app, by, new).await?;
-                Ok(answer(created))
+                Ok(Answer::CreatedConversation(Box::new(native::creation(
+                    created,
+                ))))
             })
         }
         Command::ChangeConversation(it) => {
@@ -40,6 +42,13 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
                     true => Answer::Done(wire::Done {}),
                     false => answer(created),
                 })
+            })
+        }
+        Command::QueryConversations(it) => {
+            let query = native::query(&user, &it)?;
+            run(async move {
+                let found = engine.query_conversations(app, query).await?;
+                Ok(Answer::ConversationsFound(native::found(found)))
             })
         }
         Command::GetCreatedConversation(get) => {

@@ -19,6 +19,7 @@ mod changes;
 mod chat;
 mod conformance;
 mod control;
+mod created;
 mod fuzz;
 mod groups;
 mod library;

@@ -259,6 +259,16 @@ impl<'a> Draft<'a> {
         self.members().insert(user.clone(), row);
     }
 
+    /// Queries find it from now on, or no longer.
+    pub(super) fn index(&mut self, exists: bool) {
+        let key = tables::created_key(self.conversation.app, &self.conversation.name);
+        if exists {
+            self.put(key, bytes::Bytes::new());
+        } else {
+            self.unit.writes.push(anser_store::Write::Delete(key));
+        }
+    }
+
     fn put(&mut self, key: anser_store::Key, value: bytes::Bytes) {
         self.unit.writes.push(anser_store::Write::Put(key, value));
     }

@@ -94,6 +94,8 @@ fn create(
             ..state.settings
         };
         draft.head.settings = Some(rows::settings_row(settings, 0));
+        draft.head.unique = creation.unique;
+        draft.index(true);
     }
     name.clone_into(&mut draft.head.name);
     draft.head.owner = owner.as_str().to_owned();
@@ -149,6 +151,9 @@ fn dismiss(draft: &mut Draft<'_>) -> Result<bool, Reject> {
     membership::dismiss(draft.state(), draft.operator())?;
     let leaving: Vec<UserId> = draft.loaded.members.keys().cloned().collect();
     draft.head.dismissed = true;
+    if draft.state().settings.kind != group::Kind::Group {
+        draft.index(false);
+    }
     draft.say(NoticeKind::Dismissed, &leaving);
     draft.leave(&leaving);
     Ok(true)
