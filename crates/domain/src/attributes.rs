@@ -145,6 +145,8 @@ impl PathChange {
             let message = format!("at most {ATTRIBUTE_PATHS_MAX} paths at once");
             return Err(Reject::new(Code::InvalidRequest, message));
         }
+        // The notice of the change carries all of it, what is overwritten by a later path too.
+        check(&self.set)?;
         let mut new = old.clone();
         for path in &self.unset {
             check_path(path)?;

@@ -22,6 +22,7 @@ pub mod presence;
 pub mod relation;
 pub mod retention;
 pub mod query;
+pub mod retention;
 pub mod settings;
 pub mod time;
 

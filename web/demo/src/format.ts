@@ -10,6 +10,7 @@ const NOTICE_NAMES = 5;
 export function titleOf(id: string, name: string, me: string, words: Words): string {
   const parsed = parseConversation(id);
   if (parsed.kind === "group") return name || parsed.group;
+  if (parsed.kind === "created") return name || parsed.id;
   const peer = peerOf(id, me);
   return peer === undefined || peer === me ? words.notes : peer;
 }

@@ -2,8 +2,8 @@
  * What a conversation is called.
  *
  * One string names a conversation for everybody in it: `p/<user>/<user>` for a private chat, with
- * the two ids in byte order, and `g/<group>` for a group. In ids, `%` and `/` are written `%25`
- * and `%2F`; there is exactly one way to write each name.
+ * the two ids in byte order, `g/<group>` for a group, and `c/<id>` for one that a user created. In
+ * ids, `%` and `/` are written `%25` and `%2F`; there is exactly one way to write each name.
  */
 import { invalid } from "./errors.js";
 
@@ -15,7 +15,8 @@ const utf8 = new TextEncoder();
 /** A name, taken apart. */
 export type ParsedConversation =
   | { readonly kind: "private"; readonly users: readonly [string, string] }
-  | { readonly kind: "group"; readonly group: string };
+  | { readonly kind: "group"; readonly group: string }
+  | { readonly kind: "created"; readonly id: string };
 
 /** The private conversation of two users; both may be the same one: notes to oneself. */
 export function privateWith(me: string, peer: string): string {
@@ -37,6 +38,8 @@ export function parseConversation(name: string): ParsedConversation {
     if (privateWith(first, second) === name) return { kind: "private", users: [first, second] };
   } else if (parts[0] === "g" && ids.length === 1 && first !== undefined) {
     if (group(first) === name) return { kind: "group", group: first };
+  } else if (parts[0] === "c" && ids.length === 1 && first !== undefined) {
+    if (`c/${escape(first)}` === name) return { kind: "created", id: first };
   }
   throw invalid(`${JSON.stringify(name)} is not the name of a conversation`);
 }

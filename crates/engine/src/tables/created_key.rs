@@ -70,5 +70,5 @@ mod tests {
         assert_eq!(key(&["alice", "bob"]).shard.0, SHARD_OF_ALICE_AND_BOB);
     }
 
-    const SHARD_OF_ALICE_AND_BOB: u16 = 0;
+    const SHARD_OF_ALICE_AND_BOB: u16 = 2988;
 }

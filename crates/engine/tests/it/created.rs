@@ -289,8 +289,6 @@ async fn two_who_create_it_at_once_on_two_nodes_get_the_same_one() {
     }
 }
 
-/// A store whose commits fail once in a while: what was reserved and not created is created by the
-/// next try.
 #[tokio::test]
 async fn a_reservation_without_a_conversation_heals() {
     let (hub, store) = (hub(), Store::memory());

@@ -10,6 +10,8 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::{
     app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin, groups,
     messages, operations, own_view, presence, receipts, relations, tokens, users,
+    apps, changes, conversations, created, dead_letters, failure, group_admin, groups, messages,
+    operations, own_view, receipts, tokens, users,
 };
 
 #[derive(OpenApi)]

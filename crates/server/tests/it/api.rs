@@ -442,3 +442,65 @@ fn operations_need_no_key_and_tell_no_secret() {
     assert!(!metrics.contains("alice"));
     server.stop();
 }
+
+#[test]
+fn a_conversation_is_created_managed_and_found() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let app = server.default_app();
+    let new = json!({"owner": "alice", "members": ["bob", "carol"], "name": "Chess",
+        "attributes": {"game": {"round": 1}}, "unique": true});
+    let made = app.post("/v1/conversations", new.clone()).expect(201);
+    let again = app.post("/v1/conversations", new).expect(200);
+    assert_eq!(made, again);
+    let name = made["conversation"].as_str().unwrap();
+    let path = format!("/v1/conversations/{}", name.replace('/', "%2F"));
+    let change = json!({"name": "Go", "set_attributes": {"game.round": 2, "tags": ["a"]},
+        "unset_attributes": ["nothing"], "open": false});
+    let changed = app.patch(&path, change).expect(200);
+    assert_eq!(
+        changed["attributes"],
+        json!({"game": {"round": 2}, "tags": ["a"]})
+    );
+    assert_eq!(changed["settings"]["open"], false);
+    let manager = json!({"users": ["bob"], "manager": true});
+    let managed = app.post(&format!("{path}/roles"), manager).expect(200);
+    assert_eq!(managed["managers"], json!(["bob"]));
+    let carol = json!({"users": ["carol"], "seconds": 60});
+    app.post(&format!("{path}/mutes"), carol.clone())
+        .expect(200);
+    let muted = app.get(&format!("{path}/members?muted=true")).expect(200);
+    assert_eq!(muted["members"][0]["user_id"], "carol");
+    let message =
+        json!({"sender": "carol", "conversation": name, "content": {"type": "text", "text": "x"}});
+    assert_eq!(app.post("/v1/messages", message).refused(403), "MUTED");
+    let blocked = app
+        .post(&format!("{path}/blocks"), carol.clone())
+        .expect(200);
+    assert_eq!(blocked["member_count"], 2);
+    let list = app.get(&format!("{path}/blocks")).expect(200);
+    assert_eq!(list["users"][0]["user_id"], "carol");
+    let users = json!({"users": ["carol"]});
+    let add = app.post(&format!("{path}/members"), users);
+    assert_eq!(add.refused(403), "BANNED");
+    let owner = json!({"user_id": "bob"});
+    let handed = app.put(&format!("{path}/owner"), owner).expect(200);
+    assert_eq!(handed["owner"], "bob");
+    let remove = json!({"users": ["alice"]});
+    let removed = app
+        .post(&format!("{path}/members/remove"), remove)
+        .expect(200);
+    assert_eq!(removed["member_count"], 1);
+
+    let query = json!({"filter": {"field": "attributes.tags", "value": "a"}, "limit": 1});
+    let found = app.post("/v1/conversations/query", query).expect(200);
+    assert_eq!(found["matched"], 1);
+    assert_eq!(found["complete"], true);
+    assert_eq!(found["conversations"][0]["name"], "Go");
+    let bad = json!({"filter": {"field": "what", "value": 1}});
+    let bad = app.post("/v1/conversations/query", bad);
+    assert_eq!(bad.refused(400), "INVALID_REQUEST");
+    app.delete(&path).expect(204);
+    assert_eq!(app.get(&path).refused(410), "GROUP_DISMISSED");
+    server.stop();
+}
