@@ -13,6 +13,11 @@ use crate::group::{
     By, Creation, Group, GroupChange, GroupMemberPage, GroupUserPage, Members, Outside, read,
 };
 
+/// How often a conversation is looked for that somebody else is just creating.
+const CREATE_TRIES_MAX: u32 = 100;
+/// Milliseconds between two of these looks.
+const CREATE_WAIT_MS: u64 = 20;
+
 /// Refuses what is not a created conversation.
 fn check_kind(id: &ConversationId) -> Result<(), Reject> {
     match id.members_of() {
@@ -84,14 +89,23 @@ impl Engine {
                 unique: new.unique,
             }),
         };
-        match self.change_members(app, by, id, change).await {
-            // By an earlier try whose outcome was not known, or by who reserved the same id.
-            Err(reject) if reject.code == Code::AlreadyExists => {
-                let group = read::get(&self.core.tools, app, &By::Server, id).await?;
-                Ok((group, true))
+        for _ in 0..CREATE_TRIES_MAX {
+            let made = self.change_members(app, by.clone(), id, change.clone());
+            match made.await {
+                // By an earlier try whose outcome was not known, or by who reserved the same id.
+                Err(reject) if reject.code == Code::AlreadyExists => {
+                    match read::get(&self.core.tools, app, &By::Server, id).await {
+                        // On its way to the disk: there in a moment, or it fails and is made here.
+                        Err(reject) if reject.code == Code::NotFound => {
+                            self.core.tools.env.sleep(CREATE_WAIT_MS).await;
+                        }
+                        found => return Ok((found?, true)),
+                    }
+                }
+                made => return Ok((made?, false)),
             }
-            made => Ok((made?, false)),
         }
+        Err(Code::Unavailable.into())
     }
 
     /// Finds created conversations. `limit` 0 takes the default.
