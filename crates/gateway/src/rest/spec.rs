@@ -8,10 +8,8 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin, groups,
-    messages, operations, own_view, presence, receipts, relations, tokens, users,
-    apps, changes, conversations, created, dead_letters, failure, group_admin, groups, messages,
-    operations, own_view, receipts, tokens, users,
+    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin,
+    groups, messages, operations, own_view, presence, receipts, relations, tokens, users,
 };
 
 #[derive(OpenApi)]
