@@ -367,8 +367,10 @@ impl World {
             15 if self.dice.percent(self.faults.break_off) => self.break_off(),
             16 if self.dice.percent(self.faults.hold) => self.hold_or_release(),
             17 if self.dice.percent(self.faults.restart) => self.restart(),
-            // Over connections that break, not every change is found yet.
-            20..22 if self.faults.break_off == 0 => self.somebody_recalls(),
+            // Over connections that break or lose pushes, not every change is found yet.
+            20..22 if self.faults.break_off + self.faults.lose_push == 0 => {
+                self.somebody_recalls();
+            }
             18 if self.owes_check => {
                 self.owes_check = false;
                 self.down(Item::Check(wire::CheckPush {}));
@@ -450,7 +452,7 @@ proptest! {
         seed: u64,
         steps in 1usize..400,
         break_off in prop_oneof![Just(0), 0u64..60],
-        lose_push in 0u64..40,
+        lose_push in prop_oneof![Just(0), 0u64..40],
         repeat_push in 0u64..40,
         reorder in 0u64..40,
         refuse in 0u64..20,
