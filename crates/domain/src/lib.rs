@@ -16,6 +16,7 @@ pub mod group;
 pub mod id;
 pub mod limits;
 pub mod login;
+pub mod media;
 pub mod message;
 pub mod position;
 pub mod presence;

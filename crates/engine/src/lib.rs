@@ -26,6 +26,7 @@ mod fault;
 mod forward;
 pub mod group;
 pub mod json;
+pub mod media;
 pub mod message;
 mod metrics;
 mod node;

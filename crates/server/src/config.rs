@@ -149,6 +149,32 @@ settings! {
         group_messages_per_second: u32 = 20;
     }
 
+    /// Uploaded files.
+    media: MediaConfig {
+        /// Where they are kept. Empty: `media` in the data directory.
+        dir: PathBuf = PathBuf::new();
+        /// Bytes of a file uploaded in one request. Larger ones go in pieces.
+        request_bytes_max: u64 = 10 << 20;
+        /// Bytes of a file.
+        bytes_max: u64 = 100 << 20;
+        /// Bytes that a user may upload in a day.
+        user_bytes_per_day: u64 = 1 << 30;
+        /// Uploads that a user may begin in a day.
+        user_uploads_per_day: u32 = 1_000;
+        /// Uploads under way at a time, of one user.
+        user_parallel: usize = 4;
+        /// Uploads under way at a time, in all.
+        parallel: usize = 256;
+        /// Hours after which an upload that was not finished is removed.
+        unfinished_hours: u64 = 24;
+        /// Seconds for which an address for a download works.
+        url_seconds: u64 = 3_600;
+        /// Pixels of a picture that gets a thumbnail.
+        pixels_max: u64 = 40_000_000;
+        /// Threads that make thumbnails. Each takes up to 8 bytes a pixel.
+        threads: usize = 1;
+    }
+
     /// The embedded store.
     store: StoreConfig {
         /// Memory for blocks read from disk, in bytes.
@@ -304,8 +330,38 @@ impl Config {
         if !(1..=600).contains(&self.api.timeout_seconds) {
             return wrong("api.timeout_seconds", "is not in 1–600");
         }
+        self.check_media()?;
         if self.store.cache_bytes < 1 << 20 {
             return wrong("store.cache_bytes", "is below 1048576");
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    fn check_media(&self) -> Result<(), ConfigError> {
+        let media = &self.media;
+        let above_zero = [
+            ("request_bytes_max", media.request_bytes_max),
+            ("bytes_max", media.bytes_max),
+            ("user_parallel", media.user_parallel as u64),
+            ("parallel", media.parallel as u64),
+        ];
+        for (key, value) in above_zero {
+            if value == 0 {
+                return Err(ConfigError(format!("media.{key}: is 0")));
+            }
+        }
+        let within = [
+            ("unfinished_hours", media.unfinished_hours, 1, 24 * 30),
+            ("url_seconds", media.url_seconds, 1, 7 * 24 * 3_600),
+            ("pixels_max", media.pixels_max, 1, 500_000_000),
+            ("threads", media.threads as u64, 1, 64),
+        ];
+        for (key, value, min, max) in within {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError(format!("media.{key}: is not in {min}–{max}")));
+            }
         }
         Ok(())
     }

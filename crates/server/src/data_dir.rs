@@ -5,6 +5,7 @@
 //!   belongs into the backup, apart from the store.
 //! * `admin.token` is what an operator shows to manage apps.
 //! * `store/` is the store.
+//! * `media/` has the files that people uploaded, unless the configuration puts them elsewhere.
 //! * `anser.sock` is where the running server listens for the other subcommands.
 //!
 //! Both secrets are made at the first start and readable by their owner only.
@@ -73,6 +74,12 @@ impl DataDir {
     #[must_use]
     pub(crate) fn store(&self) -> PathBuf {
         self.path.join("store")
+    }
+
+    /// Where uploaded files are, unless the configuration says otherwise.
+    #[must_use]
+    pub(crate) fn media(&self) -> PathBuf {
+        self.path.join("media")
     }
 
     /// Where the running server listens for the other subcommands.

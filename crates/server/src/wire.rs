@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anser_bus::{Hub, NodeId, Perfect};
 use anser_domain::login::LoginPolicy;
+use anser_domain::media::MediaLimits;
 use anser_domain::{Code, Reject};
 use anser_engine::app::AppInfo;
 use anser_engine::tables::CATALOG;
@@ -12,8 +13,9 @@ use anser_engine::{Engine, Env};
 use anser_gateway::limits::{Limits, SendRate, SessionSettings};
 use anser_gateway::listener::{self, Gateway, Listen};
 use anser_gateway::metrics::Metrics;
-use anser_gateway::rest;
+use anser_gateway::rest::{self, MediaSettings};
 use anser_gateway::session::Context;
+use anser_media::{Media, MediaError, PictureLimits};
 use anser_store::{EmbeddedOptions, Store, StoreError};
 use axum::Router;
 use rustls::ServerConfig;
@@ -38,6 +40,8 @@ pub(crate) enum WireError {
     Store(#[from] StoreError),
     #[error("the engine did not start: {0}")]
     Engine(#[from] Reject),
+    #[error("the folder of uploaded files cannot be used: {0}")]
+    Media(#[from] MediaError),
     #[error("{0}")]
     Gateway(#[from] io::Error),
 }
@@ -103,6 +107,7 @@ pub(crate) async fn wire(
         rest::Parts {
             engine: engine.clone(),
             env: env.clone(),
+            files: files(config, dir, &env)?,
             settings: rest_settings(config),
             admin_token: admin_token.clone(),
             metrics: vec![engine_metrics(&engine), gateway_metrics(&metrics)],
@@ -134,12 +139,48 @@ pub(crate) async fn wire(
     })
 }
 
+/// Opens the folder of uploaded files.
+fn files(config: &Config, dir: &DataDir, env: &Env) -> Result<Media, MediaError> {
+    let media = &config.media;
+    let env = env.clone();
+    Media::open(&anser_media::Options {
+        dir: match media.dir.as_os_str().is_empty() {
+            true => dir.media(),
+            false => media.dir.clone(),
+        },
+        free_space_min: config.store.free_space_min,
+        threads: media.threads,
+        pictures: PictureLimits {
+            pixels_max: media.pixels_max,
+            ..PictureLimits::default()
+        },
+        clock: Arc::new(move || env.now().0),
+    })
+}
+
+fn media_settings(config: &Config) -> MediaSettings {
+    let media = &config.media;
+    MediaSettings {
+        limits: MediaLimits {
+            bytes_max: media.bytes_max,
+            user_bytes_per_day: media.user_bytes_per_day,
+            user_uploads_per_day: media.user_uploads_per_day,
+            unfinished_ms: media.unfinished_hours * 3_600 * 1_000,
+        },
+        request_bytes_max: media.request_bytes_max,
+        user_parallel: media.user_parallel,
+        parallel: media.parallel,
+        url_seconds: media.url_seconds,
+    }
+}
+
 fn rest_settings(config: &Config) -> rest::Settings {
     rest::Settings {
         body_bytes_max: config.api.body_bytes_max,
         timeout_ms: config.api.timeout_seconds * 1_000,
         user_messages_per_minute: config.api.user_messages_per_minute,
         group_messages_per_second: config.api.group_messages_per_second,
+        media: media_settings(config),
     }
 }
 

@@ -17,7 +17,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("bus", &[]),
     ("engine", &["proto", "domain", "store", "bus"]),
-    ("gateway", &["engine", "proto", "domain"]),
+    ("media", &[]),
+    ("gateway", &["engine", "media", "proto", "domain"]),
     ("sdk", &["proto", "domain"]),
     ("leancloud-archive", &[]),
     (
@@ -25,6 +26,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
         &[
             "gateway",
             "engine",
+            "media",
             "store",
             "bus",
             "domain",

@@ -8,7 +8,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     APP, BURN, CHANGE, DEAD_LETTER, EDIT, GROUP_INFO, HEAD, INBOX, INBOX_FEED, INBOX_HEAD,
-    INSTALLATION, MEMBER, MENTION, MESSAGE, OUTBOX, POSITION, RECALLED, SENT, UNCOUNTED, USER,
+    INSTALLATION, MEDIA, MEDIA_USE, MEMBER, MENTION, MESSAGE, OUTBOX, POSITION, RECALLED, SENT,
+    UNCOUNTED, USER,
 };
 
 /// FNV-1a over the bytes, folded. Where a row lives is a promise of the stored format: this
@@ -278,6 +279,10 @@ impl UserKeys {
         Key::new(USER, self.shard, self.base.clone())
     }
 
+    pub(crate) fn media_use(&self) -> Key {
+        Key::new(MEDIA_USE, self.shard, self.base.clone())
+    }
+
     pub(crate) fn inbox_head(&self) -> Key {
         Key::new(INBOX_HEAD, self.shard, self.base.clone())
     }
@@ -405,6 +410,11 @@ pub(crate) fn app_key(key: &str) -> Key {
 pub(crate) fn apps_after(key: &str, limit: usize) -> Scan {
     let from = Bound::Excluded(Bytes::copy_from_slice(key.as_bytes()));
     Scan::range(APP, Shard(0), from, Bound::Unbounded).limit(limit)
+}
+
+/// The key of a file's row.
+pub(crate) fn media_key(app: AppId, id: &str) -> Key {
+    Key::new(MEDIA, shard(b'f', app, id), name_key(app, id, 0).freeze())
 }
 
 /// The key of the installation's row.

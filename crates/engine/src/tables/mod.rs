@@ -46,6 +46,8 @@
 //! | [`ACKNOWLEDGED`] | conversation, seq, user | time (8 bytes) | the user's acknowledgement; written once |
 //! | [`UNIQUE`] | app, kind, SHA-256 of the sorted members; in the shard of that hash | `UniqueConversation` | who creates a unique conversation, before it is there; conditional on itself |
 //! | [`CREATED`] | app, conversation | nothing: there is this created conversation | the unit that creates it; the unit that dismisses it deletes |
+//! | [`MEDIA`] | app, id | `Media` | the announcement of an upload, its end |
+//! | [`MEDIA_USE`] | user | `MediaUse` | the user's announcements of uploads; conditional on itself |
 //!
 //! There is no table from message id to sequence: an id begins with the message's time, and time
 //! never falls as the sequence grows, so a message is found by bisection.
@@ -73,7 +75,7 @@ pub(crate) use key::{
     dead_letters_after, heads, installation_key, outbox_due, outbox_later, outbox_of_dead_letter,
     outbox_range,
 };
-pub(crate) use key::{conversation_shard, user_shard};
+pub(crate) use key::{conversation_shard, media_key, user_shard};
 pub(crate) use presence_key::{of_online, online};
 pub(crate) use view_key::{last_number, with_number};
 
@@ -155,6 +157,10 @@ pub const WATCHER: Space = Space(39);
 pub const BURN: Space = Space(27);
 /// See the catalog.
 pub const DEAD_LETTER: Space = Space(28);
+/// See the catalog.
+pub const MEDIA: Space = Space(50);
+/// See the catalog.
+pub const MEDIA_USE: Space = Space(51);
 
 /// See the catalog.
 pub const UNIQUE: Space = Space(40);
@@ -204,6 +210,8 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (ACKNOWLEDGED, SpaceClass::Small),
     (UNIQUE, SpaceClass::Small),
     (CREATED, SpaceClass::Small),
+    (MEDIA, SpaceClass::Small),
+    (MEDIA_USE, SpaceClass::Small),
 ];
 
 /// Reads a value back. Bytes that do not decode mean a damaged store.

@@ -18,6 +18,7 @@ use tracing::Instrument as _;
 
 use super::Api;
 use super::failure::Failure;
+use super::media;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes of a request id taken over from the caller.
@@ -36,7 +37,11 @@ pub(super) async fn envelope(State(api): State<Api>, request: Request, next: Nex
     let span = tracing::info_span!("http", request_id = %id, method, route);
 
     let answer = Box::pin(next.run(request));
-    let limit = Box::pin(api.env.sleep(api.settings.timeout_ms));
+    let limit_ms = match media::is_transfer(&route, method) {
+        true => media::TRANSFER_MS_MAX,
+        false => api.settings.timeout_ms,
+    };
+    let limit = Box::pin(api.env.sleep(limit_ms));
     let mut response = async {
         match select(answer, limit).await {
             Either::Left((response, _)) => response,

@@ -80,7 +80,7 @@ fn status_of(code: Code) -> StatusCode {
         | Code::ShuttingDown
         | Code::HeartbeatMissed
         | Code::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
-        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::RateLimited | Code::MediaQuota => StatusCode::TOO_MANY_REQUESTS,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Code::TokenInvalid
@@ -90,7 +90,9 @@ fn status_of(code: Code) -> StatusCode {
         | Code::ApiKeyInvalid
         | Code::NotAuthenticated => StatusCode::UNAUTHORIZED,
         Code::InvalidRequest | Code::VersionNotSupported => StatusCode::BAD_REQUEST,
-        Code::ContentTooLarge | Code::FrameTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::ContentTooLarge | Code::FrameTooLarge | Code::MediaTooLarge => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Code::NotFound | Code::UserNotFound => StatusCode::NOT_FOUND,
         Code::NotAMember
         | Code::NotAllowed
@@ -104,9 +106,12 @@ fn status_of(code: Code) -> StatusCode {
         | Code::GroupFull
         | Code::AlreadyExists
         | Code::TooLate
+        | Code::UploadConflict
         | Code::Replaced
         | Code::SignedOut
         | Code::LoggedOut => StatusCode::CONFLICT,
+        // The status of tus, a protocol of uploads; nobody else has one.
+        Code::ChecksumMismatch => StatusCode::from_u16(460).unwrap_or(StatusCode::CONFLICT),
         Code::GroupDismissed | Code::MessageRecalled => StatusCode::GONE,
     }
 }

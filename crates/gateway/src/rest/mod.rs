@@ -11,7 +11,7 @@
 //! * **One shape of failure.** Whatever goes wrong, an unknown path included, the answer is
 //!   `{"error": {code, name, message, retry_after_ms}}` with the codes of `docs/errors.md`
 //!   ([`failure`]).
-//! * **Bounded.** Body size, time ([`envelope`]) and messages per app ([`quota`]) are limited.
+//! * **Bounded.** Body size, time ([`envelope`]), files ([`media`]) and messages per app ([`quota`]) are limited.
 //!
 //! The paths are versioned as a whole. Within `/v1` things are only ever added.
 
@@ -29,6 +29,7 @@ mod extract;
 mod failure;
 mod group_admin;
 mod groups;
+mod media;
 mod message_json;
 mod messages;
 mod metrics;
@@ -46,11 +47,13 @@ mod users;
 use std::sync::Arc;
 
 use anser_engine::{Engine, Env};
+use anser_media::Media;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, patch, post, put};
 
 pub use failure::refusal;
+pub use media::MediaSettings;
 pub use spec::openapi;
 
 /// Limits of the server API.
@@ -64,6 +67,8 @@ pub struct Settings {
     pub user_messages_per_minute: u32,
     /// Messages to groups that an app may send in a second; 0 lifts the limit.
     pub group_messages_per_second: u32,
+    /// Uploads and downloads.
+    pub media: MediaSettings,
 }
 
 impl Default for Settings {
@@ -73,6 +78,7 @@ impl Default for Settings {
             timeout_ms: 30_000,
             user_messages_per_minute: 6_000,
             group_messages_per_second: 20,
+            media: MediaSettings::default(),
         }
     }
 }
@@ -86,6 +92,8 @@ pub struct Parts {
     pub engine: Engine,
     /// Clock, randomness, timers.
     pub env: Env,
+    /// Where uploaded files are.
+    pub files: Media,
     /// Its limits.
     pub settings: Settings,
     /// The installation's admin token.
@@ -100,6 +108,7 @@ pub(crate) struct Inner {
     settings: Settings,
     admin: auth::AdminToken,
     quota: quota::Quota,
+    media: media::State,
     http: metrics::HttpMetrics,
     metrics: Vec<MetricsWriter>,
 }
@@ -122,6 +131,7 @@ impl std::ops::Deref for Api {
 pub fn router(parts: Parts, others: Router) -> Router {
     let api = Api(Arc::new(Inner {
         quota: quota::Quota::new(&parts.settings),
+        media: media::State::new(parts.files, &parts.settings.media),
         admin: auth::AdminToken::new(&parts.admin_token),
         engine: parts.engine,
         env: parts.env,
@@ -129,6 +139,7 @@ pub fn router(parts: Parts, others: Router) -> Router {
         http: metrics::HttpMetrics::default(),
         metrics: parts.metrics,
     }));
+    api.env.spawn(media::sweep(Arc::downgrade(&api.0)));
     routes()
         .with_state(api.clone())
         .merge(others)
@@ -148,6 +159,7 @@ fn routes() -> Router<Api> {
         .merge(created_routes())
         .merge(group_routes())
         .merge(control_routes())
+        .merge(media::routes())
         .merge(own_routes())
 }
 

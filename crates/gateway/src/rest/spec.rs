@@ -8,8 +8,7 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin,
-    groups, messages, operations, own_view, presence, receipts, relations, tokens, users,
+    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin, groups, media, messages, operations, own_view, presence, receipts, relations, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -97,6 +96,15 @@ use super::{
         bans::mute_kind,
         bans::list_exemptions,
         bans::exempt_everywhere,
+        media::files::upload_media,
+        media::files::get_media,
+        media::files::delete_media,
+        media::download::get_content,
+        media::download::get_thumbnail,
+        media::tus::create_upload,
+        media::tus::get_upload_offset,
+        media::tus::upload_piece,
+        media::tus::delete_upload,
         operations::healthz,
         operations::readyz,
         operations::metrics,
@@ -108,6 +116,7 @@ use super::{
         (name = "messages", description = "Sending on behalf of users, and reading what was sent."),
         (name = "conversations", description = "A user's conversation list with unread counts and read positions."),
         (name = "created conversations", description = "Conversations that users create, with nested attributes. Their messages are read and sent as everywhere."),
+        (name = "media", description = "Files: uploads in one request or in pieces, thumbnails, downloads. A user calls these with the token that the client signs in with."),
         (name = "groups", description = "Groups of up to 3,000 members."),
         (name = "control", description = "Whom the app keeps out, who may not write, whom a user hears, and who is online."),
         (name = "apps", description = "Apps and their keys: for the operator, with the admin token. Two API secrets and two token keys of an app are alive at a time, so that they can be exchanged without an interruption."),
@@ -149,6 +158,10 @@ impl Modify for Frame {
              the header `Anser-App` names it."
                 .to_owned(),
         );
+        let mut user = Http::new(HttpAuthScheme::Bearer);
+        user.bearer_format = Some("JWT".to_owned());
+        user.description = Some("A user's token, where a path says so.".to_owned());
+        components.add_security_scheme("user", SecurityScheme::Http(user));
         components.add_security_scheme("app", SecurityScheme::Http(basic));
         components.add_security_scheme("admin", SecurityScheme::Http(bearer));
     }

@@ -19,6 +19,7 @@ fn what_is_described_is_there_and_nothing_else_on_the_same_paths() {
             .replace("{conversation}", "g%2Fnone")
             .replace("{user_id}", "nobody")
             .replace("{group_id}", "none")
+            .replace("{media_id}", "00000000000000000000000000000000")
             .replace("{app_key}", "none");
         let described = |method: &str| item.get(method.to_lowercase());
         for method in METHODS {

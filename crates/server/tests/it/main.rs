@@ -12,6 +12,7 @@ mod description;
 mod guide;
 mod http;
 mod lifecycle;
+mod media;
 mod own_view;
 mod secrets;
 mod server;
