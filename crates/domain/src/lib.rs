@@ -23,8 +23,10 @@ pub mod presence;
 pub mod query;
 pub mod relation;
 pub mod retention;
+pub mod search;
 pub mod settings;
 pub mod time;
+pub mod words;
 
 pub use code::{Code, Reject};
 pub use conversation::ConversationId;

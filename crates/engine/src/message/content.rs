@@ -3,6 +3,8 @@
 //!
 //! A text costs a look at its UTF-8, an application's own type nothing.
 
+use std::borrow::Cow;
+
 use anser_domain::content::{self, Fields, Kind, Source};
 use anser_domain::{Code, Reject, message};
 use serde::Deserialize;
@@ -80,6 +82,23 @@ pub(crate) fn check(content_type: &str, body: &[u8], bytes_max: usize) -> Result
             Code::InvalidRequest,
             format!("the body of a content of type {content_type} is a JSON object: {why}"),
         )),
+    }
+}
+
+/// What a search looks at: the text itself, or what a file or a place is called.
+pub(crate) fn searchable<'a>(content_type: &str, body: &'a [u8]) -> Cow<'a, str> {
+    match Kind::of(content_type) {
+        Kind::Text => String::from_utf8_lossy(body),
+        Kind::Custom | Kind::Command => Cow::Borrowed(""),
+        _ => match serde_json::from_slice::<Body>(body) {
+            Ok(body) => {
+                let names = [body.name, body.address];
+                let names: Vec<String> = names.into_iter().flatten().collect();
+                Cow::Owned(names.join(" "))
+            }
+            // Stored before its type had a shape.
+            Err(_) => Cow::Borrowed(""),
+        },
     }
 }
 

@@ -22,6 +22,7 @@ mod presence;
 mod receipts;
 mod relations;
 mod retention;
+mod search;
 mod sync;
 mod targeted;
 mod transient;

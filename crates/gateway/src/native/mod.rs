@@ -15,6 +15,7 @@ mod own_view;
 mod presence;
 mod receipt;
 mod relation;
+mod search;
 mod sync;
 
 pub use dialect::{Framing, NativeDialect};
@@ -36,6 +37,7 @@ pub(crate) use own_view::{deleted_limit, deleted_page, settings_change};
 pub(crate) use presence::{presence_list, presence_subscriptions, watched_users};
 pub(crate) use receipt::{reader_page, receipt_page, receipts_limit};
 pub(crate) use relation::{list_relations, relation_change, relation_page};
+pub(crate) use search::{search, search_page};
 pub(crate) use sync::{sync, sync_result};
 
 use anser_domain::{Code, InvalidId, Reject};

@@ -40,6 +40,7 @@ mod quota;
 mod receipts;
 mod reference;
 mod relations;
+mod search;
 mod spec;
 mod tokens;
 mod users;
@@ -189,6 +190,10 @@ fn user_routes() -> Router<Api> {
             "/v1/users/{user_id}",
             put(users::put_user).get(users::get_user),
         )
+        .route(
+            "/v1/users/{user_id}/messages/search",
+            get(search::search_user_messages),
+        )
         .route("/v1/users/{user_id}/token", post(tokens::create_token))
         .route("/v1/users/{user_id}/tokens", delete(tokens::revoke_tokens))
         .route(
@@ -238,6 +243,10 @@ fn conversation_routes() -> Router<Api> {
         .route(
             "/v1/conversations/{conversation}/messages",
             get(messages::list_messages),
+        )
+        .route(
+            "/v1/conversations/{conversation}/messages/search",
+            get(search::search_messages),
         )
         .route(
             "/v1/conversations/{conversation}/messages/{seq}",

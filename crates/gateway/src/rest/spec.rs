@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin, groups, media, messages, operations, own_view, presence, receipts, relations, tokens, users,
+    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin, groups, media, messages, operations, own_view, presence, receipts, relations, search, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -41,6 +41,8 @@ use super::{
         receipts::list_readers,
         messages::send_message,
         messages::list_messages,
+        search::search_user_messages,
+        search::search_messages,
         changes::get_message,
         changes::recall_message,
         changes::edit_message,

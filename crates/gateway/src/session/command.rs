@@ -28,6 +28,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         | Command::Sync(_)
         | Command::PullMessages(_)
         | Command::MarkRead(_)
+        | Command::SearchMessages(_)
         | Command::ListConversations(_) => begin_reading(caller, command),
         Command::CreateGroup(_)
         | Command::AddGroupMembers(_)
@@ -118,6 +119,13 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
             run(async move {
                 let page = engine.pull(app, Some(&user), &conversation, page).await?;
                 Ok(Answer::Messages(native::message_page(&page)))
+            })
+        }
+        Command::SearchMessages(search) => {
+            let request = native::search(search)?;
+            run(async move {
+                let page = engine.search(app, Some(&user), &request).await?;
+                Ok(Answer::SearchPage(native::search_page(&page)))
             })
         }
         Command::MarkRead(mark) => {

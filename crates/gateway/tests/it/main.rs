@@ -27,6 +27,7 @@ mod outbox;
 mod own_view;
 mod pipe;
 mod random;
+mod search;
 mod server;
 mod session;
 mod tls;

@@ -14,6 +14,7 @@ mod http;
 mod lifecycle;
 mod media;
 mod own_view;
+mod search;
 mod secrets;
 mod server;
 mod token;
