@@ -160,6 +160,32 @@ fn a_conversations_rows() {
 }
 
 #[test]
+fn rows_of_files() {
+    check(
+        "stored/v1/media",
+        &stored::Media {
+            owner: "alice".into(),
+            name: "雁.png".into(),
+            bytes: 4_096,
+            content_type: "image/png".into(),
+            width: 640,
+            height: 480,
+            ready: true,
+            created_time: 1_700_000_000_000,
+            expires: 1_700_086_400_000,
+        },
+    );
+    check(
+        "stored/v1/media_use",
+        &stored::MediaUse {
+            day: 19_675,
+            bytes: 4_096,
+            uploads: 1,
+        },
+    );
+}
+
+#[test]
 fn a_groups_rows() {
     check(
         "stored/v1/head_with_settings",
@@ -207,28 +233,6 @@ fn a_groups_rows() {
             muted_until: 1_800_000_000_000,
             exempt: true,
             first_seq: 1,
-        },
-    );
-    check(
-        "stored/v1/media",
-        &stored::Media {
-            owner: "alice".into(),
-            name: "雁.png".into(),
-            bytes: 4_096,
-            content_type: "image/png".into(),
-            width: 640,
-            height: 480,
-            ready: true,
-            created_time: 1_700_000_000_000,
-            expires: 1_700_086_400_000,
-        },
-    );
-    check(
-        "stored/v1/media_use",
-        &stored::MediaUse {
-            day: 19_675,
-            bytes: 4_096,
-            uploads: 1,
         },
     );
     check(

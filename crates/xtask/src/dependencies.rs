@@ -86,11 +86,19 @@ const DUPLICATES: &[(&str, &str)] = &[
     ),
     ("logos-codegen", "with logos"),
     ("logos-derive", "with logos"),
+    (
+        "miniz_oxide",
+        "flate2 and fdeflate, which both unpack pictures, differ",
+    ),
     ("rand", "bson and tungstenite are behind proptest"),
     ("rand_core", "with rand"),
     (
         "syn",
         "the derives of serde and clap are ahead of others; none of it is in the binary",
+    ),
+    (
+        "synstructure",
+        "derives of the Unicode tables behind url differ; none of it is in the binary",
     ),
     (
         "unicode-width",

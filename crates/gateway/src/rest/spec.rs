@@ -8,7 +8,9 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin, groups, media, messages, operations, own_view, presence, receipts, relations, search, tokens, users,
+    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin,
+    groups, media, messages, operations, own_view, presence, receipts, relations, search, tokens,
+    users,
 };
 
 #[derive(OpenApi)]

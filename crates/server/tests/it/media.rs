@@ -1,6 +1,8 @@
 //! Files: uploads in one request and in pieces, downloads, limits, and what is left of what went
 //! wrong.
 
+#![expect(clippy::disallowed_methods, reason = "tests live in the real world")]
+
 use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpStream;
