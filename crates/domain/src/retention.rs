@@ -21,15 +21,6 @@ pub struct Retention {
     pub group_days: u32,
 }
 
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            private_days: RETENTION_DAYS_DEFAULT,
-            group_days: RETENTION_DAYS_DEFAULT,
-        }
-    }
-}
-
 impl Retention {
     /// Messages of this conversation that are older are to be removed.
     #[must_use]

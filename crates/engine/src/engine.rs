@@ -58,6 +58,8 @@ pub struct Settings {
     pub recall_seconds: u64,
     /// How long the sender may edit a message, in seconds; 0: never.
     pub edit_seconds: u64,
+    /// Days after which messages are removed.
+    pub retention_days: u32,
 }
 
 /// What an engine is made of.

@@ -154,6 +154,7 @@ impl Engine {
         let tools = &self.core.tools;
         match tools.cluster.heard(from, &packet) {
             Continuity::Whole => {}
+            Continuity::Late => return,
             Continuity::Hole => {
                 count(&tools.metrics.packet_holes);
                 self.check_all();
@@ -265,6 +266,15 @@ impl Engine {
             }
             Request::Register(it) => {
                 let info = wire::session_from(it.session.ok_or_else(wire::garbled)?)?;
+                // If it was asked before its node started anew, it ended with that.
+                if !self
+                    .core
+                    .tools
+                    .cluster
+                    .is_present(NodeId(info.node), it.boot)
+                {
+                    return Err(Code::Unavailable.into());
+                }
                 self.register_here(AppId(it.app), &wire::user_from(&it.user)?, info, it.moving);
                 Ok(Response::Registered(pb::Registered {}))
             }

@@ -589,6 +589,18 @@ fn what_apps_and_users_decide() {
         },
     );
     check(
+        "stored/v1/app_control_with_retention",
+        &stored::AppControl {
+            version: 8,
+            settings: Some(stored::AppSettings {
+                private_retention_days: Some(30),
+                group_retention_days: Some(7),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+    );
+    check(
         "stored/v1/app_control_with_mutes",
         &stored::AppControl {
             version: 8,

@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use anser_domain::limits::{
     CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX, EDIT_SECONDS_DEFAULT, RECALL_SECONDS_DEFAULT,
 };
+use anser_domain::retention::{
+    RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN,
+};
 use anser_domain::login::LoginPolicy;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +118,8 @@ settings! {
         recall_seconds: u64 = RECALL_SECONDS_DEFAULT;
         /// How long the sender may edit a message, in seconds. 0: never.
         edit_seconds: u64 = EDIT_SECONDS_DEFAULT;
+        /// Days after which messages are removed; 2 to 1096. Apps may set their own.
+        retention_days: u32 = RETENTION_DAYS_DEFAULT;
         /// Which sessions of a user may live side by side: `one_per_platform` (one phone, one
         /// desktop, one mini program, any number of tabs), `one`, or `many`.
         login_policy: String = "one_per_platform".to_owned();
@@ -311,6 +316,9 @@ impl Config {
         }
         if !(1..=CONTENT_BYTES_MAX).contains(&self.messages.content_bytes_max) {
             return wrong("messages.content_bytes_max", "is not in 1–131072");
+        }
+        if !(RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(&self.messages.retention_days) {
+            return wrong("messages.retention_days", "is not in 2–1096");
         }
         if LoginPolicy::from_name(&self.messages.login_policy).is_none() {
             return wrong(

@@ -3,7 +3,7 @@
 //! The rules are those of the SDK's events: a followed conversation's messages come once each, in
 //! order, and what is left out is said to be lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anser_sdk::core::Event;
 use anser_sdk::model::Message;
@@ -32,6 +32,12 @@ pub struct Chat {
     pub member: Option<bool>,
     /// The highest read position told.
     pub read_seq: u64,
+    /// Messages given since it is followed, and the last change of each that was told.
+    pub revs: BTreeMap<u64, u64>,
+    /// Messages that were passed over in silence.
+    pub skipped: BTreeSet<u64>,
+    /// The version of the user's deletions, as far as any was told since it is followed.
+    pub deleted: Option<u64>,
 }
 
 /// Everything told.
@@ -54,6 +60,10 @@ pub fn shown(message: &Message) -> Shown {
         body: message.content.body.to_vec(),
         counted: message.counted,
     }
+}
+
+fn rev(message: &Message) -> u64 {
+    message.state.as_ref().map_or(0, |state| state.rev)
 }
 
 impl Book {
@@ -88,6 +98,9 @@ impl Book {
                     ));
                 }
                 chat.head = chat.head.max(*seq);
+                // What was given before is read again by whoever shows it.
+                chat.revs.clear();
+                chat.deleted = None;
             }
             Event::Unfollowed { conversation, .. } => {
                 if self.chat(conversation).followed.take().is_none() {
@@ -134,6 +147,16 @@ impl Book {
                 let chat = self.chat(conversation);
                 chat.read_seq = chat.read_seq.max(position.read_seq);
             }
+            Event::Changed(message) => return self.changed(message),
+            Event::Deleted {
+                conversation,
+                version,
+                ..
+            } => {
+                // Pushes of two deletions may overtake each other: the higher version counts.
+                let chat = self.chat(conversation);
+                chat.deleted = chat.deleted.max(Some(*version));
+            }
             Event::Reset { positions } => {
                 for chat in self.chats.values_mut() {
                     chat.member = None;
@@ -144,13 +167,11 @@ impl Book {
             }
             Event::State(_)
             | Event::Synced { .. }
-            | Event::Changed(_)
             | Event::Outdated { .. }
+            | Event::JoinRequest(_)
             | Event::Changes { .. }
             | Event::Transient(_)
-            | Event::Deleted { .. }
             | Event::Receipts { .. }
-            | Event::JoinRequest(_)
             | Event::Queue(_) => {}
         }
         Ok(())
@@ -161,16 +182,32 @@ impl Book {
         let chat = self.chat(name);
         match chat.followed {
             None => return Err(format!("{name} has message {} unfollowed", message.seq)),
-            Some(known) if message.seq != known + 1 => {
+            Some(known) if message.seq <= known => {
                 return Err(format!(
                     "{name} continues with {} after {known}",
                     message.seq
                 ));
             }
-            Some(_) => {}
+            // What the user has deleted is left out; whether it was that is judged at the end.
+            Some(known) => chat.skipped.extend(known + 1..message.seq),
         }
         chat.followed = Some(message.seq);
         chat.head = chat.head.max(message.seq);
+        chat.revs.insert(message.seq, rev(message));
+        Ok(())
+    }
+
+    fn changed(&mut self, message: &Message) -> Result<(), String> {
+        let (seq, rev) = (message.seq, rev(message));
+        let chat = self.chat(&message.conversation);
+        let Some(known) = chat.revs.get_mut(&seq) else {
+            return Ok(());
+        };
+        if rev < *known {
+            let name = &message.conversation;
+            return Err(format!("{name}: {seq} goes back from {known} to {rev}"));
+        }
+        *known = rev;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use anser_sdk::model::Conversation;
 use prost::Message as _;
 
 use crate::book::Book;
-use crate::ledger::{Ledger, SendRecord, Where, Who};
+use crate::ledger::{Ledger, SendRecord, Shown, Where, Who};
 use crate::truth::{Chat, Kept, Truth, pair};
 
 /// What was found.
@@ -84,16 +84,19 @@ fn membership(place: &Where, chat: &Chat, findings: &mut Findings) {
     }
 }
 
+/// The idempotency key of a send; in runs no two sends have the same.
+type Key<'a> = (usize, &'a str, &'a str);
+
 /// What was acknowledged is there once, what was sent is there at most once, and nothing else is.
 pub fn sends(truth: &Truth, ledger: &Ledger, calm: bool, findings: &mut Findings) {
-    let mut stored: BTreeMap<&[u8], Vec<(&Where, &Kept)>> = BTreeMap::new();
+    let mut stored: BTreeMap<Key<'_>, Vec<(&Where, &Kept)>> = BTreeMap::new();
     let mut others = 0;
     for (place, chat) in &truth.chats {
         for kept in chat.messages.values() {
             match notice(kept) {
                 Some(_) => others += 1,
                 None => stored
-                    .entry(&kept.shown.body)
+                    .entry((place.app, &kept.shown.sender, &kept.client_message_id))
                     .or_default()
                     .push((place, kept)),
             }
@@ -103,7 +106,7 @@ pub fn sends(truth: &Truth, ledger: &Ledger, calm: bool, findings: &mut Findings
     let mut accounted = others;
     for send in &ledger.sends {
         let found = stored
-            .get(send.body.as_bytes())
+            .get(&(send.who.app, &send.who.user, &send.client_message_id))
             .map_or(&[][..], |found| &found[..]);
         accounted += found.len();
         one_send(send, found, calm, findings);
@@ -124,7 +127,7 @@ fn one_send(send: &SendRecord, found: &[(&Where, &Kept)], calm: bool, findings: 
         if place.app != send.who.app
             || place.conversation != send.conversation
             || kept.shown.sender != send.who.user
-            || kept.client_message_id != send.client_message_id
+            || (kept.state.is_none() && kept.shown.body != send.body.as_bytes())
         {
             findings.push(format!("{send:?} is stored as {place:?} {kept:?}"));
         }
@@ -325,7 +328,21 @@ pub fn shown(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
         let stored = truth.chats.get(place);
         for one in shown {
             let kept = stored.and_then(|chat| chat.messages.get(&one.seq));
-            if kept.is_none_or(|kept| kept.shown != *one) {
+            // What it said may have changed since; that is judged where changes are.
+            let same = |kept: &Kept| match kept.state {
+                // Who deleted it for themself before it came counts it as read.
+                None if !one.counted => {
+                    let counted = kept.shown.counted;
+                    kept.shown
+                        == (Shown {
+                            counted,
+                            ..one.clone()
+                        })
+                }
+                None => kept.shown == *one,
+                Some(_) => kept.shown.message_id == one.message_id,
+            };
+            if !kept.is_some_and(same) {
                 findings.push(format!("{place:?}: shown was {one:?}, stored is {kept:?}"));
             }
         }
@@ -359,7 +376,14 @@ pub fn caught_up(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings)
         let known = book.chats.get(name).cloned().unwrap_or_default();
         match chat.joined(place, &who.user) {
             Some(_) => {
-                let behind = known.followed.is_some_and(|seq| seq != chat.head.seq);
+                // What the user has deleted does not come.
+                let comes = |seq: &u64| !chat.is_hidden(&who.user, *seq);
+                let behind = known
+                    .followed
+                    .is_some_and(|seq| (seq + 1..=chat.head.seq).any(|seq| comes(&seq)));
+                if let Some(seq) = known.skipped.iter().find(|seq| comes(seq)) {
+                    findings.push(format!("{who:?} was not given {seq} of {name}"));
+                }
                 if known.head < chat.head.seq || behind || known.member == Some(false) {
                     findings.push(format!(
                         "{who:?} knows {known:?} of {name}, which goes up to {}",
@@ -411,7 +435,8 @@ pub fn list(truth: &Truth, who: &Who, rows: &[Conversation], findings: &mut Find
         let newest = row.newest.as_ref().map(crate::book::shown);
         let expected = chat
             .messages
-            .last_key_value()
+            .range(joined_seq + 1..)
+            .rfind(|(seq, _)| !chat.is_hidden(&who.user, **seq))
             .map(|(_, kept)| kept.shown.clone());
         let unread = chat.unread(&who.user, joined_seq);
         if row.unread != unread

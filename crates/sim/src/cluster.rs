@@ -7,6 +7,7 @@ use anser_bus::{Hub, NodeId};
 use anser_domain::Code;
 use anser_domain::Reject;
 use anser_domain::limits::{EDIT_SECONDS_DEFAULT, RECALL_SECONDS_DEFAULT};
+use anser_domain::retention::RETENTION_DAYS_DEFAULT;
 use anser_domain::login::LoginPolicy;
 use anser_engine::{Engine, Env, Parts, Settings};
 use anser_gateway::limits::SessionSettings;
@@ -152,6 +153,7 @@ impl Cluster {
                 installation_key: [7; 32],
                 recall_seconds: RECALL_SECONDS_DEFAULT,
                 edit_seconds: EDIT_SECONDS_DEFAULT,
+                retention_days: RETENTION_DAYS_DEFAULT,
             };
             let bus = self.hub.join(id);
             let parts = Parts {

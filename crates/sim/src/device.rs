@@ -17,6 +17,7 @@ use anser_sdk::{Error, SavedState};
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
+use crate::alter::{AlterRecord, How};
 use crate::book::{Book, shown};
 use crate::cluster::{Cluster, NODES};
 use crate::executor::{Executor, Group, Sleep};
@@ -59,6 +60,7 @@ enum Asked {
     Send(usize),
     Read(usize),
     Group(usize),
+    Alter(usize),
     History {
         conversation: String,
         descending: bool,
@@ -461,6 +463,11 @@ impl Inner {
                     Request::MarkRead { conversation, seq },
                 );
             }
+            Ask::Alter {
+                conversation,
+                behind,
+                how,
+            } => self.alter(this, conversation, behind, how),
             Ask::History {
                 conversation,
                 behind,
@@ -550,6 +557,36 @@ impl Inner {
             }
         };
         self.request(this, Asked::Send(record), Request::Send(outgoing));
+    }
+
+    fn alter(&mut self, this: &Device, conversation: String, behind: u64, how: How) {
+        // Where the device knows of nothing there is nothing to change: somewhere else.
+        let mut known = self.book.chats.iter().filter(|(_, chat)| chat.head > 0);
+        let conversation = match self.book.head(&conversation) {
+            0 => known.next_back().map(|(name, _)| name.clone()),
+            _ => Some(conversation),
+        };
+        let Some(conversation) = conversation else {
+            return;
+        };
+        let seq = self.book.head(&conversation).saturating_sub(behind).max(1);
+        self.next_body += 1;
+        let record = AlterRecord {
+            who: self.who(),
+            conversation,
+            seq,
+            how,
+            words: format!("device {} change {}", self.number, self.next_body),
+            outcome: None,
+        };
+        let request = record.request();
+        let at = {
+            let mut ledger = self.around.ledger.lock();
+            ledger.tally.count("changes of messages");
+            ledger.alters.push(record);
+            ledger.alters.len() - 1
+        };
+        self.request(this, Asked::Alter(at), request);
     }
 
     fn note_read(&self, conversation: &str, seq: u64) -> usize {
@@ -695,6 +732,18 @@ impl Inner {
                 ledger.tally.count("group changes answered");
                 ledger.groups[at].outcome = Some(result.map(|_| ()).map_err(|error| error.code));
             }
+            (Asked::Alter(at), result) => {
+                let mut ledger = self.around.ledger.lock();
+                if result.is_ok() {
+                    ledger.tally.count("changes of messages acknowledged");
+                }
+                // Only a refusal is sure not to have happened, and only if it was the first try.
+                ledger.alters[at].outcome = match result {
+                    Ok(_) => Some(Ok(())),
+                    Err(error) if error.code >= 2_000 => Some(Err(error.code)),
+                    Err(_) => None,
+                };
+            }
             (
                 Asked::History {
                     conversation,
@@ -738,8 +787,8 @@ impl Inner {
     fn page(&self, conversation: &str, descending: bool, page: &anser_sdk::model::MessagePage) {
         self.count("pages of history");
         let in_order = page.messages.windows(2).all(|pair| match descending {
-            true => pair[0].seq == pair[1].seq + 1,
-            false => pair[0].seq + 1 == pair[1].seq,
+            true => pair[0].seq > pair[1].seq,
+            false => pair[0].seq < pair[1].seq,
         });
         let within = page
             .messages
@@ -750,6 +799,13 @@ impl Inner {
             self.wrong(&format!("a page of {conversation} has {seqs:?}"));
         }
         let place = self.place(conversation);
+        let seqs = page.messages.iter().map(|message| message.seq);
+        let seqs: std::collections::BTreeSet<u64> = seqs.collect();
+        if let (Some(first), Some(last)) = (seqs.first(), seqs.last()) {
+            let left_out = (*first..*last).filter(|seq| !seqs.contains(seq));
+            let left_out = left_out.map(|seq| (self.who(), place.clone(), seq));
+            self.around.ledger.lock().left_out.extend(left_out);
+        }
         let messages = page.messages.iter().map(shown);
         self.around
             .ledger

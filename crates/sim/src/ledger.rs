@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::alter::AlterRecord;
+
 /// A user of one of the apps, by the number of the app.
 #[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
 pub struct Who {
@@ -128,6 +130,10 @@ pub struct Ledger {
     pub reads: Vec<ReadRecord>,
     /// All changes of groups.
     pub groups: Vec<GroupRecord>,
+    /// All changes of messages.
+    pub alters: Vec<AlterRecord>,
+    /// Messages that a page of history left out between others.
+    pub left_out: Vec<(Who, Where, u64)>,
     /// Everything shown to anybody.
     pub shown: BTreeMap<Where, Vec<Shown>>,
     /// What was found to be wrong while it happened.

@@ -22,6 +22,7 @@
 //! a test compares fingerprints of two runs. That the checkers see bugs at all is shown by putting
 //! some in ([`sabotage`]).
 
+pub mod alter;
 pub mod book;
 pub mod check;
 pub mod cluster;

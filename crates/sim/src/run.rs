@@ -13,6 +13,7 @@ use anser_gateway::limits::{SendRate, SessionSettings};
 use futures::channel::oneshot;
 use parking_lot::Mutex;
 
+use crate::alter;
 use crate::check::{self, Findings};
 use crate::cluster::{Cluster, Going, NODES};
 use crate::device::{Device, Surroundings};
@@ -359,6 +360,7 @@ impl Main {
                 };
                 let book = device.standing().book;
                 check::caught_up(&truth, &who, &book, &mut findings);
+                alter::known(&truth, &who, &book, &mut findings);
             }
             findings.extend(self.sessions().await);
             if findings.is_empty() {
@@ -455,6 +457,7 @@ impl Main {
         check::inboxes(truth, &mut findings);
         check::groups(truth, &ledger, &mut findings);
         check::shown(truth, &ledger, &mut findings);
+        alter::changes(truth, &ledger, &mut findings);
         for (device, spec) in self.devices.iter().zip(&self.plan.devices) {
             let who = Who {
                 app: spec.app,

@@ -1,6 +1,6 @@
 //! What stands on the disk, read without the product's help.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anser_domain::MessageId;
 use anser_engine::tables;
@@ -21,6 +21,17 @@ pub struct Kept {
     pub client_message_id: String,
     /// Its type.
     pub content_type: String,
+    /// What happened to it.
+    pub state: Option<stored::MessageState>,
+}
+
+impl Kept {
+    /// Was it taken back?
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
+        let state = self.state.as_ref();
+        state.is_some_and(|state| state.recall.is_some())
+    }
 }
 
 /// A conversation.
@@ -34,6 +45,12 @@ pub struct Chat {
     pub members: BTreeMap<String, stored::Member>,
     /// By user.
     pub positions: BTreeMap<String, stored::Position>,
+    /// The feed of changes: sequences by `rev`.
+    pub changes: BTreeMap<u64, u64>,
+    /// Former contents by sequence, the oldest first.
+    pub edits: BTreeMap<u64, Vec<Vec<u8>>>,
+    /// What users deleted for themselves.
+    pub hidden: BTreeSet<(String, u64)>,
 }
 
 /// A user's side.
@@ -98,6 +115,9 @@ impl Truth {
                 tables::MESSAGE,
                 tables::MEMBER,
                 tables::POSITION,
+                tables::CHANGE,
+                tables::EDIT,
+                tables::HIDDEN,
                 tables::INBOX_HEAD,
                 tables::INBOX,
                 tables::INBOX_FEED,
@@ -142,6 +162,16 @@ impl Truth {
             chat.members.insert(text(rest), decode(value));
         } else if space == tables::POSITION {
             chat.positions.insert(text(rest), decode(value));
+        } else if space == tables::CHANGE {
+            chat.changes.insert(number(&rest), number(value));
+        } else if space == tables::EDIT {
+            let former: stored::EditRow = decode(value);
+            let edits = chat.edits.entry(number(&rest[..8])).or_default();
+            edits.push(former.content_body.to_vec());
+        } else if space == tables::HIDDEN {
+            let (user, seq) = rest.split_at(rest.len() - 8);
+            let user = user.strip_suffix(&[0]).expect("texts end with zero");
+            chat.hidden.insert((text(user.to_vec()), number(seq)));
         } else {
             let seq = number(&rest);
             chat.messages.insert(seq, kept(seq, &decode(value)));
@@ -165,6 +195,7 @@ fn kept(seq: u64, row: &stored::Message) -> Kept {
         ordinal: row.ordinal,
         client_message_id: row.client_message_id.clone(),
         content_type: row.content_type.clone(),
+        state: row.state.clone(),
     }
 }
 
@@ -190,6 +221,12 @@ impl Chat {
         (pair.contains(&user) && self.head.seq > 0).then_some((0, 0))
     }
 
+    /// Has the user deleted the message for themself?
+    #[must_use]
+    pub fn is_hidden(&self, user: &str, seq: u64) -> bool {
+        self.hidden.contains(&(user.to_owned(), seq))
+    }
+
     /// What the user has not read, counted one by one.
     #[must_use]
     pub fn unread(&self, user: &str, joined_seq: u64) -> u64 {
@@ -199,7 +236,11 @@ impl Chat {
             .map_or(0, |position| position.read_seq);
         let unread = self.messages.values().filter(|message| {
             let shown = &message.shown;
-            shown.counted && shown.sender != user && shown.seq > read.max(joined_seq)
+            shown.counted
+                && shown.sender != user
+                && shown.seq > read.max(joined_seq)
+                && !message.is_recalled()
+                && !self.is_hidden(user, shown.seq)
         });
         unread.count() as u64
     }

@@ -2,6 +2,7 @@
 
 use anser_domain::{ConversationId, GroupId, UserId};
 
+use crate::alter::How;
 use crate::cluster::{Going, NODES};
 use crate::disk::DiskWeather;
 use crate::network::NetworkWeather;
@@ -67,6 +68,15 @@ pub enum Ask {
         conversation: String,
         /// How far behind.
         behind: i64,
+    },
+    /// Does something to a message.
+    Alter {
+        /// Where.
+        conversation: String,
+        /// The message so far behind the last one heard of.
+        behind: u64,
+        /// What.
+        how: How,
     },
     /// Reads a page of history.
     History {
@@ -289,6 +299,21 @@ pub fn draw(random: &mut Random, size: Size) -> Plan {
     draft.plan
 }
 
+fn how(random: &mut Random) -> How {
+    match random.below(12) {
+        0..2 => How::Recall,
+        2..5 => How::Edit,
+        5..8 => How::React {
+            reaction: *random.pick(&["+1", "雁"]),
+            remove: random.chance(300),
+        },
+        8..10 => How::Expand {
+            key: *random.pick(&["colour", "votes"]),
+        },
+        _ => How::Delete,
+    }
+}
+
 impl Draft<'_> {
     fn beginning(&mut self) {
         for device in 0..self.plan.devices.len() {
@@ -360,12 +385,17 @@ impl Draft<'_> {
         let device = self.random.index(self.plan.devices.len());
         let random = &mut *self.random;
         let ask = match random.below(100) {
-            0..45 => Ask::Send {
+            0..33 => Ask::Send {
                 conversation,
                 count: *random.pick(&[1, 1, 1, 2, 5]),
                 read: random.chance(300),
             },
-            45..63 => Ask::Read {
+            33..48 => Ask::Alter {
+                conversation,
+                behind: *random.pick(&[0, 0, 1, 2, 5, 9]),
+                how: how(random),
+            },
+            48..63 => Ask::Read {
                 conversation,
                 behind: *random.pick(&[0, 0, 1, 3, -5]),
             },

@@ -2,9 +2,10 @@
 
 use crate::code::{Code, Reject};
 use crate::limits::{BAN_SECONDS_MAX, CONTENT_BYTES_MAX, GROUP_MEMBERS_MAX};
+use crate::retention::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
 
 macro_rules! app_settings {
-    ($($(#[doc = $doc:literal])+ $name:ident: $min:literal..=$max:expr;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $min:expr => $max:expr;)*) => {
         /// What an app has set. `None`: as the operator's configuration says.
         #[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
         pub struct AppSettings {
@@ -34,7 +35,7 @@ macro_rules! app_settings {
             /// `INVALID_REQUEST` names the setting and its bounds.
             pub fn change(self, change: &AppSettingsChange) -> Result<Self, Reject> {
                 $(if let Some(Some(value)) = change.$name {
-                    check(stringify!($name), value, $min, $max)?;
+                    check(stringify!($name), value, u64::from($min), $max)?;
                 })*
                 Ok(Self {
                     $($name: change.$name.unwrap_or(self.$name),)*
@@ -48,22 +49,26 @@ macro_rules! app_settings {
 
 app_settings! {
     /// Bytes of a message's content, type and body together.
-    content_bytes_max: 1..=CONTENT_BYTES_MAX as u64;
+    content_bytes_max: 1_u32 => CONTENT_BYTES_MAX as u64;
     /// Messages a second that one connection of a client may send in the long run; 0: as many as
     /// it likes.
-    client_messages_per_second: 0..=1_000;
+    client_messages_per_second: 0_u32 => 1_000;
     /// Messages that it may send at once after a pause.
-    client_messages_burst: 1..=10_000;
+    client_messages_burst: 1_u32 => 10_000;
     /// Messages to users that the app's backend may send in a minute; 0: as many as it likes.
-    user_messages_per_minute: 0..=10_000_000;
+    user_messages_per_minute: 0_u32 => 10_000_000;
     /// Messages to groups that the app's backend may send in a second; 0: as many as it likes.
-    group_messages_per_second: 0..=100_000;
+    group_messages_per_second: 0_u32 => 100_000;
     /// How long a sender may take a message back, in seconds; 0: not at all.
-    recall_seconds: 0..=BAN_SECONDS_MAX;
+    recall_seconds: 0_u32 => BAN_SECONDS_MAX;
     /// How long a sender may edit a message, in seconds; 0: not at all.
-    edit_seconds: 0..=BAN_SECONDS_MAX;
+    edit_seconds: 0_u32 => BAN_SECONDS_MAX;
     /// Members of a group. One that has more already keeps them.
-    group_members_max: 1..=GROUP_MEMBERS_MAX as u64;
+    group_members_max: 1_u32 => GROUP_MEMBERS_MAX as u64;
+    /// Days after which messages of private chats are removed.
+    private_retention_days: RETENTION_DAYS_MIN => u64::from(RETENTION_DAYS_MAX);
+    /// Days after which messages of groups, and of everything like them, are removed.
+    group_retention_days: RETENTION_DAYS_MIN => u64::from(RETENTION_DAYS_MAX);
 }
 
 fn check(name: &str, value: u32, min: u64, max: u64) -> Result<(), Reject> {

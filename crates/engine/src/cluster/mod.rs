@@ -15,7 +15,7 @@ pub(crate) mod group_wire;
 mod view;
 pub(crate) mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use anser_bus::{Bus, BusError, NodeId};
@@ -44,6 +44,50 @@ pub(crate) enum Continuity {
     Hole,
     /// The sender started anew: what it was before is gone, sessions included.
     Anew,
+    /// It is from before the sender started anew, and came late: nothing of it holds any more.
+    Late,
+}
+
+/// Starts of one node that are remembered to be over.
+const FORMER_MAX: usize = 8;
+
+/// What a packet says about its sender's starts.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+enum Start {
+    /// It never started again since it was first heard of.
+    Same,
+    /// It has started again.
+    New,
+    /// The packet is from before it started again.
+    Over,
+}
+
+/// The starts of one node. They outlive its silence and its leaving: whoever comes back as another
+/// must not be taken for the one who went.
+#[derive(Default)]
+struct Starts {
+    last: Option<u64>,
+    /// The oldest first.
+    former: VecDeque<u64>,
+}
+
+impl Starts {
+    fn heard(&mut self, boot: u64) -> Start {
+        if self.last == Some(boot) {
+            return Start::Same;
+        }
+        if self.former.contains(&boot) {
+            return Start::Over;
+        }
+        let Some(before) = self.last.replace(boot) else {
+            return Start::Same;
+        };
+        self.former.push_back(before);
+        if self.former.len() > FORMER_MAX {
+            self.former.pop_front();
+        }
+        Start::New
+    }
 }
 
 #[derive(Copy, Clone)]
@@ -59,6 +103,8 @@ pub(crate) struct Cluster {
     boot: u64,
     view: RwLock<Arc<View>>,
     peers: Mutex<BTreeMap<NodeId, Peer>>,
+    /// Of every node ever heard of, the living and the dead.
+    starts: Mutex<BTreeMap<NodeId, Starts>>,
     sent: Mutex<BTreeMap<NodeId, u64>>,
 }
 
@@ -77,6 +123,7 @@ impl Cluster {
             boot,
             view,
             peers,
+            starts: Mutex::default(),
             sent,
         }
     }
@@ -133,6 +180,15 @@ impl Cluster {
 
     /// Takes note of a packet: its sender lives, and these packets should have come before.
     pub(crate) fn heard(&self, from: NodeId, packet: &pb::Packet) -> Continuity {
+        let start = self
+            .starts
+            .lock()
+            .entry(from)
+            .or_default()
+            .heard(packet.boot);
+        if start == Start::Over {
+            return Continuity::Late;
+        }
         let mut peers = self.peers.lock();
         let heard = self.env.now();
         let numbered = !matches!(packet.body, Some(pb::packet::Body::Alive(_)));
@@ -142,8 +198,8 @@ impl Cluster {
             heard,
         });
         peer.heard = heard;
-        let fresh_start = peer.boot != packet.boot;
-        if fresh_start {
+        let fresh_start = start == Start::New;
+        if peer.boot != packet.boot {
             *peer = Peer {
                 boot: packet.boot,
                 counter: 0,
@@ -157,6 +213,19 @@ impl Cluster {
             (false, true) => Continuity::Whole,
             (false, false) => Continuity::Hole,
         }
+    }
+
+    /// Is this the start of the node that is known here? The first one heard of is. A request is
+    /// not numbered as packets are, and may come from before the node started again, or before
+    /// this node has heard that it did.
+    pub(crate) fn is_present(&self, node: NodeId, boot: u64) -> bool {
+        let mut starts = self.starts.lock();
+        *starts.entry(node).or_default().last.get_or_insert(boot) == boot
+    }
+
+    /// Which start of this node this is.
+    pub(crate) fn boot(&self) -> u64 {
+        self.boot
     }
 
     /// This node's deliveries may have gone astray, because it knew of too few nodes or sessions:

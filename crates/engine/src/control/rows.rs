@@ -16,6 +16,8 @@ pub(super) fn settings(row: Option<&stored::AppSettings>) -> AppSettings {
         recall_seconds: row.recall_seconds,
         edit_seconds: row.edit_seconds,
         group_members_max: row.group_members_max,
+        private_retention_days: row.private_retention_days,
+        group_retention_days: row.group_retention_days,
         swallow_blocked: row.swallow_blocked,
         presence: row.presence,
     }
@@ -31,6 +33,8 @@ pub(super) fn settings_row(settings: &AppSettings) -> stored::AppSettings {
         recall_seconds: settings.recall_seconds,
         edit_seconds: settings.edit_seconds,
         group_members_max: settings.group_members_max,
+        private_retention_days: settings.private_retention_days,
+        group_retention_days: settings.group_retention_days,
         swallow_blocked: settings.swallow_blocked,
         presence: settings.presence,
     }

@@ -11,6 +11,7 @@
 
 mod remove;
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Weak;
 use std::sync::atomic::Ordering;
@@ -105,6 +106,7 @@ impl Engine {
         let scan = tables::heads(shard, from, HEADS_AT_ONCE);
         let page = tools.store.scan(scan).await;
         let page = page.map_err(|e| fault::reject(&e))?;
+        let mut apps = BTreeMap::new();
         for (key, value) in &page.rows {
             let Some((app, name)) = tables::conversation_of_head(key) else {
                 tracing::error!("the key of a head is damaged");
@@ -113,16 +115,27 @@ impl Engine {
             let id = ConversationId::parse(name)
                 .map_err(|_| Reject::new(Code::Internal, "a head has no valid name"))?;
             let head: stored::Head = tables::decode(value)?;
-            let cutoff = self.retention(app).cutoff(&id, tools.env.now());
+            let retention = match apps.get(&app) {
+                Some(known) => *known,
+                None => self.retention(app).await?,
+            };
+            apps.insert(app, retention);
+            let cutoff = retention.cutoff(&id, tools.env.now());
             expire(tools, app, name, (value, head), cutoff).await?;
         }
         let last = page.rows.last().filter(|_| page.more);
         Ok((last.map(|(key, _)| key.clone()), page.rows.len()))
     }
 
-    /// How long the app keeps messages.
-    fn retention(&self, _app: AppId) -> Retention {
-        Retention::default()
+    /// How long the app keeps messages. Read from the store: what is removed because of an answer
+    /// that is out of date does not come back.
+    async fn retention(&self, app: AppId) -> Result<Retention, Reject> {
+        let own = self.stored_app_settings(app).await?;
+        let all = self.core.tools.settings.retention_days;
+        Ok(Retention {
+            private_days: own.private_retention_days.unwrap_or(all),
+            group_days: own.group_retention_days.unwrap_or(all),
+        })
     }
 }
 

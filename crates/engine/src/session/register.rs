@@ -119,6 +119,7 @@ impl Engine {
             user: user.as_str().to_owned(),
             session,
             moving,
+            boot: tools.cluster.boot(),
         };
         let request = pb::request::Request::Register(request);
         let result = tools.cluster.request(home, request).await;

@@ -1,6 +1,7 @@
 //! What is too old is removed with everything that hangs on it, and unread stays exact.
 
 use anser_domain::{ConversationId, GroupId};
+use anser_domain::control::AppSettingsChange;
 use anser_engine::group::By;
 use anser_engine::message::{Change, PageRequest};
 use anser_engine::tables::{CATALOG, HEAD, MEMBER, MESSAGE, POSITION, SENT, TARGETED, UNCOUNTED};
@@ -169,4 +170,37 @@ async fn a_conversation_of_which_nothing_is_left_goes_on() {
         .unwrap();
     assert_eq!(bob.unread(&place).await, 1);
     assert_eq!(bob.history(&place).await.unwrap(), [4]);
+}
+
+#[tokio::test]
+async fn an_app_decides_how_long_each_kind_is_kept() {
+    let store = Store::memory();
+    let engine = node(&hub(), 1, &store).await;
+    let app = engine.create_app(None, "", false).await.unwrap().info.id;
+    let keep_long = AppSettingsChange {
+        private_retention_days: Some(Some(1_000)),
+        ..Default::default()
+    };
+    engine.change_app_settings(app, &keep_long).await.unwrap();
+    let id = Some(GroupId::new("g").unwrap());
+    let made = engine.create_group(app, By::Server, id, "", &user("alice"), &[]);
+    made.await.unwrap();
+    let place = ConversationId::private(&user("alice"), &user("bob"));
+    for place in [&place, &group()] {
+        send_message(&engine, message(app, "alice", place, "1"))
+            .await
+            .unwrap();
+    }
+    grow_old(&store, 9).await;
+    engine.remove_expired().await.unwrap();
+    let left = async |place: &ConversationId| {
+        let page = PageRequest {
+            from_seq: 0,
+            limit: 10,
+            descending: true,
+        };
+        let page = engine.pull(app, None, place, page).await.unwrap();
+        page.messages.len()
+    };
+    assert_eq!((left(&place).await, left(&group()).await), (1, 0));
 }

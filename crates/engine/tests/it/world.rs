@@ -48,6 +48,7 @@ pub(crate) fn settings() -> Settings {
         installation_key: [7; 32],
         recall_seconds: 120,
         edit_seconds: 86_400,
+        retention_days: 180,
     }
 }
 

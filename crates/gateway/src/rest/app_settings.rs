@@ -49,6 +49,12 @@ pub(super) struct AppSettingsJson {
     /// Members of a group. One that has more already keeps them.
     #[schema(required)]
     group_members_max: Option<u32>,
+    /// Days after which messages of private chats are removed.
+    #[schema(required)]
+    private_retention_days: Option<u32>,
+    /// Days after which messages of groups, and of everything like them, are removed.
+    #[schema(required)]
+    group_retention_days: Option<u32>,
     /// A message from a blocked sender is acknowledged like any other and goes nowhere; without
     /// it, it is refused.
     #[schema(required)]
@@ -69,6 +75,8 @@ impl From<AppSettings> for AppSettingsJson {
             recall_seconds: own.recall_seconds,
             edit_seconds: own.edit_seconds,
             group_members_max: own.group_members_max,
+            private_retention_days: own.private_retention_days,
+            group_retention_days: own.group_retention_days,
             swallow_blocked: own.swallow_blocked,
             presence: own.presence,
         }
@@ -104,6 +112,12 @@ pub(super) struct UpdateAppSettings {
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 3_000)]
     group_members_max: Option<Option<u32>>,
     #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 2, maximum = 1_096)]
+    private_retention_days: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 2, maximum = 1_096)]
+    group_retention_days: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<bool>)]
     swallow_blocked: Option<Option<bool>>,
     #[serde(default, deserialize_with = "nullable")]
@@ -122,6 +136,8 @@ impl From<UpdateAppSettings> for AppSettingsChange {
             recall_seconds: update.recall_seconds,
             edit_seconds: update.edit_seconds,
             group_members_max: update.group_members_max,
+            private_retention_days: update.private_retention_days,
+            group_retention_days: update.group_retention_days,
             swallow_blocked: update.swallow_blocked,
             presence: update.presence,
         }

@@ -70,6 +70,7 @@ pub(crate) async fn context(settings: SessionSettings) -> (Context, AppId) {
             content_bytes_max: 3_072,
             recall_seconds: 120,
             edit_seconds: 86_400,
+            retention_days: 180,
             login_policy: LoginPolicy::OnePerPlatform,
             installation_key: [7; 32],
         },
