@@ -13,10 +13,8 @@ use std::path::{Path, PathBuf};
 use anser_domain::limits::{
     CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX, EDIT_SECONDS_DEFAULT, RECALL_SECONDS_DEFAULT,
 };
-use anser_domain::retention::{
-    RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN,
-};
 use anser_domain::login::LoginPolicy;
+use anser_domain::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
 use serde::{Deserialize, Serialize};
 
 /// One setting, for what is generated.

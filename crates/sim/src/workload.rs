@@ -299,16 +299,19 @@ pub fn draw(random: &mut Random, size: Size) -> Plan {
     draft.plan
 }
 
+const REACTIONS: [&str; 2] = ["+1", "雁"];
+const KEYS: [&str; 2] = ["colour", "votes"];
+
 fn how(random: &mut Random) -> How {
     match random.below(12) {
         0..2 => How::Recall,
         2..5 => How::Edit,
         5..8 => How::React {
-            reaction: *random.pick(&["+1", "雁"]),
+            reaction: REACTIONS[random.index(REACTIONS.len())],
             remove: random.chance(300),
         },
         8..10 => How::Expand {
-            key: *random.pick(&["colour", "votes"]),
+            key: KEYS[random.index(KEYS.len())],
         },
         _ => How::Delete,
     }

@@ -1,7 +1,7 @@
 //! What is too old is removed with everything that hangs on it, and unread stays exact.
 
-use anser_domain::{ConversationId, GroupId};
 use anser_domain::control::AppSettingsChange;
+use anser_domain::{ConversationId, GroupId};
 use anser_engine::group::By;
 use anser_engine::message::{Change, PageRequest};
 use anser_engine::tables::{CATALOG, HEAD, MEMBER, MESSAGE, POSITION, SENT, TARGETED, UNCOUNTED};

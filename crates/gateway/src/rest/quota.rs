@@ -114,6 +114,8 @@ mod tests {
         recall_seconds: None,
         edit_seconds: None,
         group_members_max: None,
+        private_retention_days: None,
+        group_retention_days: None,
         swallow_blocked: None,
         presence: None,
     };
