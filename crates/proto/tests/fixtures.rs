@@ -667,6 +667,10 @@ fn what_apps_and_users_decide() {
             ..Default::default()
         },
     );
+}
+
+#[test]
+fn presence_of_users() {
     check(
         "stored/v1/presence",
         &stored::Presence {

@@ -183,8 +183,10 @@ async fn an_app_decides_how_long_each_kind_is_kept() {
     };
     engine.change_app_settings(app, &keep_long).await.unwrap();
     let id = Some(GroupId::new("g").unwrap());
-    let made = engine.create_group(app, By::Server, id, "", &user("alice"), &[]);
-    made.await.unwrap();
+    engine
+        .create_group(app, By::Server, id, "", &user("alice"), &[])
+        .await
+        .unwrap();
     let place = ConversationId::private(&user("alice"), &user("bob"));
     for place in [&place, &group()] {
         send_message(&engine, message(app, "alice", place, "1"))
