@@ -32,7 +32,7 @@ fn a_lost_idempotency_key() {
 
 #[test]
 fn a_sync_that_is_off_by_one() {
-    found(Sabotage::SyncOffByOne, "continues with");
+    found(Sabotage::SyncOffByOne, "was not given");
 }
 
 #[test]
