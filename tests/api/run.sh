@@ -46,12 +46,14 @@ curl "${basic[@]}" "$url/v1/groups" -d '{"group_id": "team", "owner": "alice", "
 curl "${basic[@]}" "$url/v1/messages" \
   -d '{"sender": "alice", "to_user": "bob", "content": {"type": "text", "text": "hello"}}'
 
+# Uploads in pieces speak tus, whose answers and bodies the tool does not know; they have tests of
+# their own.
 export ANSER_ADMIN ANSER_SECRET
 ANSER_ADMIN=$(field admin_token)
 ANSER_SECRET=$(field api_secret)
 status=0
 "$venv/bin/schemathesis" --config-file tests/api/schemathesis.toml run api/openapi.json \
-  --url "$url" || status=$?
+  --exclude-path-regex '^/v1/media/uploads' --url "$url" || status=$?
 
 # Whatever was asked of it, the server is still there.
 curl -fsS "$url/readyz" >/dev/null

@@ -86,6 +86,7 @@ impl Engine {
         cursor: &str,
         limit: usize,
     ) -> Result<UserBanPage, Reject> {
+        tables::check_user_cursor(cursor)?;
         let limit = page_limit(limit, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX)?;
         let tools = &self.core.tools;
         let page = tools

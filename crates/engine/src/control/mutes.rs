@@ -100,6 +100,7 @@ impl Engine {
         cursor: &str,
         limit: usize,
     ) -> Result<MutePage, Reject> {
+        tables::check_user_cursor(cursor)?;
         let limit = page_limit(limit, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX)?;
         let tools = &self.core.tools;
         let row = super::row(tools, app).await?;

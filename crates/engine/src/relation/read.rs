@@ -57,6 +57,7 @@ pub(super) async fn page(
     cursor: &str,
     limit: usize,
 ) -> Result<RelationPage, Reject> {
+    tables::check_user_cursor(cursor)?;
     // Read first: the list is at least as new as the version says.
     let row = user::row(tools, app, user).await?.unwrap_or_default();
     let keys = UserKeys::new(app, user.as_str());

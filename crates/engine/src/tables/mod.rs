@@ -214,6 +214,17 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (MEDIA_USE, SpaceClass::Small),
 ];
 
+/// A page of users continues behind a user: may this be one?
+pub(crate) fn check_user_cursor(cursor: &str) -> Result<(), Reject> {
+    if cursor.is_empty() || anser_domain::UserId::new(cursor).is_ok() {
+        return Ok(());
+    }
+    Err(Reject::new(
+        Code::InvalidRequest,
+        "cursor is not one that a page came with",
+    ))
+}
+
 /// Reads a value back. Bytes that do not decode mean a damaged store.
 pub(crate) fn decode<T: Message + Default>(bytes: &Bytes) -> Result<T, Reject> {
     T::decode(bytes.clone()).map_err(|error| {

@@ -21,14 +21,9 @@ use super::failure::{Failure, Result};
 pub(super) struct Content {
     /// `text`; `image`, `voice`, `video`, `file`, `location` and `command`, whose bodies are JSON
     /// objects of the shapes in docs/protocol.md; or your own: 1–64 of `[a-z0-9._:-]`. `anser.`
-    /// is the server's.
+    /// is the server's. Empty: the message was taken back, or burned.
     #[serde(rename = "type")]
-    #[schema(
-        example = "text",
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[a-z0-9._:-]{1,64}$"
-    )]
+    #[schema(example = "text", max_length = 64, pattern = "^[a-z0-9._:-]{0,64}$")]
     content_type: String,
     /// The body as text.
     #[serde(

@@ -1,6 +1,6 @@
 //! Searching messages.
 
-use anser_domain::limits::PAGE_ITEMS_MAX;
+use anser_domain::limits::{CONTENT_TYPE_BYTES_MAX, PAGE_ITEMS_MAX};
 use anser_domain::search::Query as SearchQuery;
 use anser_domain::words::Words;
 use anser_domain::{ConversationId, Timestamp};
@@ -15,7 +15,7 @@ use super::auth::App;
 use super::extract::{
     Path, Query, conversation_id, cursor, json_integer, page_limit, present, user_id,
 };
-use super::failure::{ErrorBody, Result};
+use super::failure::{ErrorBody, Failure, Result};
 use super::message_json::MessageJson;
 use super::messages::ConversationPath;
 use super::spec::Common;
@@ -68,6 +68,10 @@ pub(super) struct SearchParams {
 
 impl SearchParams {
     fn read(self, conversation: Option<ConversationId>) -> Result<SearchRequest> {
+        let length = self.content_type.as_ref().map_or(1, String::len);
+        if !(1..=CONTENT_TYPE_BYTES_MAX).contains(&length) {
+            return Err(Failure::invalid("type has 1–64 bytes"));
+        }
         let sender = self.sender.map(|sender| user_id("sender", &sender));
         Ok(SearchRequest {
             conversation,
