@@ -21,6 +21,9 @@ use super::messages::ConversationPath;
 use super::spec::Common;
 use super::users::UserPath;
 
+/// Characters of a query; fewer are looked at.
+const QUERY_CHARACTERS_MAX: usize = 1_024;
+
 /// What is looked for: words, a sender or a type, or several of them.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +71,9 @@ pub(super) struct SearchParams {
 
 impl SearchParams {
     fn read(self, conversation: Option<ConversationId>) -> Result<SearchRequest> {
+        if self.query.chars().count() > QUERY_CHARACTERS_MAX {
+            return Err(Failure::invalid("query has at most 1,024 characters"));
+        }
         let length = self.content_type.as_ref().map_or(1, String::len);
         if !(1..=CONTENT_TYPE_BYTES_MAX).contains(&length) {
             return Err(Failure::invalid("type has 1–64 bytes"));
