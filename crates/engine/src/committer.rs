@@ -20,6 +20,8 @@ use parking_lot::Mutex;
 use crate::delivery::Burst;
 use crate::env::Env;
 
+/// Whose units those of no app are, in the fairness of the commit queue.
+pub(crate) const MANAGEMENT: AppId = AppId(0);
 /// Bytes of units that wait, of all apps.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Bytes of units that wait, of one app.

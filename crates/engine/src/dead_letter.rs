@@ -11,13 +11,12 @@ use anser_store::{Key, Outcome, Shard, Unit};
 use bytes::Bytes;
 use stored::outbox_row::Effect;
 
+use crate::committer::MANAGEMENT;
 use crate::engine::Engine;
 use crate::fault;
 use crate::tables;
 use crate::tools::Tools;
 
-/// On whose account letters are moved: no app has it.
-const MANAGEMENT: AppId = AppId(0);
 /// Letters of a page, at most.
 pub const PAGE_MAX: usize = 100;
 
@@ -28,9 +27,9 @@ pub struct DeadLetter {
     pub id: String,
     /// The app that it belongs to.
     pub app: AppId,
-    /// What it was to bring about: `inbox`, `touch`, `burn`.
+    /// What it was to bring about: `inbox`, `touch`, `burn`, `relation`.
     pub effect: &'static str,
-    /// The conversation that caused it.
+    /// The conversation that caused it; empty of a `relation`.
     pub conversation: String,
     /// When its cause was committed.
     pub created: Timestamp,

@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use stored::outbox_row::Effect;
 
 use crate::burn;
+use crate::committer::MANAGEMENT;
 use crate::dead_letter;
 use crate::engine::{Core, Engine};
 use crate::fault;
@@ -43,8 +44,6 @@ const USERS_AT_ONCE: usize = 128;
 /// Rows read from a shard at a time.
 const ROWS_AT_ONCE: usize = 64;
 
-/// On whose account the outbox commits for itself: no app has it.
-const MANAGEMENT: AppId = AppId(0);
 /// The first wait after a failure; each next one is twice as long.
 const RETRY_MS: u64 = 1_000;
 /// The longest wait after a failure.
@@ -163,17 +162,21 @@ impl Outbox {
             let page = store
                 .scan(tables::outbox_range(shard, from, ROWS_AT_ONCE))
                 .await?;
-            for (key, value) in &page.rows {
-                let key = Key::new(tables::OUTBOX, shard, key.clone());
-                let due = tables::outbox_due(&key);
-                if due > now {
-                    self.look_at(shard, due);
-                    return Ok(());
-                }
+            let keys = page.rows.iter();
+            let keys = keys.map(|(key, _)| Key::new(tables::OUTBOX, shard, key.clone()));
+            let rows: Vec<_> = keys.zip(page.rows.iter().map(|(_, value)| value)).collect();
+            let due = rows.partition_point(|(key, _)| tables::outbox_due(key) <= now);
+            // Together, so that they share commits and none waits for a slow one.
+            join_all(rows[..due].iter().map(async |(key, value)| {
                 // One that can't be read was reported; it stays for an operator to look at.
                 if let Ok(row) = tables::decode(value) {
-                    self.run(&key, row).await;
+                    self.run(key, row).await;
                 }
+            }))
+            .await;
+            if let Some((next, _)) = rows.get(due) {
+                self.look_at(shard, tables::outbox_due(next));
+                return Ok(());
             }
             match page.rows.last() {
                 Some((last, _)) if page.more => from = Bound::Excluded(last.clone()),

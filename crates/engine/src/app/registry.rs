@@ -17,14 +17,13 @@ use ring::digest::{SHA256, digest};
 use super::seal::Sealer;
 use super::token::{self, Claims};
 use super::{AppInfo, Identity, NewApp, NewSecret, Token};
+use crate::committer::MANAGEMENT;
 use crate::control;
 use crate::fault;
 use crate::tables;
 use crate::tools::Tools;
 use crate::user;
 
-/// Whose units management is, in the fairness of the commit queue.
-const MANAGEMENT: AppId = AppId(0);
 /// Age at which what is in memory is read again.
 const FRESH_MS: u64 = 1_000;
 /// Secrets of a kind that live at a time: the old one while clients move to the new.

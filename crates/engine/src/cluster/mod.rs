@@ -92,7 +92,6 @@ impl Starts {
 
 #[derive(Copy, Clone)]
 struct Peer {
-    boot: u64,
     counter: u64,
     heard: Timestamp,
 }
@@ -192,19 +191,11 @@ impl Cluster {
         let mut peers = self.peers.lock();
         let heard = self.env.now();
         let numbered = !matches!(packet.body, Some(pb::packet::Body::Alive(_)));
-        let peer = peers.entry(from).or_insert(Peer {
-            boot: packet.boot,
-            counter: 0,
-            heard,
-        });
-        peer.heard = heard;
         let fresh_start = start == Start::New;
-        if peer.boot != packet.boot {
-            *peer = Peer {
-                boot: packet.boot,
-                counter: 0,
-                heard,
-            };
+        let peer = peers.entry(from).or_insert(Peer { counter: 0, heard });
+        peer.heard = heard;
+        if fresh_start {
+            peer.counter = 0;
         }
         let whole = packet.counter <= peer.counter + u64::from(numbered);
         peer.counter = peer.counter.max(packet.counter);

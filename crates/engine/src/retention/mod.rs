@@ -31,16 +31,20 @@ use crate::tools::Tools;
 const HEADS_AT_ONCE: usize = 64;
 /// The pause between, in milliseconds: a node looks at about 600 heads a second.
 const PAUSE_MS: u64 = 100;
+/// From the start to the first walk, in milliseconds.
+const WALK_FIRST_MS: u64 = 600_000;
 /// Between the end of a walk and the next: six hours, in milliseconds.
 const WALK_EVERY_MS: u64 = 6 * 3_600_000;
 
 /// Walks until the engine is gone.
 pub(crate) async fn walker(core: Weak<Core>) {
+    let mut wait = WALK_FIRST_MS;
     loop {
         let Some(env) = core.upgrade().map(|core| core.tools.env.clone()) else {
             return;
         };
-        env.sleep(WALK_EVERY_MS).await;
+        env.sleep(wait).await;
+        wait = WALK_EVERY_MS;
         for shard in (0..SHARD_COUNT).map(Shard) {
             let mut from = Bound::Unbounded;
             while let Some((next, looked)) = step(&core, shard, from).await {
@@ -108,13 +112,14 @@ impl Engine {
         let page = page.map_err(|e| fault::reject(&e))?;
         let mut apps = BTreeMap::new();
         for (key, value) in &page.rows {
-            let Some((app, name)) = tables::conversation_of_head(key) else {
-                tracing::error!("the key of a head is damaged");
+            // A damaged row is reported, and keeps nobody else's messages.
+            let Some((app, name, id)) = read_key(key) else {
+                tracing::error!(?key, "the key of a head is damaged");
                 continue;
             };
-            let id = ConversationId::parse(name)
-                .map_err(|_| Reject::new(Code::Internal, "a head has no valid name"))?;
-            let head: stored::Head = tables::decode(value)?;
+            let Ok(head) = tables::decode::<stored::Head>(value) else {
+                continue;
+            };
             let retention = match apps.get(&app) {
                 Some(known) => *known,
                 None => self.retention(app).await?,
@@ -137,6 +142,11 @@ impl Engine {
             group_days: own.group_retention_days.unwrap_or(all),
         })
     }
+}
+
+fn read_key(key: &[u8]) -> Option<(AppId, &str, ConversationId)> {
+    let (app, name) = tables::conversation_of_head(key)?;
+    Some((app, name, ConversationId::parse(name).ok()?))
 }
 
 /// One conversation: the history begins behind what is older than `cutoff`, which then goes.
