@@ -18,7 +18,7 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use anser_domain::{AppId, Code, Reject};
+use anser_domain::{AppId, Code, ConversationId, Reject, UserId};
 use anser_proto::stored;
 use anser_store::{Key, Outcome, SHARD_COUNT, Shard, Unit};
 use futures::future::join_all;
@@ -277,7 +277,7 @@ impl Outbox {
         user: &str,
         effect: &stored::InboxEffect,
     ) -> Result<(), Reject> {
-        let conversation = Arc::from(effect.conversation.as_str());
+        let conversation: Arc<str> = Arc::from(effect.conversation.as_str());
         inbox::change(&self.0.tools, app, user, &conversation, |old| {
             if old.is_some_and(|old| old.member_version >= effect.member_version) {
                 return Ok(None);
@@ -298,8 +298,14 @@ impl Outbox {
                 ..old.cloned().unwrap_or_default()
             }))
         })
-        .await
-        .map(|_| ())
+        .await?;
+        match ConversationId::parse(&conversation) {
+            Ok(ConversationId::Private(..)) => {
+                let user = UserId::new(user).map_err(|_| Reject::from(Code::Internal))?;
+                relation::renew_new_chat(&self.0.tools, app, &user, &conversation).await
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -22,13 +22,14 @@ use std::sync::Arc;
 use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::{Outcome, Unit};
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use parking_lot::Mutex;
 
 use super::append::Append;
 use super::lane::{Lane, LaneItem, Telling};
-use super::loaded::{Loaded, relation_stamp};
+use super::loaded::Loaded;
 use crate::committer::Participant;
 use crate::delivery::Burst;
 use crate::event::Reply;
@@ -404,14 +405,13 @@ impl Conversation {
         }
         let planned = {
             let mut state = self.state.lock();
-            if state.stale {
-                // What was read may be out of date by now: from the start, when it is loaded anew.
+            let known = state.loaded.as_ref().filter(|_| !state.stale);
+            // What was read may be out of date by now, or say that what is loaded is: from the
+            // start, when it is loaded anew.
+            let Some(loaded) = known.filter(|loaded| facts.agree(loaded)) else {
+                state.stale = true;
                 return state.put_behind(Command::Send(send));
-            }
-            let loaded = state
-                .loaded
-                .as_ref()
-                .expect("loaded, since it is not stale");
+            };
             let in_flight = state.in_flight.iter().map(|one| &one.append);
             match self.plan_send(loaded, &send.message, &facts, in_flight) {
                 Ok((unit, append)) => self.launch(&mut state, Command::Send(send), unit, append),
@@ -421,7 +421,7 @@ impl Conversation {
         let Err((command, reject)) = planned else {
             return;
         };
-        if self.is_outdated(&reject).await {
+        if self.is_outdated(Some(reject.code)).await {
             return self.take_again(command);
         }
         match command {
@@ -445,21 +445,21 @@ impl Conversation {
             Ok(head) => head,
             Err(error) => return self.refuse(Command::Send(send), &fault::reject(&error)),
         };
-        // Without a head, who may write depends on a stamp.
-        let stamp = match (&self.id, &head) {
-            (ConversationId::Private(..), None) => {
-                match relation_stamp(&self.tools.store, &self.keys).await {
-                    Ok(stamp) => stamp,
-                    Err(reject) => return self.refuse(Command::Send(send), &reject),
-                }
-            }
-            _ => None,
+        // Without a head, who may write is looked up.
+        let refused = match head {
+            Some(_) => Ok(None),
+            None => self.refused_now().await,
+        };
+        let refused = match refused {
+            Ok(refused) => refused,
+            Err(reject) => return self.refuse(Command::Send(send), &reject),
         };
         let planned = {
             let mut state = self.state.lock();
             let loaded = state.loaded.as_ref().filter(|_| !state.stale);
             let is_fresh = |loaded: &Loaded| {
-                loaded.head_bytes == head && (head.is_some() || loaded.stamp == stamp)
+                let heard = refused.as_ref().is_none_or(|now| *now == loaded.refused);
+                loaded.head_bytes == head && heard
             };
             match loaded {
                 Some(loaded) if !state.in_flight.is_empty() || is_fresh(loaded) => {
@@ -491,30 +491,37 @@ impl Conversation {
             Ok(facts) => facts,
             Err(reject) => return self.refuse(Command::Group(group), &reject),
         };
-        let refused = {
+        let planned = {
             let mut state = self.state.lock();
             if state.stale {
                 return state.put_behind(Command::Group(group));
             }
             let loaded = state
                 .loaded
-                .as_mut()
+                .as_ref()
                 .expect("loaded, since it is not stale");
             match self.plan_group(loaded, &group.by, &group.change, &facts) {
-                Ok(Some((unit, append))) => {
-                    self.launch(&mut state, Command::Group(group), unit, append)
+                Ok(Some((unit, append))) => self
+                    .launch(&mut state, Command::Group(group), unit, append)
+                    .map(|()| None),
+                // It will be like that once what is in flight is committed: looked at again then.
+                Ok(None) if !state.in_flight.is_empty() => {
+                    state.stale = true;
+                    return state.put_behind(Command::Group(group));
                 }
-                // Nothing to change.
-                Ok(None) => {
-                    let result = loaded.group(&self.id);
-                    drop(group.reply.send(result));
-                    Ok(())
-                }
+                Ok(None) => Ok(Some((group, loaded.group(&self.id)))),
                 Err(reject) => Err((Command::Group(group), reject)),
             }
         };
-        if let Err((command, reject)) = refused {
-            self.refuse(command, &reject);
+        match planned {
+            Ok(None) => {}
+            // Nothing to change.
+            Ok(Some((group, _))) if self.is_outdated(None).await => {
+                self.take_again(Command::Group(group));
+            }
+            // Whoever asked may have gone.
+            Ok(Some((group, result))) => drop(group.reply.send(result)),
+            Err((command, reject)) => self.refuse_unless_outdated(command, reject).await,
         }
     }
 
@@ -570,11 +577,27 @@ impl Conversation {
             }
         };
         if let Err((command, reject)) = refused {
-            if self.is_outdated(&reject).await {
-                return self.take_again(command);
-            }
-            self.refuse(command, &reject);
+            self.refuse_unless_outdated(command, reject).await;
         }
+    }
+
+    /// Refuses what was planned on the present state, or takes it again if that is not the present
+    /// state. One of which a try ended unknown may have happened: that is no refusal.
+    async fn refuse_unless_outdated(self: &Arc<Self>, command: Command, reject: Reject) {
+        if self.is_outdated(Some(reject.code)).await {
+            return self.take_again(command);
+        }
+        match command.is_in_doubt() {
+            true => self.refuse(command, &Code::Timeout.into()),
+            false => self.refuse(command, &reject),
+        }
+    }
+
+    /// The head's bytes, if nothing is in flight.
+    pub(super) fn settled_head(&self) -> Option<Option<Bytes>> {
+        let state = self.state.lock();
+        let loaded = state.loaded.as_ref().filter(|_| state.in_flight.is_empty());
+        loaded.map(|loaded| loaded.head_bytes.clone())
     }
 
     /// Hands a unit to the committer. If it takes none, nothing has changed.

@@ -20,6 +20,7 @@ use crate::fault;
 use crate::group::Group;
 use crate::message::{Message, SendMessage, SendResult};
 use crate::receipt;
+use crate::relation;
 use crate::tables;
 use crate::touch::Touch;
 
@@ -66,6 +67,19 @@ pub(super) struct SendFacts {
     pub(super) read: Option<ReadFacts>,
     /// How many countable messages its targets were sent before.
     pub(super) targeted: Vec<(UserId, u64)>,
+    /// Of a private chat without a head, who may not write: nothing else would show a change.
+    refused: Option<Vec<(UserId, Code)>>,
+}
+
+impl SendFacts {
+    /// Is what is loaded as new as what was read?
+    pub(super) fn agree(&self, loaded: &Loaded) -> bool {
+        loaded.head_bytes.is_some()
+            || self
+                .refused
+                .as_ref()
+                .is_none_or(|refused| *refused == loaded.refused)
+    }
 }
 
 /// What has to be read before a send can move the sender's read position.
@@ -99,6 +113,7 @@ impl Conversation {
                 own_before: own.unwrap_or(0),
                 read: None,
                 targeted: self.targeted_before(message).await?,
+                refused: self.refused_now().await?,
             });
         }
         let store = &self.tools.store;
@@ -112,6 +127,7 @@ impl Conversation {
                 own_before: 0,
                 read: None,
                 targeted: Vec::new(),
+                refused: None,
             });
         }
         let own_before = match own {
@@ -133,7 +149,19 @@ impl Conversation {
             own_before,
             read,
             targeted: self.targeted_before(message).await?,
+            refused: None,
         })
+    }
+
+    /// Of a private chat, who may not write to the other.
+    pub(super) async fn refused_now(&self) -> Result<Option<Vec<(UserId, Code)>>, Reject> {
+        match &self.id {
+            ConversationId::Private(low, high) if low != high => {
+                let refused = relation::refusals(&self.tools.store, self.app, low, high);
+                refused.await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Where the sender's read position moves with this send, if it moves; behind it, the row that

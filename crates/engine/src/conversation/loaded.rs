@@ -163,10 +163,7 @@ impl Loaded {
 }
 
 /// What the first append to a private chat depends on.
-pub(super) async fn relation_stamp(
-    store: &Store,
-    keys: &ConversationKeys,
-) -> Result<Option<Bytes>, Reject> {
+async fn relation_stamp(store: &Store, keys: &ConversationKeys) -> Result<Option<Bytes>, Reject> {
     let stamp = store.get(&keys.relation_stamp()).await;
     stamp.map_err(|e| fault::reject(&e))
 }

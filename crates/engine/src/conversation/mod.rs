@@ -6,6 +6,7 @@ mod change;
 mod lane;
 pub(crate) mod loaded;
 mod membership;
+mod outdated;
 pub(crate) mod reading;
 mod registry;
 pub(crate) mod row;

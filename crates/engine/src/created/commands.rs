@@ -93,7 +93,7 @@ impl Engine {
             let made = self.change_members(app, by.clone(), id, change.clone());
             match made.await {
                 // By an earlier try whose outcome was not known, or by who reserved the same id.
-                Err(reject) if reject.code == Code::AlreadyExists => {
+                Err(reject) if matches!(reject.code, Code::AlreadyExists | Code::Timeout) => {
                     match read::get(&self.core.tools, app, &By::Server, id).await {
                         // On its way to the disk: there in a moment, or it fails and is made here.
                         Err(reject) if reject.code == Code::NotFound => {

@@ -10,6 +10,7 @@ use futures::future::join_all;
 use crate::fault;
 use crate::tables::{self, ConversationKeys, UserKeys};
 use crate::tools::Tools;
+use crate::user;
 
 /// Chats seen to at a time: enough to share a commit.
 const AT_ONCE: usize = 128;
@@ -48,6 +49,20 @@ pub(super) async fn renew<'a>(
         names.push(ConversationId::private(user, &other).to_string());
     }
     renew_named(tools, app, &names).await
+}
+
+/// A private chat has come into the user's list. If only some may write to the user, that was maybe
+/// decided when the chat was not in the list yet: its actor reads again.
+pub(crate) async fn renew_new_chat(
+    tools: &Tools,
+    app: AppId,
+    user: &UserId,
+    name: &str,
+) -> Result<(), Reject> {
+    match user::row(tools, app, user).await? {
+        Some(row) if row.allow_only => renew_one(tools, app, name).await,
+        _ => Ok(()),
+    }
 }
 
 /// The actors of all private chats in the user's list read again.

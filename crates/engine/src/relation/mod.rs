@@ -21,7 +21,7 @@ use std::sync::Arc;
 use anser_domain::UserId;
 use anser_domain::relation::List;
 
-pub(crate) use effect::carry_out;
+pub(crate) use effect::{carry_out, renew_new_chat};
 pub(crate) use read::refusals;
 
 /// What is to be changed.
