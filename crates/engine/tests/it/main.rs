@@ -17,6 +17,7 @@ mod created;
 mod group_rules;
 mod groups;
 mod login;
+mod outdated;
 mod own_view;
 mod presence;
 mod receipts;
