@@ -1,6 +1,6 @@
 //! Every limit in one place, each with its unit and its reason.
 
-/// Bytes of an id of a user, group or device. (FEATURES: "1–64 bytes, printable".)
+/// Bytes of an id of a user, group or device.
 pub const ID_BYTES_MAX: usize = 64;
 /// Bytes of a client message id.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 64;

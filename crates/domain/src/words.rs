@@ -1,4 +1,4 @@
-//! What a search finds: text cut into words, the same on devices and on the server.
+//! What a search finds: text cut into words, the same on the server and in the Rust SDK.
 //!
 //! A text is cut into **runs** of letters and digits; all else separates. Case and full width are
 //! folded. Chinese and Japanese are written without spaces, so a run of such characters is a run

@@ -7,7 +7,11 @@
 //!
 //! What a page costs is bounded by the messages that are looked at, not by those that are found: a
 //! page may be empty and still say where the next one goes on. Over all of a user's conversations
-//! it goes through them by name, an order that does not change under a search that goes on.
+//! it goes through them by name, an order that does not change under a search that goes on. Each
+//! such page reads the user's whole list first, up to [`INBOX_CONVERSATIONS_MAX`] rows with their
+//! heads. Conversations beyond those, the ones whose rows changed longest ago, are not searched.
+//!
+//! [`INBOX_CONVERSATIONS_MAX`]: anser_domain::limits::INBOX_CONVERSATIONS_MAX
 
 use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
 use anser_domain::search::{Query, Subject};

@@ -1983,8 +1983,9 @@ export const ReadPushSchema: GenMessage<ReadPush> = /*@__PURE__*/
   messageDesc(file_anser_client_v1_client, 37);
 
 /**
- * Takes a message back for everybody. The sender may within the app's time (2 minutes), owners and
- * admins of a group at any time.
+ * Takes a message back for everybody. The sender may within the app's time (2 minutes); whoever has
+ * the right "recall" may at any time: the owner and admins of a group and those with a role of its
+ * own that has it, the owner and managers of a created conversation. So may the server API.
  *
  * @generated from message anser.client.v1.RecallMessage
  */
@@ -2008,7 +2009,7 @@ export const RecallMessageSchema: GenMessage<RecallMessage> = /*@__PURE__*/
   messageDesc(file_anser_client_v1_client, 38);
 
 /**
- * Gives one's own message another content of the same type.
+ * Gives one's own message another content of the same type. At most 1,000 times.
  *
  * @generated from message anser.client.v1.EditMessage
  */
@@ -2080,7 +2081,8 @@ export const UpdateExpansionSchema: GenMessage<UpdateExpansion> = /*@__PURE__*/
   messageDesc(file_anser_client_v1_client, 40);
 
 /**
- * Adds the user's reaction to a message, or takes it back. At most 20 different ones on a message.
+ * Adds the user's reaction to a message, or takes it back. At most 20 different ones on a message,
+ * and 500 of users together.
  *
  * @generated from message anser.client.v1.React
  */
@@ -2912,6 +2914,9 @@ export type OpenConversation = Message$1<"anser.client.v1.OpenConversation"> & {
   seq: bigint;
 
   /**
+   * The last `rev` that the client knows. The server does not use it: where `Conversation.rev` is
+   * above it, the client asks PullChanges, which tells what changed.
+   *
    * @generated from field: uint64 rev = 3;
    */
   rev: bigint;
@@ -3653,8 +3658,8 @@ export const GroupJoinedSchema: GenMessage<GroupJoined> = /*@__PURE__*/
   messageDesc(file_anser_client_v1_client, 88);
 
 /**
- * A user asks to be let in, or was rejected. To the sessions of the owner and the admins, and to
- * those of the user.
+ * A user asks to be let in: to the sessions of the owner and the admins. Or was rejected: to the
+ * same, and to those of the user.
  *
  * @generated from message anser.client.v1.JoinRequestPush
  */
