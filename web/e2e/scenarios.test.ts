@@ -16,7 +16,7 @@ before(async () => {
 
 after(() => server?.remove());
 
-test("the page lists them, and every capability has one", () => {
+test("the page lists them, and every capability that is listed has one", () => {
   assert.equal(readFileSync(PAGE, "utf8"), page(), "npm --prefix web run scenarios");
 });
 
