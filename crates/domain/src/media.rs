@@ -94,10 +94,11 @@ pub fn file_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let harmless = |c: &char| {
         !c.is_control()
-            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let clean: String = last.chars().filter(harmless).collect();
-    let mut name = clean.trim().trim_start_matches('.').trim().to_owned();
+    let dots = |c: char| c == '.' || c.is_whitespace();
+    let mut name = clean.trim_start_matches(dots).trim_end().to_owned();
     let mut end = name.len().min(FILE_NAME_BYTES_MAX);
     while !name.is_char_boundary(end) {
         end -= 1;
@@ -152,6 +153,8 @@ mod tests {
             ("..", "file"),
             ("", "file"),
             (".bashrc", "bashrc"),
+            (". .bashrc", "bashrc"),
+            ("photo\u{61c}gpj.exe", "photogpj.exe"),
             ("a\r\nSet-Cookie: x", "aSet-Cookie: x"),
             ("photo\u{202e}gpj.exe", "photogpj.exe"),
         ] {
