@@ -26,13 +26,21 @@ struct Planned {
     effect: stored::RelationEffect,
 }
 
-/// Changes a list. `None`: it was like that already.
+/// What became of a change.
+pub(super) struct Changed {
+    /// What the user's devices are to be told; `None`: it was like that already.
+    pub(super) news: Option<RelationNews>,
+    /// Does it hold for every send by now? What does not yet, will.
+    pub(super) holds: Result<(), Reject>,
+}
+
+/// Changes a list. An error: it is not known to be changed.
 pub(super) async fn change(
     outbox: &Outbox,
     app: AppId,
     user: &UserId,
     change: &RelationChange,
-) -> Result<Option<RelationNews>, Reject> {
+) -> Result<Changed, Reject> {
     check(user, change)?;
     let tools = outbox.tools();
     let keys = UserKeys::new(app, user.as_str());
@@ -51,7 +59,10 @@ pub(super) async fn change(
             // It may be like that since a moment ago, by somebody who did not live to see it
             // through.
             effect::renew(tools, app, user, named.iter().map(|other| other.as_str())).await?;
-            return Ok(None);
+            return Ok(Changed {
+                news: None,
+                holds: Ok(()),
+            });
         };
         let Planned { unit, news, effect } = planned;
         let key = keys.outbox(now, tools.env.random());
@@ -61,14 +72,18 @@ pub(super) async fn change(
             ..Default::default()
         };
         let unit = unit.put(key.clone(), tables::encode(&row));
-        match tools.committer.commit(app, unit).await? {
-            Outcome::Committed if effect.all => outbox.nudge(key, row),
+        let holds = match tools.committer.commit(app, unit).await? {
+            Outcome::Committed if effect.all => {
+                outbox.nudge(key, row);
+                Ok(())
+            }
             Outcome::Committed => {
-                if let Err(reject) = effect::carry_out(tools, &key, &effect).await {
+                let carried = effect::carry_out(tools, &key, &effect).await;
+                carried.map_err(|reject| {
                     tracing::warn!(%reject, ?key, "a change of lists takes effect later");
                     outbox.look(key.shard);
-                    return Err(Code::Timeout.into());
-                }
+                    Reject::from(Code::Timeout)
+                })
             }
             Outcome::Conflict => continue,
             Outcome::Refused(error) => return Err(fault::reject(&error)),
@@ -76,8 +91,9 @@ pub(super) async fn change(
                 outbox.look(key.shard);
                 return Err(Code::Timeout.into());
             }
-        }
-        return Ok(Some(news));
+        };
+        let news = Some(news);
+        return Ok(Changed { news, holds });
     }
     Err(Code::Unavailable.into())
 }

@@ -22,8 +22,9 @@ impl Engine {
         wanted: &RelationChange,
     ) -> Result<(), Reject> {
         self.check_running()?;
-        let Some(news) = change::change(&self.core.outbox, app, user, wanted).await? else {
-            return Ok(());
+        let changed = change::change(&self.core.outbox, app, user, wanted).await?;
+        let Some(news) = changed.news else {
+            return changed.holds;
         };
         let mut burst = Burst::default();
         let event = Outgoing::to_all(Event::new(EventBody::Relations(Box::new(news))));
@@ -31,7 +32,7 @@ impl Engine {
         let fan_out = &self.core.tools.fan_out;
         fan_out.now(app, users, &[event], &mut burst);
         burst.flush();
-        Ok(())
+        changed.holds
     }
 
     /// A page of a user's block list or allow list. `limit` 0 takes the default.
