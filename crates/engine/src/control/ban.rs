@@ -3,8 +3,9 @@
 //! Until when stands in the user's row, which every login reads: once before the session is
 //! registered and once after, so that nobody slips in between the ban and the end of the user's
 //! sessions. A second row, in one place for the whole app, is there to list who is banned; it is
-//! written before the ban and deleted after it, so no ban is ever missing there, and one that did
-//! not come about is left out of the list.
+//! written before the ban and deleted after it, and one of a ban that did not come about is left
+//! out of the list. Of a ban and its end at the same moment, either looks once more when it is
+//! done: the ban for its row in the list, the end for a ban. So no ban is missing there.
 
 use anser_domain::control::ban;
 use anser_domain::limits::{MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX};
@@ -56,9 +57,16 @@ impl Engine {
             ));
         }
         let key = tables::user_ban_key(app, user.as_str());
-        let listed = Unit::new().put(key, tables::encode(&stored::UserBan { time: time.0 }));
-        commit(tools, app, listed).await?;
+        let listed = Unit::new().put(
+            key.clone(),
+            tables::encode(&stored::UserBan { time: time.0 }),
+        );
+        commit(tools, app, listed.clone()).await?;
         user::update(tools, app, user, |row| row.banned_until = until.0).await?;
+        let row = tools.store.get(&key).await;
+        if row.map_err(|e| fault::reject(&e))?.is_none() {
+            commit(tools, app, listed).await?;
+        }
         if let Err(reason) = ban::check(until, time) {
             self.end_sessions(app, user, None, &reason).await?;
         }
@@ -75,7 +83,15 @@ impl Engine {
         }
         user::update(tools, app, user, |row| row.banned_until = 0).await?;
         let key = tables::user_ban_key(app, user.as_str());
-        commit(tools, app, Unit::new().delete(key)).await
+        commit(tools, app, Unit::new().delete(key.clone())).await?;
+        let row = user::row(tools, app, user).await?.unwrap_or_default();
+        let time = tools.env.now();
+        if Timestamp(row.banned_until) > time {
+            let row = stored::UserBan { time: time.0 };
+            let listed = Unit::new().put(key, tables::encode(&row));
+            commit(tools, app, listed).await?;
+        }
+        Ok(())
     }
 
     /// Who is banned, by user id. A page may be shorter than asked for, since bans that are over
