@@ -83,8 +83,14 @@ impl Engine {
                 .put(key.clone(), tables::encode(&new));
             match tools.committer.commit(app, unit).await? {
                 Outcome::Committed => {
-                    let told = rows::presence(user.as_str(), &new, tools.env.now());
-                    return publish::tell(tools, app, told).await;
+                    let now = tools.env.now();
+                    let told = rows::presence(user.as_str(), &new, now);
+                    let result = publish::tell(tools, app, told).await;
+                    // It is stored, and is told a moment later.
+                    if result.is_err() && tools.notes.owe(app, user.as_str(), now) {
+                        return Ok(());
+                    }
+                    return result;
                 }
                 Outcome::Conflict => {}
                 Outcome::Refused(error) => return Err(fault::reject(&error)),

@@ -2,8 +2,8 @@
 //!
 //! The sessions a user has are known to the user's home ([`Home`](crate::delivery::Home)). What is
 //! *told* of them is a row in the user's shard, and it follows the sessions a moment later
-//! ([`publish`]): the home notes whose sessions came or went, and when a note is due it compares
-//! the row with the sessions there are then. So a device that reconnects at once was never away,
+//! ([`publish`]): the home notes whose sessions came or went ([`notes`]), and when a note is due it
+//! compares the row with the sessions there are then. So a device that reconnects at once was never away,
 //! a burst of changes is one, and whatever a home does twice changes nothing.
 //!
 //! While the nodes' view has just changed, sessions register with new homes; notes wait until
@@ -15,6 +15,7 @@
 //! with the user who is watched. All of it is kept for apps that switch it on.
 
 mod commands;
+mod notes;
 mod publish;
 mod rows;
 mod subscription;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 use anser_domain::Timestamp;
 use anser_domain::presence::DevicePresence;
 
-pub(crate) use publish::{Notes, unsettle, work};
+pub(crate) use notes::Notes;
+pub(crate) use publish::{unsettle, work};
 
 /// What is told of a user.
 #[derive(Clone, Eq, PartialEq, Debug)]

@@ -1,7 +1,6 @@
 //! From sessions to what is told of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use anser_domain::presence::observe;
@@ -10,8 +9,8 @@ use anser_proto::stored;
 use anser_store::{Outcome, SHARD_COUNT, Shard, Unit};
 use bytes::Bytes;
 use futures::future::join_all;
-use parking_lot::Mutex;
 
+use super::notes::Look;
 use super::{Presence, rows};
 use crate::delivery::{Burst, Outgoing};
 use crate::engine::Core;
@@ -20,80 +19,14 @@ use crate::fault;
 use crate::tables::{self, UserKeys};
 use crate::tools::Tools;
 
-/// From a change to telling it: a device that is back by then was never away.
-const DEBOUNCE_MS: u64 = 1_500;
-/// How long sessions may take to register with new homes after a change of view.
-const SETTLE_MS: u64 = 5_000;
 /// Rhythm of the worker.
 const WORK_EVERY_MS: u64 = 250;
 /// Users whose row is compared at a time.
 const AT_ONCE: usize = 256;
-/// Users noted. Beyond, a change is told with the next one of the same user.
-const NOTES_MAX: usize = 262_144;
 /// Watchers of one user who are told; the others may ask.
 const WATCHERS_TOLD_MAX: usize = 10_000;
 /// Watchers read at a time.
 const WATCHERS_AT_ONCE: usize = 500;
-
-#[derive(Default)]
-struct State {
-    /// When each user's sessions are to be looked at.
-    due: BTreeMap<(AppId, Arc<str>), Timestamp>,
-    /// Until then nobody is looked at.
-    settled: Timestamp,
-    /// When the users told to be online are to be looked through.
-    look_at: Option<Timestamp>,
-}
-
-/// Whose sessions came or went.
-#[derive(Default)]
-pub(crate) struct Notes {
-    /// Does any app want it?
-    wanted: AtomicBool,
-    state: Mutex<State>,
-}
-
-impl Notes {
-    /// The user's sessions changed.
-    pub(crate) fn note(&self, app: AppId, user: &str, now: Timestamp) {
-        if !self.wanted.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut state = self.state.lock();
-        if state.due.len() < NOTES_MAX {
-            let due = now.plus_ms(DEBOUNCE_MS);
-            state.due.entry((app, Arc::from(user))).or_insert(due);
-        }
-    }
-
-    /// Homes are moving.
-    fn unsettle(&self, now: Timestamp) {
-        let mut state = self.state.lock();
-        state.settled = now.plus_ms(SETTLE_MS);
-        state.look_at = Some(state.settled);
-    }
-
-    /// Is it time to look through the users told to be online?
-    fn look(&self, now: Timestamp) -> bool {
-        let mut state = self.state.lock();
-        let due = state.look_at.is_some_and(|at| at <= now);
-        if due {
-            state.look_at = None;
-        }
-        due
-    }
-
-    /// Some users that are due.
-    fn take(&self, now: Timestamp) -> Vec<(AppId, Arc<str>)> {
-        let mut state = self.state.lock();
-        if now < state.settled {
-            return Vec::new();
-        }
-        let is_due = |_: &(AppId, Arc<str>), due: &mut Timestamp| *due <= now;
-        let due = state.due.extract_if(.., is_due).take(AT_ONCE);
-        due.map(|(user, _)| user).collect()
-    }
-}
 
 /// The view has changed, or the node has started.
 pub(crate) fn unsettle(tools: &Tools) {
@@ -110,96 +43,138 @@ pub(crate) async fn work(core: Weak<Core>) {
         let tools = &core.tools;
         let now = tools.env.now();
         let wanted: BTreeSet<AppId> = tools.controls.with_presence();
-        tools
-            .notes
-            .wanted
-            .store(!wanted.is_empty(), Ordering::Relaxed);
+        tools.notes.want(!wanted.is_empty());
         for app in wanted.difference(&apps) {
             for user in tools.home.users(*app) {
                 tools.notes.note(*app, &user, now);
             }
+            // Rows of an earlier time when it was on.
+            tools.notes.look_anew(now);
         }
         apps = wanted;
-        if !apps.is_empty() && tools.notes.look(now) {
-            // What can't be read now is looked at after the next change of view.
-            let _ = look_through(tools).await;
+        if !apps.is_empty()
+            && let Some(look) = tools.notes.look(now)
+        {
+            look_through(tools, look).await;
         }
-        let due = tools.notes.take(now);
-        let publishing =
-            due.iter()
-                .filter(|(app, _)| apps.contains(app))
-                .map(async |(app, user)| {
-                    if publish(tools, *app, user).await.is_err() {
-                        tools.notes.note(*app, user, now);
-                    }
-                });
-        join_all(publishing).await;
+        let due = tools.notes.take(now, AT_ONCE);
+        let is_all = due.len() < AT_ONCE;
+        let publishing = due
+            .into_iter()
+            .filter(|((app, _), _)| apps.contains(app))
+            .map(async |((app, user), mut owed)| {
+                let published = publish(tools, app, &user, &mut owed).await;
+                if published.is_err() {
+                    note_again(tools, app, &user, owed);
+                }
+                published.is_ok()
+            });
+        let published = join_all(publishing).await;
         let env = tools.env.clone();
         drop(core);
-        env.sleep(WORK_EVERY_MS).await;
+        if is_all || published.contains(&false) {
+            env.sleep(WORK_EVERY_MS).await;
+        }
     }
 }
 
-/// Notes the users told to be online whose home is here.
-async fn look_through(tools: &Tools) -> Result<(), Reject> {
+fn note_again(tools: &Tools, app: AppId, user: &str, owed: bool) {
+    let now = tools.env.now();
+    let noted = match owed {
+        true => tools.notes.owe(app, user, now),
+        false => tools.notes.note(app, user, now),
+    };
+    if !noted {
+        tracing::warn!(
+            app = app.0,
+            "a change of presence is told with the user's next one"
+        );
+    }
+}
+
+/// Notes the users told to be online whose home is here. When there is no room for more, or the
+/// store is out of reach, it goes on later.
+async fn look_through(tools: &Tools, mut look: Look) {
+    if !look_as_far_as_it_goes(tools, &mut look).await {
+        tools.notes.look_on(look, tools.env.now());
+    }
+}
+
+/// `false`: there is more.
+async fn look_as_far_as_it_goes(tools: &Tools, look: &mut Look) -> bool {
     let (view, node, now) = (tools.cluster.view(), tools.cluster.node(), tools.env.now());
-    for shard in (0..SHARD_COUNT).map(Shard) {
-        if view.owner(shard) != node {
-            continue;
-        }
-        let mut after: Option<Bytes> = None;
-        loop {
-            let page = tools.store.scan(tables::online(shard, after)).await;
-            let page = page.map_err(|e| fault::reject(&e))?;
-            for (key, _) in &page.rows {
-                if let Some((app, user)) = tables::of_online(key) {
-                    tools.notes.note(app, user, now);
+    while look.shard < SHARD_COUNT {
+        let shard = Shard(look.shard);
+        let mut more = view.owner(shard) == node;
+        while more {
+            let scan = tables::online(shard, look.after.clone());
+            let Ok(page) = tools.store.scan(scan).await else {
+                return false;
+            };
+            for (key, _) in page.rows {
+                if let Some((app, user)) = tables::of_online(&key)
+                    && !tools.notes.note(app, user, now)
+                {
+                    return false;
                 }
+                look.after = Some(key);
             }
-            after = page.rows.last().map(|(key, _)| key.clone());
-            if !page.more {
-                break;
-            }
+            more = page.more;
         }
+        look.shard += 1;
+        look.after = None;
     }
-    Ok(())
+    true
 }
 
-/// Compares what is told of a user with the sessions there are.
-async fn publish(tools: &Tools, app: AppId, user: &Arc<str>) -> Result<(), Reject> {
-    if tools.cluster.view().home(app, user) != tools.cluster.node() {
+/// Compares what is told of a user with the sessions there are. `owed`: it was stored, or may have
+/// been, and nobody was told.
+async fn publish(
+    tools: &Tools,
+    app: AppId,
+    user: &Arc<str>,
+    owed: &mut bool,
+) -> Result<(), Reject> {
+    let is_home = tools.cluster.view().home(app, user) == tools.cluster.node();
+    if !is_home && !*owed {
         return Ok(());
     }
     let keys = UserKeys::new(app, user);
     let old_bytes = tools.store.get(&keys.presence()).await;
     let old_bytes = old_bytes.map_err(|e| fault::reject(&e))?;
-    let old: stored::Presence = tables::decode_some(old_bytes.as_ref())?.unwrap_or_default();
-    let sessions = tools.home.sessions(app, user);
-    let connected: Vec<(DeviceId, Platform)> = sessions
-        .into_iter()
-        .map(|session| (session.info.device, session.info.platform))
-        .collect();
+    let mut row: stored::Presence = tables::decode_some(old_bytes.as_ref())?.unwrap_or_default();
     let now = tools.env.now();
-    let known = rows::devices(&old);
-    let devices = observe(&known, &connected, now);
-    if devices == known {
-        return Ok(());
+    if is_home {
+        let sessions = tools.home.sessions(app, user);
+        let connected: Vec<(DeviceId, Platform)> = sessions
+            .into_iter()
+            .map(|session| (session.info.device, session.info.platform))
+            .collect();
+        let known = rows::devices(&row);
+        let devices = observe(&known, &connected, now);
+        if devices != known {
+            row.devices = rows::device_rows(&devices);
+            let mut unit = Unit::new()
+                .expect_unchanged(keys.presence(), old_bytes)
+                .put(keys.presence(), tables::encode(&row));
+            unit = match connected.is_empty() {
+                true => unit.delete(keys.online()),
+                false => unit.put(keys.online(), Bytes::from_static(b"1")),
+            };
+            match tools.committer.commit(app, unit).await? {
+                Outcome::Committed => *owed = true,
+                Outcome::Unknown(_) => {
+                    *owed = true;
+                    return Err(Code::Unavailable.into());
+                }
+                _ => return Err(Code::Unavailable.into()),
+            }
+        }
     }
-    let new = stored::Presence {
-        devices: rows::device_rows(&devices),
-        ..old
-    };
-    let mut unit = Unit::new()
-        .expect_unchanged(keys.presence(), old_bytes)
-        .put(keys.presence(), tables::encode(&new));
-    unit = match connected.is_empty() {
-        true => unit.delete(keys.online()),
-        false => unit.put(keys.online(), Bytes::from_static(b"1")),
-    };
-    match tools.committer.commit(app, unit).await? {
-        Outcome::Committed => tell(tools, app, rows::presence(user, &new, now)).await,
-        _ => Err(Code::Unavailable.into()),
+    if *owed {
+        tell(tools, app, rows::presence(user, &row, now)).await?;
     }
+    Ok(())
 }
 
 /// Tells those who watch the user.
