@@ -60,12 +60,12 @@ impl Json {
         }
     }
 
-    /// Bytes of all keys and strings, and 8 for every other value.
+    /// Bytes of all keys and strings, and 8 for every value.
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Real(_) => 8,
-            Self::Text(text) => text.len(),
+            Self::Text(text) => 8 + text.len(),
             Self::Array(items) => 8 + items.iter().map(Self::size).sum::<usize>(),
             Self::Object(object) => {
                 let members = object.iter();
@@ -278,8 +278,10 @@ mod tests {
         assert!(deep(NESTED_ATTRIBUTES_DEPTH_MAX).is_err());
         let large = |bytes: usize| change(&[("a", text(&"x".repeat(bytes)))], &[]);
         let apply = |bytes| large(bytes).apply(&Object::new());
-        assert!(apply(NESTED_ATTRIBUTES_BYTES_MAX - 1).is_ok());
-        assert!(apply(NESTED_ATTRIBUTES_BYTES_MAX).is_err());
+        assert!(apply(NESTED_ATTRIBUTES_BYTES_MAX - 9).is_ok());
+        assert!(apply(NESTED_ATTRIBUTES_BYTES_MAX - 8).is_err());
+        let empty = Json::Array(vec![text(""); NESTED_ATTRIBUTES_BYTES_MAX / 8]);
+        assert!(change(&[("a", empty)], &[]).apply(&Object::new()).is_err());
         for path in ["", ".", "a.", ".a", "a..b", "a\n"] {
             assert!(check_path(path).is_err(), "{path:?}");
         }

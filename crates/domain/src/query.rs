@@ -97,6 +97,31 @@ pub enum Filter {
     Not(Box<Filter>),
 }
 
+/// What a filter may still have; every conversation in question is held against all of it.
+struct Room {
+    conditions: usize,
+    /// What puts conditions together, or is empty.
+    groups: usize,
+}
+
+impl Room {
+    fn take(&mut self, is_condition: bool) -> Result<(), Reject> {
+        let (left, noun) = match is_condition {
+            true => (&mut self.conditions, "conditions"),
+            false => (&mut self.groups, "groups of conditions"),
+        };
+        match left.checked_sub(1) {
+            Some(rest) => *left = rest,
+            None => {
+                return refuse(format!(
+                    "a filter has at most {QUERY_CONDITIONS_MAX} {noun}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn refuse<T>(message: impl Into<String>) -> Result<T, Reject> {
     Err(Reject::new(Code::InvalidRequest, message.into()))
 }
@@ -118,29 +143,26 @@ impl Filter {
     /// # Errors
     /// `INVALID_REQUEST` says what is wrong, or which limit it breaks.
     pub fn parse(json: &Json) -> Result<Self, Reject> {
-        let mut room = QUERY_CONDITIONS_MAX;
+        let mut room = Room {
+            conditions: QUERY_CONDITIONS_MAX,
+            groups: QUERY_CONDITIONS_MAX,
+        };
         Self::read(json, QUERY_DEPTH_MAX, &mut room)
     }
 
-    fn read(json: &Json, depth: usize, room: &mut usize) -> Result<Self, Reject> {
+    fn read(json: &Json, depth: usize, room: &mut Room) -> Result<Self, Reject> {
         let Json::Object(object) = json else {
             return refuse("a filter is a JSON object");
         };
+        let is_condition = object.contains_key("field");
+        room.take(is_condition)?;
         if object.is_empty() {
             return Ok(Self::All(Vec::new()));
         }
         if depth == 0 {
             return refuse(format!("a filter is at most {QUERY_DEPTH_MAX} levels deep"));
         }
-        if object.contains_key("field") {
-            *room = match room.checked_sub(1) {
-                Some(room) => room,
-                None => {
-                    return refuse(format!(
-                        "a filter has at most {QUERY_CONDITIONS_MAX} conditions"
-                    ));
-                }
-            };
+        if is_condition {
             return Self::condition(object);
         }
         let mut members = object.iter();
@@ -530,6 +552,7 @@ mod tests {
             condition("name", "prefix", Json::Integer(1)),
             condition("members", "prefix", text("b")),
             object(&[("all", list(&many))]),
+            object(&[("all", list(&vec![object(&[]); QUERY_CONDITIONS_MAX]))]),
             deep,
         ];
         for json in bad {

@@ -8,7 +8,9 @@
 //! says that it is not complete. Of the members, only those are looked up that the filter names.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use anser_domain::attributes::{Json, Object};
 use anser_domain::limits::{
@@ -29,7 +31,7 @@ use crate::tools::Tools;
 
 /// Shards whose index is read at a time.
 const SHARDS_AT_ONCE: usize = 64;
-/// Conversations looked at between two looks at the clock.
+/// Conversations read at a time.
 const CHUNK: usize = 64;
 
 /// Which conversations are asked for.
@@ -77,12 +79,13 @@ pub(super) async fn run(tools: &Tools, app: AppId, query: &Query) -> Result<Foun
     };
     let named = query.filter.members();
     let mut matches: Vec<Match> = Vec::new();
-    for chunk in names.chunks(CHUNK) {
-        if tools.env.now() > until {
-            complete = false;
-            break;
-        }
+    'all: for chunk in names.chunks(CHUNK) {
         for (name, group) in look(tools, app, chunk).await? {
+            if tools.env.now() > until {
+                complete = false;
+                break 'all;
+            }
+            give_way().await;
             let members = present(tools, app, &name, &named).await?;
             let inside = |user: &UserId| members.contains(user);
             if query.of.is_none() && user.as_ref().is_some_and(|user| !inside(user)) {
@@ -112,6 +115,19 @@ pub(super) async fn run(tools: &Tools, app: AppId, query: &Query) -> Result<Foun
         matched,
         complete,
     })
+}
+
+/// Lets others run: a filter may take a while, and nothing in it waits.
+async fn give_way() {
+    let mut has = false;
+    poll_fn(|cx| match std::mem::replace(&mut has, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 fn is_created(name: &str) -> bool {
