@@ -82,7 +82,7 @@ pub const GROUP_ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
 pub const MEMBER_ATTRIBUTES_MAX: usize = 16;
 /// Bytes of a member's attributes, keys and values together.
 pub const MEMBER_ATTRIBUTES_BYTES_MAX: usize = 1024;
-/// Bytes of a created conversation's attributes: their keys and strings, and 8 for any other value.
+/// Bytes of a created conversation's attributes: their keys and strings, and 8 for every value.
 /// They are in memory while the conversation is in use, and every notice of a change carries its part.
 pub const NESTED_ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
 /// Levels of a created conversation's attributes, the outermost object included.
@@ -93,7 +93,7 @@ pub const ATTRIBUTE_PATH_BYTES_MAX: usize = 256;
 pub const ATTRIBUTE_PATHS_MAX: usize = 100;
 /// Members that a created conversation begins with, its creator included.
 pub const CREATED_MEMBERS_AT_FIRST_MAX: usize = 500;
-/// Conditions of a query.
+/// Conditions of a query, and besides so many groups of them.
 pub const QUERY_CONDITIONS_MAX: usize = 64;
 /// Levels of a query's filter.
 pub const QUERY_DEPTH_MAX: usize = 8;
@@ -133,6 +133,8 @@ pub const PRESENCE_SECONDS_MAX: u64 = 30 * 24 * 3_600;
 pub const PRESENCE_STATUS_BYTES_MAX: usize = 256;
 /// Requests to join a group that wait for an answer.
 pub const JOIN_REQUESTS_MAX: usize = 500;
+/// Invitations to a group that wait for an answer.
+pub const INVITATIONS_MAX: usize = 500;
 /// Bytes of the message that goes with a request to join.
 pub const JOIN_MESSAGE_BYTES_MAX: usize = 256;
 /// How long a request to join, or an invitation, can be answered.

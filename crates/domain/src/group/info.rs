@@ -1,6 +1,6 @@
 //! What is told of a group and of a member: names, announcement, attributes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{GroupState, Operator, Right, Role, Settings, Standing};
 use crate::code::{Code, Reject};
@@ -31,18 +31,17 @@ impl AttributeChange {
     }
 
     fn apply(&self, old: &Attributes, keys: usize, bytes: usize) -> Result<Attributes, Reject> {
+        if self.remove.len() > keys {
+            let message = format!("at most {keys} attributes are removed at once");
+            return Err(Reject::new(Code::InvalidRequest, message));
+        }
         let mut new = old.clone();
         for key in &self.remove {
+            check_key(key)?;
             new.remove(key);
         }
         for (key, value) in &self.put {
-            let form = key.len() <= ATTRIBUTE_KEY_BYTES_MAX && !key.chars().any(char::is_control);
-            if key.is_empty() || !form {
-                return Err(Reject::new(
-                    Code::InvalidRequest,
-                    "the key of an attribute is 1–64 bytes, printable",
-                ));
-            }
+            check_key(key)?;
             new.insert(key.clone(), value.clone());
         }
         let size: usize = new.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -62,6 +61,27 @@ impl AttributeChange {
     pub fn of_member(&self, old: &Attributes) -> Result<Attributes, Reject> {
         self.apply(old, MEMBER_ATTRIBUTES_MAX, MEMBER_ATTRIBUTES_BYTES_MAX)
     }
+}
+
+fn check_key(key: &str) -> Result<(), Reject> {
+    let form = key.len() <= ATTRIBUTE_KEY_BYTES_MAX && !key.chars().any(char::is_control);
+    if key.is_empty() || !form {
+        return Err(Reject::new(
+            Code::InvalidRequest,
+            "the key of an attribute is 1–64 bytes, printable",
+        ));
+    }
+    Ok(())
+}
+
+/// The keys whose values differ, in their order.
+pub fn changed_keys<'a>(
+    old: &'a Attributes,
+    new: &'a Attributes,
+) -> impl Iterator<Item = &'a String> {
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    keys.into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
 }
 
 /// Is it a name of a group, or a member's nickname?
@@ -214,6 +234,34 @@ mod tests {
             .of_group(&old)
             .is_err()
         );
+    }
+
+    #[test]
+    fn what_is_removed_is_a_key_too_and_there_are_not_too_many() {
+        let remove = |keys: Vec<String>| {
+            let change = AttributeChange {
+                put: Attributes::new(),
+                remove: keys,
+            };
+            change.of_member(&Attributes::new()).is_ok()
+        };
+        assert!(remove(vec!["a".to_owned(); 16]));
+        assert!(!remove(vec!["a".to_owned(); 17]));
+        assert!(!remove(vec!["x".repeat(65)]));
+        assert!(!remove(vec!["a\n".to_owned()]));
+        assert!(!remove(vec![String::new()]));
+    }
+
+    #[test]
+    fn only_keys_whose_value_differs_have_changed() {
+        let map = |pairs: &[(&str, &str)]| -> Attributes {
+            let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            pairs.iter().map(own).collect()
+        };
+        let old = map(&[("gone", "1"), ("other", "1"), ("same", "1")]);
+        let new = map(&[("new", "1"), ("other", "2"), ("same", "1")]);
+        let changed: Vec<&String> = changed_keys(&old, &new).collect();
+        assert_eq!(changed, ["gone", "new", "other"]);
     }
 
     proptest! {

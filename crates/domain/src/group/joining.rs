@@ -3,7 +3,7 @@
 use super::{GroupState, Operator, Right, Standing, distinct};
 use crate::code::{Code, Reject};
 use crate::id::UserId;
-use crate::limits::{JOIN_MESSAGE_BYTES_MAX, JOIN_REQUEST_LIFE_MS};
+use crate::limits::{INVITATIONS_MAX, JOIN_MESSAGE_BYTES_MAX, JOIN_REQUEST_LIFE_MS};
 use crate::time::Timestamp;
 
 /// What becomes of somebody who asks to be let in.
@@ -28,13 +28,15 @@ pub enum Addition {
 }
 
 /// What adding users comes to, for those asked for who are not in it yet. Every member may add,
-/// unless the group's settings say otherwise; nobody adds who is banned.
+/// unless the group's settings say otherwise; nobody adds who is banned. Who is invited already
+/// is not invited again; `invitations`: how many live.
 pub fn add(
     group: GroupState,
     operator: Operator<'_>,
     users: &[UserId],
     is_member: impl Fn(&UserId) -> bool,
     is_banned: impl Fn(&UserId) -> bool,
+    (invitations, is_invited): (usize, impl Fn(&UserId) -> bool),
 ) -> Result<Addition, Reject> {
     group.check_alive()?;
     operator.check_right(Right::Invite)?;
@@ -47,12 +49,24 @@ pub fn add(
         return Err(Reject::new(Code::Banned, message));
     }
     check_room(group, joining.len())?;
-    let asks = group.settings.invitations_need_acceptance && operator != Operator::Server;
-    if asks {
-        Ok(Addition::Invited(joining))
-    } else {
-        Ok(Addition::Joined(joining))
+    if !invites(group, operator) {
+        return Ok(Addition::Joined(joining));
     }
+    let invited: Vec<UserId> = joining
+        .into_iter()
+        .filter(|user| !is_invited(user))
+        .collect();
+    if invitations + invited.len() > INVITATIONS_MAX && !invited.is_empty() {
+        let message = format!("at most {INVITATIONS_MAX} invitations wait for an answer");
+        return Err(Reject::new(Code::Overloaded, message).retry_after_ms(60_000));
+    }
+    Ok(Addition::Invited(invited))
+}
+
+/// Is who is added by this operator invited first?
+#[must_use]
+pub fn invites(group: GroupState, operator: Operator<'_>) -> bool {
+    group.settings.invitations_need_acceptance && operator != Operator::Server
 }
 
 /// Is there room for so many more?
@@ -207,12 +221,28 @@ mod tests {
         let mut group = alive(9);
         group.settings.invitations_need_acceptance = true;
         let (member, new) = (user(3), vec![user(77)]);
-        let add = |operator| add(group, operator, &new, |_| false, |_| false);
+        let none = (0, |_: &UserId| false);
+        let add = |operator| add(group, operator, &new, |_| false, |_| false, none);
         assert_eq!(
             add(by(&member, Role::Member)),
             Ok(Addition::Invited(new.clone()))
         );
         assert_eq!(add(Operator::Server), Ok(Addition::Joined(new.clone())));
+    }
+
+    #[test]
+    fn who_is_invited_is_not_invited_again_and_the_list_has_an_end() {
+        let mut group = alive(9);
+        group.settings.invitations_need_acceptance = true;
+        let (member, both) = (user(3), vec![user(77), user(78)]);
+        let add = |living: usize| {
+            let living = (living, |who: &UserId| *who == user(77));
+            let by = by(&member, Role::Member);
+            add(group, by, &both, |_| false, |_| false, living).map_err(|reject| reject.code)
+        };
+        assert_eq!(add(1), Ok(Addition::Invited(vec![user(78)])));
+        assert!(add(INVITATIONS_MAX - 1).is_ok());
+        assert_eq!(add(INVITATIONS_MAX), Err(Code::Overloaded));
     }
 
     #[test]
@@ -223,6 +253,7 @@ mod tests {
             &[user(7), user(8)],
             |_| false,
             |u| *u == user(8),
+            (0, |_| false),
         );
         assert_eq!(add.unwrap_err().code, Code::Banned);
     }

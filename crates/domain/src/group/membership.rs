@@ -165,7 +165,14 @@ mod tests {
         );
         let full = alive(GROUP_MEMBERS_MAX);
         let add = |users: &[UserId], member: bool| {
-            joining::add(full, Operator::Server, users, |_| member, |_| false)
+            joining::add(
+                full,
+                Operator::Server,
+                users,
+                |_| member,
+                |_| false,
+                (0, |_| false),
+            )
         };
         assert_eq!(add(&[owner], false).unwrap_err().code, Code::GroupFull);
         assert_eq!(add(&users, true), Ok(Addition::Joined(vec![])));
@@ -230,6 +237,7 @@ mod tests {
             &users,
             |_| false,
             |_| false,
+            (0, |_| false),
         );
         assert!(add.is_ok(), "it may grow");
     }
@@ -303,7 +311,7 @@ mod tests {
                 let before = members.clone();
                 let group = alive(members.len());
                 let changed = if adding {
-                    let added = joining::add(group, Operator::Server, &asked, |u| before.contains(u), |_| false);
+                    let added = joining::add(group, Operator::Server, &asked, |u| before.contains(u), |_| false, (0, |_| false));
                     let Ok(Addition::Joined(changed)) = added else { panic!("the server adds") };
                     changed
                 } else {

@@ -84,16 +84,6 @@ pub enum Members {
     Muted,
 }
 
-fn check_cursor(cursor: &str) -> Result<(), Reject> {
-    if !cursor.is_empty() && UserId::new(cursor).is_err() {
-        return Err(Reject::new(
-            Code::InvalidRequest,
-            "the cursor is not one that the server gave",
-        ));
-    }
-    Ok(())
-}
-
 pub(crate) async fn members(
     tools: &Tools,
     app: AppId,
@@ -102,7 +92,7 @@ pub(crate) async fn members(
     which: Members,
     (cursor, limit): (&str, usize),
 ) -> Result<GroupMemberPage, Reject> {
-    check_cursor(cursor)?;
+    tables::check_user_cursor(cursor)?;
     let looked = look(tools, app, by, id).await?;
     looked.operator(by).check_inside()?;
     let page = tools
@@ -146,7 +136,7 @@ pub(crate) async fn outside(
     list: Outside,
     (cursor, limit): (&str, usize),
 ) -> Result<GroupUserPage, Reject> {
-    check_cursor(cursor)?;
+    tables::check_user_cursor(cursor)?;
     let looked = look(tools, app, by, id).await?;
     let (right, space) = match list {
         Outside::Banned => (Right::Ban, tables::BAN),

@@ -25,12 +25,13 @@ use crate::tools::Tools;
 /// Times a request is written again after its rows changed at the same moment.
 const TRIES_MAX: u32 = 8;
 
-fn state(looked: &Looked) -> GroupState {
+fn state(tools: &Tools, app: AppId, looked: &Looked) -> GroupState {
+    let settings = tools.controls.settings(app);
     GroupState {
         exists: true,
         dismissed: looked.head.dismissed,
         member_count: looked.head.member_count as usize,
-        members_max: None,
+        members_max: settings.group_members_max.map(|max| max as usize),
         settings: rows::settings(&looked.head),
     }
 }
@@ -61,7 +62,7 @@ pub(crate) async fn ask(
         let ban: Option<stored::GroupBan> = tables::decode_some(read[1].as_ref())?;
         let invitation: Option<stored::GroupInvitation> = tables::decode_some(read[2].as_ref())?;
         let joining = joining::join(
-            state(&looked),
+            state(tools, app, &looked),
             looked.standing.is_some(),
             ban.is_some_and(|ban| Timestamp(ban.until) > now),
             invitation.is_some_and(|row| joining::lives(Timestamp(row.time), now)),
@@ -82,7 +83,7 @@ pub(crate) async fn ask(
             message: message.to_owned(),
         };
         let key = keys.user(tables::JOIN_REQUEST, user.as_str());
-        let unit = make_room(tools, &looked, old.is_some(), now)
+        let unit = make_room(tools, &looked, user, now)
             .await?
             .expect_absent(keys.member(user.as_str()))
             .expect_unchanged(key.clone(), read[0].clone())
@@ -100,29 +101,34 @@ pub(crate) async fn ask(
     Err(Code::Unavailable.into())
 }
 
-/// Requests that are over make room for a new one.
+/// Requests of others that are over make room for the user's.
 async fn make_room(
     tools: &Tools,
     looked: &Looked,
-    replaces: bool,
+    user: &UserId,
     now: Timestamp,
 ) -> Result<Unit, Reject> {
     let scan = looked
         .keys
-        .users(tables::JOIN_REQUEST, "", JOIN_REQUESTS_MAX);
+        .users(tables::JOIN_REQUEST, "", JOIN_REQUESTS_MAX + 1);
     let page = tools.store.scan(scan).await;
     let page = page.map_err(|e| fault::reject(&e))?;
     let (mut unit, mut living) = (Unit::new(), 0);
     for (key, value) in &page.rows {
+        let other = looked.keys.member_of_key(key).ok_or_else(loaded::damaged)?;
+        if other == user.as_str() {
+            continue;
+        }
         let row: stored::JoinRequest = tables::decode(value)?;
         if joining::lives(Timestamp(row.time), now) {
             living += 1;
         } else {
-            let user = looked.keys.member_of_key(key).ok_or_else(loaded::damaged)?;
-            unit = unit.delete(looked.keys.user(tables::JOIN_REQUEST, user));
+            let key = looked.keys.user(tables::JOIN_REQUEST, other);
+            // Who asks anew at this moment keeps the request.
+            unit = unit.expect_equals(key.clone(), value.clone()).delete(key);
         }
     }
-    if living >= JOIN_REQUESTS_MAX && !replaces {
+    if living >= JOIN_REQUESTS_MAX {
         let message = format!("{JOIN_REQUESTS_MAX} requests wait for an answer already");
         return Err(Reject::new(Code::Overloaded, message).retry_after_ms(60_000));
     }

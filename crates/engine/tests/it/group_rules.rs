@@ -365,6 +365,8 @@ async fn an_invitation_stands_in_the_list_until_it_is_answered() {
     }
     assert_eq!(geese.send("dora", "x").await, Err(Code::NotAMember));
     assert_eq!(geese.outside(Outside::Invited).await, ["dora", "emil"]);
+    let again = geese.change("carol", invite).await.unwrap();
+    assert_eq!(again.member_count, 3, "who is invited is not invited again");
 
     let answer = |accept| GroupChange::Answer { accept };
     let joined = geese.change("dora", answer(true)).await.unwrap();
@@ -452,6 +454,48 @@ async fn who_is_muted_does_not_write_and_who_is_banned_does_not_come_back() {
     geese.change("alice", ban(0)).await.unwrap();
     assert!(geese.outside(Outside::Banned).await.is_empty());
     assert_eq!(geese.change("", add).await.unwrap().member_count, 3);
+}
+
+#[tokio::test]
+async fn a_ban_that_is_over_makes_room_for_another() {
+    let geese = Geese::new().await;
+    let ban = |names: Vec<String>| GroupChange::Ban {
+        users: names.iter().map(|name| user(name)).collect(),
+        until: geese.nodes[0].until(1),
+    };
+    for hundred in 0..5 {
+        let names = (0..100).map(|n| format!("u{hundred}{n:02}")).collect();
+        geese.change("alice", ban(names)).await.unwrap();
+    }
+    for name in ["zoe", "yan"] {
+        until("there is room", async || {
+            geese
+                .change("alice", ban(vec![name.to_owned()]))
+                .await
+                .is_ok()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn too_many_users_at_once_are_refused_and_nothing_is_read() {
+    let geese = Geese::new().await;
+    let many: Vec<UserId> = (0..5_000).map(|n| user(&format!("u{n}"))).collect();
+    let changes = [
+        GroupChange::Add(many.clone()),
+        GroupChange::Approve(many.clone()),
+        GroupChange::Ban {
+            users: many,
+            until: geese.nodes[0].until(60),
+        },
+    ];
+    for change in changes {
+        assert_eq!(
+            geese.change("alice", change).await,
+            Err(Code::InvalidRequest)
+        );
+    }
 }
 
 #[tokio::test]

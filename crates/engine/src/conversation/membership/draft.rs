@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anser_domain::attributes::PathChange;
-use anser_domain::group::info::AttributeChange;
+use anser_domain::group::info::{self, Attributes};
 use anser_domain::group::notice::NoticeKind;
 use anser_domain::group::{GroupState, Operator, Role};
 use anser_domain::limits::NOTICE_USERS_MAX;
 use anser_domain::position::ReadPosition;
 use anser_domain::{Reject, Timestamp, UserId};
 use anser_proto::stored;
-use anser_store::Unit;
+use anser_store::{Space, Unit};
 use prost::Message as _;
 
 use super::facts::GroupFacts;
@@ -114,11 +114,12 @@ impl<'a> Draft<'a> {
         self.notice.nested_attributes = json::object_text(&outcome);
     }
 
-    /// Says that these attributes changed.
-    pub(super) fn say_attributes(&mut self, change: &AttributeChange) {
+    /// Says which attributes changed.
+    pub(super) fn say_attributes(&mut self, old: &Attributes, new: &Attributes) {
         let room = NOTICE_USERS_MAX - self.notice.changed.len();
-        let keys = change.put.keys().chain(&change.remove).take(room);
-        let names = keys.map(|key| format!("attributes.{key}"));
+        let names = info::changed_keys(old, new)
+            .take(room)
+            .map(|key| format!("attributes.{key}"));
         self.notice.changed.extend(names);
     }
 
@@ -219,6 +220,14 @@ impl<'a> Draft<'a> {
     fn forget(&mut self, user: &UserId) {
         for space in [INVITATION, JOIN_REQUEST] {
             let key = self.conversation.keys.user(space, user.as_str());
+            self.unit.writes.push(anser_store::Write::Delete(key));
+        }
+    }
+
+    /// Takes away rows of users that are over.
+    pub(super) fn take_away(&mut self, over: &[(Space, UserId)]) {
+        for (space, user) in over {
+            let key = self.conversation.keys.user(*space, user.as_str());
             self.unit.writes.push(anser_store::Write::Delete(key));
         }
     }

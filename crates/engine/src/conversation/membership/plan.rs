@@ -113,7 +113,9 @@ fn add(draft: &mut Draft<'_>, users: &[UserId], facts: &GroupFacts) -> Result<bo
         users,
         |user| loaded.members.contains_key(user),
         |user| facts.is_banned(user, now),
+        (facts.living(), |user| facts.is_invited(user, now)),
     )?;
+    draft.take_away(facts.over());
     match addition {
         Addition::Joined(users) if !users.is_empty() => {
             draft.say(NoticeKind::Added, &users);
@@ -202,8 +204,8 @@ fn update(draft: &mut Draft<'_>, update: &GroupUpdate) -> Result<bool, Reject> {
         draft.notice.changed.push("settings".to_owned());
     }
     if attributes != old.attributes {
+        draft.say_attributes(&old.attributes, &attributes);
         draft.info().attributes = attributes;
-        draft.say_attributes(&update.attributes);
     }
     if !update.nested_attributes.is_empty() {
         let before = json::parse_object("attributes", &old.nested_attributes)?;
@@ -332,8 +334,8 @@ fn update_member(
         draft.notice.changed.push("nickname".to_owned());
     }
     if attributes != old.attributes {
+        draft.say_attributes(&old.attributes, &attributes);
         draft.change_member(user, |row| row.attributes = attributes);
-        draft.say_attributes(&update.attributes);
     }
     Ok(!draft.notice.changed.is_empty())
 }
@@ -398,16 +400,18 @@ fn ban(
     check_until(until, draft.now())?;
     let loaded = draft.loaded;
     let bans = loaded.head.settings.as_ref().map_or(0, |row| row.bans);
+    let over = facts.over().len();
     let users = ban::ban(
         draft.state(),
         draft.operator(),
         users,
-        bans as usize,
+        (bans as usize).saturating_sub(over),
         |user| facts.has_ban(user),
         |user| loaded.standing(user),
     )?;
     let new = users.iter().filter(|user| !facts.has_ban(user)).count();
-    count_bans(draft, new, 0);
+    count_bans(draft, new, over);
+    draft.take_away(facts.over());
     for user in &users {
         draft.ban(user, until);
     }
