@@ -11,7 +11,7 @@ import {
   EMPTY_CONVERSATION,
   type SavedOutgoing,
 } from "../src/store/database.js";
-import { IndexedDatabase, SCHEMA_VERSION } from "../src/store/indexed.js";
+import { IndexedDatabase, SCHEMA_VERSION, SEARCH_WORDS_MAX } from "../src/store/indexed.js";
 import { MemoryDatabase } from "../src/store/memory.js";
 import { RANGES_MAX, withRange } from "../src/store/ranges.js";
 import { TERMS_MAX, parseSearch, termsOf } from "../src/store/terms.js";
@@ -241,6 +241,56 @@ each("search gives the newest first and says that there is more", async (databas
     const last = await database.search({ text, limit: 30 });
     assert.deepEqual([last.messages.length, last.more], [30, false]);
   }
+});
+
+each("bounds that nothing is between: nothing, not an error", async (database) => {
+  await database.write(put(...[1, 2, 3].map((seq) => message(seq, "雁 goose"))));
+  const of = async (query: object) =>
+    seqs(await database.messages({ conversation: TALK, ...query }));
+  assert.deepEqual(await of({ after: 3, before: 1 }), []);
+  assert.deepEqual(await of({ after: 2, before: 2 }), []);
+  assert.deepEqual(await of({ after: 1, before: 2 }), []);
+  assert.deepEqual(await of({ since: 30, until: 10 }), []);
+  assert.deepEqual(await of({ since: 20, until: 20 }), []);
+  assert.deepEqual(await of({ after: 2, before: 1, types: ["text"] }), []);
+  for (const text of ["雁", "goose"]) {
+    const inverted = await database.search({ text, since: 30, until: 10 });
+    assert.deepEqual(inverted, { messages: [], more: false });
+    const empty = await database.search({ text, since: 20, until: 20 });
+    assert.deepEqual(empty, { messages: [], more: false });
+  }
+});
+
+/** So many entries of words with one beginning, in few messages. */
+const crowd = (conversation: string, count: number, words: number): Message[] =>
+  Array.from({ length: Math.ceil(count / words) }, (_, i) =>
+    message(100 + i, Array.from({ length: words }, (_, word) => `goosez${word}`).join(" "), {
+      conversation,
+    }),
+  );
+
+test("search by the beginning of many words: the newest is found", async () => {
+  const name = `test ${++databases}`;
+  const database = new IndexedDatabase(name, undefined, undefined, undefined, 50);
+  await database.load();
+  await database.write(put(...crowd("g/lake", 100, 10)));
+  await database.write(put(message(1_000, "goosea"), message(1, "wild goosea")));
+  const newest = await database.search({ text: "goose", limit: 2 });
+  assert.deepEqual([seqs(newest.messages), newest.more], [[1_000, 109], true]);
+  const rare = await database.search({ text: "goose", conversation: TALK });
+  assert.deepEqual([seqs(rare.messages), rare.more], [[1_000], true], "looking ends, and says so");
+  const word = await database.search({ text: "goosea", conversation: TALK });
+  assert.deepEqual([seqs(word.messages), word.more], [[1_000, 1], false]);
+  database.close();
+});
+
+test("search by a beginning of more words than are looked for says that there is more", async () => {
+  const database = new IndexedDatabase(`test ${++databases}`);
+  await database.load();
+  await database.write(put(...crowd(TALK, SEARCH_WORDS_MAX + 1, SEARCH_WORDS_MAX + 1)));
+  const page = await database.search({ text: "goose" });
+  assert.deepEqual([seqs(page.messages), page.more], [[100], true]);
+  database.close();
 });
 
 each("what is removed is not found", async (database) => {

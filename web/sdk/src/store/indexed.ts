@@ -18,6 +18,7 @@
  * this code, or a database that can't be opened, is an error of `load`; the client goes on
  * without, see `local.ts`.
  */
+import { systemEnvironment } from "../environment.js";
 import type { Message } from "../types.js";
 import {
   type Change,
@@ -45,8 +46,10 @@ import { fits, newestFirst, wanted } from "./memory.js";
 import { type Range, rangeBelow, withRange } from "./ranges.js";
 import { parseSearch, termsOf } from "./terms.js";
 
-/** Candidates of one search that are looked at. */
+/** Entries of one search that are looked at, be they of the wanted conversation or not. */
 const SEARCH_SCAN_MAX = 5_000;
+/** Words of one beginning that are looked for, in the order of the alphabet. */
+export const SEARCH_WORDS_MAX = 1_000;
 /** Another tab with an older version has so long to let go, in milliseconds. */
 const OPEN_TIMEOUT_MS = 5_000;
 
@@ -89,11 +92,21 @@ export class IndexedDatabase implements Database {
   readonly #name: string;
   /** The other side took the database away; later calls fail. */
   readonly #lost: (error: unknown) => void;
+  readonly #scanMax: number;
+  readonly #timer: (milliseconds: number, run: () => void) => () => void;
   #open: IDBDatabase | undefined;
 
-  constructor(name: string, lost: (error: unknown) => void = () => {}, factory = indexedDB) {
+  constructor(
+    name: string,
+    lost: (error: unknown) => void = () => {},
+    timer = systemEnvironment.timer,
+    factory = indexedDB,
+    scanMax = SEARCH_SCAN_MAX,
+  ) {
     this.#name = name;
     this.#lost = lost;
+    this.#timer = timer;
+    this.#scanMax = scanMax;
     this.#factory = factory;
   }
 
@@ -128,6 +141,7 @@ export class IndexedDatabase implements Database {
 
   async messages(query: MessageQuery): Promise<readonly Message[]> {
     const limit = limitOf(query.limit);
+    if (isEmpty(query.since, query.until) || isEmpty(query.after, query.before)) return [];
     const newest = query.from !== "oldest";
     const { source, range } = plan(this.#begin("readonly")("messages"), query);
     const found: Message[] = [];
@@ -174,39 +188,37 @@ export class IndexedDatabase implements Database {
 
   async search(query: SearchQuery): Promise<SearchPage> {
     const search = parseSearch(query.text);
-    if (!search) return { messages: [], more: false };
-    const { term, prefix, matches } = search;
+    const { since = 0, until = Number.POSITIVE_INFINITY, conversation } = query;
+    if (!search || isEmpty(since, until)) return { messages: [], more: false };
     const limit = limitOf(query.limit);
-    const { since = 0, until = Number.POSITIVE_INFINITY } = query;
-    const range = prefix
-      ? IDBKeyRange.bound([term], [`${term}\uffff`, LAST])
-      : IDBKeyRange.bound([term, since], [term, until], false, true);
     const at = this.#begin("readonly");
-    const keys: [number, string, number][] = [];
-    let more = false;
-    await walk(at("terms").openKeyCursor(range, "prev"), ({ key }) => {
-      const [, time, conversation, seq] = key as [string, number, string, number];
-      const asked = query.conversation ?? conversation;
-      if (asked === conversation && time >= since && time < until) {
-        keys.push([time, conversation, seq]);
-      }
-      more = keys.length >= SEARCH_SCAN_MAX;
-      return !more;
-    });
-    if (prefix) keys.sort(([a], [b]) => b - a);
-    const found = new Map<string, Message>();
-    for (const [, conversation, seq] of keys) {
-      const stored: unknown = await done(at("messages").get([conversation, seq]));
-      if (!stored) continue;
-      const message = storedMessage(stored as StoredMessage);
-      if (!wanted(message, query) || !matches(message.text ?? "")) continue;
-      if (found.size >= limit) {
+    const words = search.prefix ? await wordsFrom(at("terms"), search.term) : [search.term];
+    const terms = words.slice(0, SEARCH_WORDS_MAX);
+    const entries = await Entries.of(at("terms"), terms, since, until);
+    const found: Message[] = [];
+    // A message may have several words of one beginning.
+    const seen = new Set<string>();
+    let more = words.length > terms.length;
+    for (let visited = 0; entries.newest; visited += 1, await entries.advance()) {
+      const [, , talk, seq] = entries.newest;
+      if (visited >= this.#scanMax) {
         more = true;
         break;
       }
-      found.set(`${seq} ${conversation}`, message);
+      const key = `${seq} ${talk}`;
+      if (seen.has(key) || (conversation !== undefined && conversation !== talk)) continue;
+      seen.add(key);
+      const stored: unknown = await done(at("messages").get([talk, seq]));
+      if (!stored) continue;
+      const message = storedMessage(stored as StoredMessage);
+      if (!wanted(message, query) || !search.matches(message.text ?? "")) continue;
+      if (found.length >= limit) {
+        more = true;
+        break;
+      }
+      found.push(message);
     }
-    return { messages: [...found.values()].sort(newestFirst), more };
+    return { messages: found.sort(newestFirst), more };
   }
 
   async adopt(from: string, to: string): Promise<readonly SavedOutgoing[]> {
@@ -230,21 +242,21 @@ export class IndexedDatabase implements Database {
   #opened(): Promise<IDBDatabase> {
     return new Promise((resolve, reject) => {
       const request = this.#factory.open(this.#name, SCHEMA_VERSION);
-      let timeout: ReturnType<typeof setTimeout> | undefined;
+      let cancel = (): void => {};
       // A tab with an older version is asked to let go, and may not listen.
       request.onblocked = () => {
         const give = (): void => reject(new Error("another tab holds it"));
-        timeout = setTimeout(give, OPEN_TIMEOUT_MS);
+        cancel = this.#timer(OPEN_TIMEOUT_MS, give);
       };
       request.onupgradeneeded = ({ oldVersion }) => {
         for (const migrate of MIGRATIONS.slice(oldVersion)) migrate(request.result);
       };
       request.onerror = () => {
-        clearTimeout(timeout);
+        cancel();
         reject(request.error ?? new Error("it can't be opened"));
       };
       request.onsuccess = () => {
-        clearTimeout(timeout);
+        cancel();
         const database = request.result;
         // A younger version of this code, in another tab, wants to change the schema.
         database.onversionchange = () => {
@@ -425,6 +437,79 @@ function plan(
     return { source: messages.index("type"), range: bounds([conversation, type], after, before) };
   }
   return { source: messages, range: bounds([conversation], after, before) };
+}
+
+/** No number is at least `low` and below `high`. */
+function isEmpty(low: number | undefined, high: number | undefined): boolean {
+  return low !== undefined && high !== undefined && low >= high;
+}
+
+/** Term, time, conversation and sequence of a message that has the term. */
+type Entry = readonly [string, number, string, number];
+
+/** The entries of some terms, the newest first: a cursor in each, from its end. */
+class Entries {
+  readonly #cursors: { readonly request: IDBRequest<IDBCursor | null>; key: Entry }[] = [];
+  #first = -1;
+
+  static async of(
+    store: IDBObjectStore,
+    terms: readonly string[],
+    since: number,
+    until: number,
+  ): Promise<Entries> {
+    const entries = new Entries();
+    const open = terms.map(async (term) => {
+      const range = IDBKeyRange.bound([term, since], [term, until], false, true);
+      const request = store.openKeyCursor(range, "prev");
+      const cursor = await done(request);
+      if (cursor) entries.#cursors.push({ request, key: keyOf(cursor) });
+    });
+    await Promise.all(open);
+    entries.#choose();
+    return entries;
+  }
+
+  get newest(): Entry | undefined {
+    return this.#cursors[this.#first]?.key;
+  }
+
+  /** To the entry after the newest. */
+  async advance(): Promise<void> {
+    const one = this.#cursors[this.#first];
+    if (!one) return;
+    one.request.result?.continue();
+    const cursor = await done(one.request);
+    if (cursor) one.key = keyOf(cursor);
+    else this.#cursors.splice(this.#first, 1);
+    this.#choose();
+  }
+
+  #choose(): void {
+    this.#first = 0;
+    for (const [i, { key }] of this.#cursors.entries()) {
+      if (key[1] > (this.newest?.[1] ?? 0)) this.#first = i;
+    }
+  }
+}
+
+function keyOf(cursor: IDBCursor): Entry {
+  return cursor.key as unknown as Entry;
+}
+
+/** The words that begin so, each once; one more than are looked for if there are more. */
+async function wordsFrom(terms: IDBObjectStore, beginning: string): Promise<string[]> {
+  const words: string[] = [];
+  const range = IDBKeyRange.bound([beginning], [`${beginning}\uffff`, LAST]);
+  const request = terms.openKeyCursor(range);
+  for (let cursor = await done(request); cursor; cursor = await done(request)) {
+    const [word] = keyOf(cursor);
+    words.push(word);
+    if (words.length > SEARCH_WORDS_MAX) break;
+    // Past the entries of this one.
+    cursor.continue([word, LAST]);
+  }
+  return words;
 }
 
 function byOrder(a: SavedOutgoing, b: SavedOutgoing): number {
