@@ -52,6 +52,10 @@ const CATCH_UPS_MAX = 100;
 
 /** Messages of a conversation that appears which are delivered; those before them are skipped. */
 export const NEW_WINDOW = 100;
+/** Unread mentions in one answer; of so many it can't be told whether they are all. */
+const MENTIONS_MAX = 100;
+/** Left conversations whose history is kept; of those left first it goes. */
+const LEFT_MAX = 1_000;
 /** Messages held until the sync is complete; beyond, another sync brings them. */
 const EARLY_MAX = 200;
 
@@ -81,6 +85,8 @@ export class Core {
   #savedFeed = "";
   /** Conversations whose mentions are being counted. */
   readonly #mentions = new Set<string>();
+  /** Conversations that were left: what is stored of them is as it was then. */
+  readonly #left = new Set<string>();
   #feed: Feed;
   #effects: CoreEffect[] = [];
   #userId = "";
@@ -168,6 +174,7 @@ export class Core {
     this.#feed.restore(feed);
     for (const row of conversations) this.list.restore(row);
     for (const { conversation, position, rev, deletedVersion } of positions) {
+      if (this.list.get(conversation)?.member === false) this.#leave(conversation);
       this.#streams.seed(conversation, position);
       this.#revs.seed(conversation, rev);
       this.#deletions.seed(conversation, deletedVersion);
@@ -478,6 +485,7 @@ export class Core {
     this.#revs.forgetAll();
     this.#deletions.forgetAll();
     this.#ahead.clear();
+    this.#left.clear();
   }
 
   #syncedRow(wire: WireConversation, first: boolean): void {
@@ -522,13 +530,26 @@ export class Core {
     if (known && row.firstSeq > known.firstSeq) {
       this.#store({ remove: "older", conversation: row.id, below: row.firstSeq });
     }
-    if (!row.member) {
+    if (row.member) {
+      // Recalled and deleted meanwhile: nothing tells, and older messages may be shown again.
+      if (this.#left.delete(row.id)) this.#outdated(row.id);
+    } else {
+      if (known?.member || this.#revs.version(row.id) !== undefined) this.#leave(row.id);
       this.#streams.forget(row.id);
       this.#revs.forget(row.id);
       this.#deletions.forget(row.id);
     }
     this.#emit("conversation", this.list.get(row.id) ?? row);
     return row;
+  }
+
+  /** What is stored can still be read, until the user is back. */
+  #leave(conversation: string): void {
+    this.#left.add(conversation);
+    const [first] = this.#left;
+    if (this.#left.size <= LEFT_MAX || first === undefined) return;
+    this.#left.delete(first);
+    this.#store({ remove: "history", conversation: first });
   }
 
   #synced(): void {
@@ -649,7 +670,7 @@ export class Core {
       "messageList",
       ({ messages }) => {
         this.#mentions.delete(conversation);
-        this.list.mentioned(conversation, messages.length);
+        if (messages.length < MENTIONS_MAX) this.list.mentioned(conversation, messages.length);
       },
       () => this.#mentions.delete(conversation),
     );

@@ -205,6 +205,25 @@ test("a change of an old message whose mention is unknown: the server counts", a
   assert.deepEqual([client.list.get(TALK)?.unread, client.list.get(TALK)?.unreadMentions], [1, 0]);
 });
 
+test("mentions that are more than one answer has are left at what is known", async () => {
+  const { server, client, world } = await connected();
+  server.pushing = false;
+  const talk = server.talk(TALK);
+  const mention = { $typeName: "anser.client.v1.Mention" as const, all: true, users: [] };
+  for (let i = 0; i < 120; i++) {
+    server.append(TALK, "bob", "hi", { mention: { ...mention, overridesMute: false } });
+  }
+  server.touch(talk, "alice");
+  server.pushing = true;
+  server.cut();
+  await world.pass(1_000);
+  assert.equal(client.list.get(TALK)?.unreadMentions, 120);
+  recall(server, TALK, 1);
+  await world.settle();
+  assert.equal(server.commands("listMentions").length, 1);
+  assert.equal(client.list.get(TALK)?.unreadMentions, 120);
+});
+
 test("targeted messages: seen by their targets, no gap for the others", async () => {
   const { server, client, world, texts } = await connected();
   const [bob, carol] = ["bob", "carol"].map((user) => observe(join(server, world, user)));

@@ -156,7 +156,7 @@ function handleView(
   if (!member) return undefined;
   switch (command.case) {
     case "listMentions": {
-      const messages = server.mentions(talk, me);
+      const messages = server.mentions(talk, me).slice(0, 100);
       return { case: "messageList", value: create(MessageListSchema, { messages }) };
     }
     case "deleteMessages": {
