@@ -109,6 +109,9 @@ export class AnserClient extends Commands {
   #unwatch: (() => void) | undefined;
   #driving = false;
   #lastOrder = 0;
+  /** Between `connect()` and `disconnect()`. */
+  #wanted = false;
+  #closed = false;
 
   constructor(options: ClientOptions) {
     super();
@@ -149,6 +152,7 @@ export class AnserClient extends Commands {
    * before there was one. Failures between are not told here but as `connection` events.
    */
   connect(): Promise<void> {
+    this.#wanted = true;
     const connected = new Promise<void>((resolve, reject) => {
       if (this.state.state === "connected") resolve();
       const stop = this.on("connection", (state) => {
@@ -158,6 +162,11 @@ export class AnserClient extends Commands {
         stop();
       });
       if (this.state.state === "connected") stop();
+      this.#whenOpen(() => {
+        if (this.#wanted) return;
+        stop();
+        reject(notReachable("disconnected"));
+      });
     });
     // Those who listen to events need not handle the promise as well.
     connected.catch(() => {});
@@ -165,6 +174,8 @@ export class AnserClient extends Commands {
       this.#input((now) => (hint === "up" ? this.#core.retryNow(now) : this.#core.probe(now))),
     );
     this.#whenOpen(() => {
+      // It may have been taken back while the local database was opened.
+      if (!this.#wanted) return;
       this.#input((now) => this.#core.start(now));
       // What an earlier page left unsent, and what this one took over.
       for (const saved of this.outgoing.waiting()) this.#transmit(saved);
@@ -177,13 +188,19 @@ export class AnserClient extends Commands {
    * local database as well, so that another client takes over, call `close()`.
    */
   disconnect(): void {
+    this.#wanted = false;
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#input((now) => this.#core.stop(now));
   }
 
-  /** Ends the connection and lets go of the local database. This client is of no more use. */
+  /**
+   * Ends the connection and lets go of the local database. Promises of messages that were not sent
+   * reject; those that are stored here are sent by the next client that opens the database. This
+   * client is of no more use.
+   */
   close(): void {
+    this.#closed = true;
     this.disconnect();
     this.local.close();
   }
@@ -211,8 +228,9 @@ export class AnserClient extends Commands {
    * out in the order of the calls. While reconnecting they wait. See `outbox.ts` for retries.
    *
    * Rejects with `SERVER_NOT_REACHABLE` (300) when there was no answer twice, with
-   * `MESSAGE_WEBSOCKET_DISCONNECTED` (510) when there is no connection and none being made, and
-   * with the server's error when it refused.
+   * `MESSAGE_WEBSOCKET_DISCONNECTED` (510) when there is no connection and none being made, with
+   * the server's error when it refused, and when too much is waiting. In each case the message
+   * stays in `outgoing` as one that failed, to be sent again or discarded.
    */
   send(conversation: string, sendable: Sendable, options: SendOptions = {}): Promise<Message> {
     const { mention } = options;
@@ -319,10 +337,14 @@ export class AnserClient extends Commands {
 
   /** Keeps a message, then sends it. */
   #dispatch(saved: SavedOutgoing): Promise<Message> {
-    if (this.outgoing.pending >= JOBS_MAX) {
-      return Promise.reject(overloaded("too much is waiting to be sent"));
-    }
+    const full = this.outgoing.pending >= JOBS_MAX;
     this.outgoing.put(saved, "storing");
+    if (full) {
+      // What was written is not lost: it is shown as failed, like everything that is refused.
+      const error = overloaded("too much is waiting to be sent");
+      this.#failed(saved, error);
+      return Promise.reject(error);
+    }
     const stored = this.local.write([{ put: "outgoing", outgoing: saved }]);
     return new Promise((resolve, reject) => {
       const go = (): void => {
@@ -369,7 +391,8 @@ export class AnserClient extends Commands {
         resolve(message);
       },
       failed: (error) => {
-        this.#failed({ ...saved, firstTry }, error);
+        // Once this client is closed, what is stored waits for the next one.
+        if (!this.#closed) this.#failed({ ...saved, firstTry }, error);
         reject(error);
       },
     };
@@ -395,14 +418,16 @@ export class AnserClient extends Commands {
     const lost = (error: unknown): void => this.local.lost(error);
     // Without locks, two tabs could not tell who of them writes.
     const indexed = options.user !== undefined && locks && typeof indexedDB !== "undefined";
+    const { timer } = this.#environment;
     const database =
-      options.database ?? (indexed ? new IndexedDatabase(name, lost) : new MemoryDatabase());
+      options.database ?? (indexed ? new IndexedDatabase(name, lost, timer) : new MemoryDatabase());
     const shared = options.database !== undefined || indexed;
     const among = shared && locks ? locks : processLocks();
     return new Local(database, name, this.#environment.uniqueId(), among, {
       loaded: (loaded) => this.#loaded(loaded),
       adopted: (outgoing) => this.#adopted(outgoing),
       owned: () => this.#core.everything(),
+      wallClock: () => this.#environment.wallClock(),
       failed: (error) => this.#emitter.emit("storage", error),
     });
   }

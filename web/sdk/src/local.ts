@@ -4,7 +4,8 @@
  * It is opened when the client is made, before there is a connection: the conversation list, what
  * was outgoing and drafts are there at once, and older messages and search need no network. What
  * happens afterwards is written behind (`recorder.ts`); tabs share it (`tabs.ts`). If it can't be
- * opened, or fails later, the client goes on with what it has in memory, and says so once.
+ * opened, or fails later, the client goes on with what it has in memory, and says so once. So does
+ * one that is signed in as somebody else while another tab writes the list: two users never share.
  */
 import { AnserError } from "./errors.js";
 import {
@@ -38,6 +39,8 @@ export interface LocalOut {
   adopted(outgoing: readonly SavedOutgoing[]): void;
   /** This client writes the list from now on: what is in it? */
   owned(): readonly Change[];
+  /** Unix milliseconds by this device's clock. */
+  wallClock(): number;
   failed(error: AnserError): void;
 }
 
@@ -49,9 +52,13 @@ export class Local {
   readonly #holder: string;
   readonly #locks: Locks;
   readonly #drafts = new Map<string, Draft>();
+  /** Conversations whose drafts were set before what was kept is there. */
+  readonly #early = new Set<string>();
   readonly #stops: (() => void)[] = [];
   #database: Database;
   #recorder: Recorder;
+  /** The shared database, when it is another user's and this client goes on without. */
+  #others: Database | undefined;
   #open = false;
   #closed = false;
 
@@ -121,8 +128,9 @@ export class Local {
   }
 
   /** Keeps it; an empty one is forgotten. */
-  setDraft(conversation: string, text: string, time = Date.now()): void {
-    if (text === this.draft(conversation)) return;
+  setDraft(conversation: string, text: string, time = this.#out.wallClock()): void {
+    if (this.#open && text === this.draft(conversation)) return;
+    if (!this.#open) this.#early.add(conversation);
     if (text === "") {
       this.#drafts.delete(conversation);
       void this.write([{ remove: "draft", conversation }]);
@@ -157,13 +165,22 @@ export class Local {
 
   /** @internal The database was taken away. */
   lost(error: unknown): void {
-    this.#recorder.fail(error);
+    if (!this.#others) this.#recorder.fail(error);
   }
 
   /** @internal Another user: nothing of the one before stays. */
   clear(): void {
     this.#drafts.clear();
-    void this.write([{ remove: "all" }]);
+    if (this.#recorder.owner) {
+      void this.write([{ remove: "all" }]);
+      return;
+    }
+    // The tab that owns it may be the other user's: nothing is read or written there any more.
+    this.#others = this.#database;
+    this.#database = new MemoryDatabase();
+    this.#recorder = this.#newRecorder();
+    this.#recorder.own(this.#out.owned());
+    this.#out.failed(storageFailed("another tab has it, as another user"));
   }
 
   /** Lets go of the database. What was not sent is sent by the next client that opens it. */
@@ -171,6 +188,7 @@ export class Local {
     this.#closed = true;
     for (const stop of this.#stops.splice(0)) stop();
     this.#database.close();
+    this.#others?.close();
   }
 
   #load(): Promise<void> | undefined {
@@ -195,16 +213,28 @@ export class Local {
 
   #loaded(loaded: Loaded): void {
     this.#open = true;
-    for (const draft of loaded.drafts) this.#drafts.set(draft.conversation, draft);
+    for (const draft of loaded.drafts) {
+      if (!this.#early.has(draft.conversation)) this.#drafts.set(draft.conversation, draft);
+    }
+    this.#early.clear();
     this.#out.loaded(loaded);
     if (this.#closed) {
       this.#database.close();
       return;
     }
-    void this.#take("owner").then(() => this.#recorder.own(this.#out.owned()));
+    void this.#take("owner").then((release) => this.#own(release));
     const holders = new Set(loaded.outgoing.map(({ holder }) => holder));
     holders.delete(this.#holder);
     for (const holder of [...holders].slice(0, HOLDERS_MAX)) void this.#succeed(holder);
+  }
+
+  #own(release: () => void): void {
+    if (!this.#others) {
+      this.#recorder.own(this.#out.owned());
+      return;
+    }
+    // The other tab is gone, and the user that this one is for now empties what it left.
+    void Promise.resolve(this.#others.write([{ remove: "all" }])).then(release, release);
   }
 
   /** Waits until that client is gone, and takes over what it left. */

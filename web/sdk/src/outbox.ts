@@ -25,6 +25,11 @@ import { type Command, type Result, errorFrom } from "./wire.js";
 export const ANSWER_TIMEOUT_MS = 10_000;
 /** Jobs at a time, waiting and sent. */
 export const JOBS_MAX = 512;
+/**
+ * Beyond them, for what repairs this side: a connection is of no use before its sync is complete,
+ * so a full queue must not refuse that.
+ */
+const REPAIRS_MAX = 512;
 /** Jobs of one connection that may be unanswered. */
 const IN_FLIGHT_MAX = 64;
 /** Jobs of one lane that may be unanswered. */
@@ -95,7 +100,8 @@ export class Outbox {
   /** Takes a job, or fails it at once when there are too many. `pump` sends it. */
   add(job: Job, now: number): void {
     const bytes = job.bytes ?? 0;
-    if (this.#entries.length >= JOBS_MAX || this.#bytes + bytes > QUEUED_BYTES_MAX) {
+    const max = job.kind === "connection" ? JOBS_MAX + REPAIRS_MAX : JOBS_MAX;
+    if (this.#entries.length >= max || this.#bytes + bytes > QUEUED_BYTES_MAX) {
       job.failed(overloaded("too much is waiting to be sent"));
       return;
     }

@@ -247,6 +247,35 @@ test("two tabs: the list is written by one, and by the other when that is gone",
   );
 });
 
+test("two tabs, two users: neither has what is the other's; who is left empties it", async () => {
+  const { world, server, open } = device();
+  const one = open({ deviceId: "one" });
+  await start(one, world);
+  const two = open({ deviceId: "two", token: "eve" });
+  server.append(TALK, "bob", "for alice");
+  await idle(world);
+  await start(two, world);
+  server.append("p/bob/eve", "bob", "for eve");
+  server.append(TALK, "bob", "alice again");
+  await idle(world);
+  const found = async ({ client }: Page, text: string): Promise<number> =>
+    (await client.local.search({ text })).messages.length;
+  assert.deepEqual([await found(one, "alice"), await found(one, "eve")], [2, 0]);
+  assert.deepEqual([await found(two, "alice"), await found(two, "eve")], [0, 1]);
+  assert.deepEqual(
+    two.events("storage").map(({ code }) => code),
+    [530],
+  );
+  await crash(one, world);
+  await idle(world);
+  assert.equal(await found(two, "eve"), 1);
+  server.reachable = false;
+  const three = open();
+  await three.client.local.ready;
+  assert.equal(three.client.list.getSnapshot().length, 0);
+  assert.equal(await found(three, "alice"), 0);
+});
+
 test("another user empties the database", async () => {
   const { world, server, open } = device();
   const first = open();
@@ -262,6 +291,115 @@ test("another user empties the database", async () => {
   assert.equal(second.client.list.getSnapshot().length, 0);
   assert.equal(second.client.local.draft(TALK), "");
   assert.deepEqual((await second.client.local.search({ text: "alice" })).messages, []);
+});
+
+for (const end of ["disconnect", "logout", "close"] as const) {
+  test(`${end}() before the local database is open: nothing is connected`, async () => {
+    const { world, server, open } = device();
+    const { client } = open();
+    const connected = outcome(client.connect());
+    void client[end]();
+    await idle(world);
+    assert.equal(server.opened, 0);
+    assert.equal(connected.code, 300);
+  });
+}
+
+test("connect, disconnect, connect before the local database is open: one connection", async () => {
+  const { world, server, open } = device();
+  const { client } = open();
+  void client.connect();
+  client.disconnect();
+  await Promise.all([client.connect(), idle(world)]);
+  assert.equal(server.opened, 1);
+});
+
+test("close(): what waits is not failed; the next client sends it", async () => {
+  const { world, server, open } = device();
+  const first = open();
+  await start(first, world);
+  server.reachable = false;
+  server.cut();
+  const sent = outcome(first.client.send(TALK, "later"));
+  await idle(world);
+  first.client.close();
+  await idle(world);
+  assert.equal(sent.code, 510);
+  server.reachable = true;
+  const second = open();
+  await start(second, world);
+  assert.deepEqual(second.texts(TALK), ["later"]);
+  assert.deepEqual(second.client.outgoing.of(TALK), []);
+});
+
+test("a draft that is set before the local database is open stays", async () => {
+  const { world, open } = device();
+  const first = open();
+  await start(first, world);
+  first.client.local.setDraft(TALK, "old");
+  first.client.local.setDraft("g/emptied", "old");
+  first.client.local.setDraft("g/kept", "kept");
+  assert.equal(first.client.local.drafts()[0]?.time, world.wallClock());
+  await crash(first, world);
+  const second = open();
+  second.client.local.setDraft(TALK, "new");
+  second.client.local.setDraft("g/emptied", "");
+  const drafts = ({ client }: Page) =>
+    [TALK, "g/emptied", "g/kept"].map((talk) => client.local.draft(talk));
+  await second.client.local.ready;
+  assert.deepEqual(drafts(second), ["new", "", "kept"]);
+  await crash(second, world);
+  const third = open();
+  await third.client.local.ready;
+  assert.deepEqual(drafts(third), ["new", "", "kept"]);
+});
+
+test("back in a group: what was recalled or deleted meanwhile is not shown", async () => {
+  const { world, server, open } = device();
+  const page = open();
+  const talk = server.newGroup("team", "Team", "bob", ["alice"]);
+  for (let i = 2; i <= 130; i++) server.append(talk.id, "bob", String(i));
+  await start(page, world);
+  const texts = (): string[] =>
+    timeline
+      .getSnapshot()
+      .messages.flatMap(({ text, state }) => (state?.recall ? [] : (text ?? [])));
+  const timeline = page.client.timeline(talk.id);
+  const loadAll = async (): Promise<void> => {
+    await until(world, "the beginning", () => {
+      void timeline.loadOlder();
+      const { loaded, hasOlder, loading } = timeline.getSnapshot();
+      return loaded && !hasOlder && !loading;
+    });
+  };
+  await idle(world);
+  await loadAll();
+  assert.ok(texts().includes("2") && texts().includes("3"));
+  const member = talk.members.get("alice");
+  assert.ok(member);
+  member.present = false;
+  server.touch(talk, "alice");
+  await idle(world);
+  const kept = await page.client.local.messages({ conversation: talk.id, limit: 500 });
+  assert.equal(kept.length, 130, "what was left can still be read");
+  server.pushing = false;
+  recall(server, talk.id, 2);
+  member.deleted.push(3);
+  server.pushing = true;
+  member.present = true;
+  server.touch(talk, "alice");
+  await idle(world);
+  await loadAll();
+  assert.ok(!texts().includes("2") && !texts().includes("3"));
+  assert.deepEqual((await page.client.local.search({ text: "2", limit: 1 })).messages.length, 1);
+  const stale = await page.client.local.messages({ conversation: talk.id, before: 4 });
+  assert.deepEqual(
+    stale.map(({ seq, text }) => [seq, text]),
+    [
+      [1, undefined],
+      [2, ""],
+    ],
+  );
 });
 
 test("another epoch: what was kept of the server is void", async () => {

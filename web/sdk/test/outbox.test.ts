@@ -180,10 +180,20 @@ test("the queue is bounded", async () => {
   const { server, client, world } = await connected();
   server.reachable = false;
   server.cut();
-  const sent = Array.from({ length: JOBS_MAX + 1 }, () => outcome(client.send(TALK, "x")));
+  const sent = Array.from({ length: JOBS_MAX + 1 }, (_, i) =>
+    outcome(client.send(TALK, String(i))),
+  );
   await world.settle();
   assert.equal(sent.at(-1)?.code, 1002);
   assert.equal(sent.at(-2)?.code, undefined);
+  const last = client.outgoing.of(TALK).at(-1);
+  const shown = [last?.text, last?.state, last?.error?.code];
+  assert.deepEqual(shown, [String(JOBS_MAX), "failed", 1002], "what was written is not lost");
+  server.reachable = true;
+  await world.pass(31_000);
+  const again = outcome(client.resend(TALK, last?.clientMessageId ?? ""));
+  for (let i = 0; i < 100 && !again.value; i++) await world.settle();
+  assert.equal(again.value?.text, String(JOBS_MAX));
 });
 
 test("what waits goes out in frames of at most 64 requests", async () => {

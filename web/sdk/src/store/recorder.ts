@@ -51,6 +51,11 @@ export class Recorder {
     return this.#broken;
   }
 
+  /** Rows, positions and feed are this client's to write. */
+  get owner(): boolean {
+    return this.#owner;
+  }
+
   /** From now on rows, positions and feed are written, beginning with these. */
   own(changes: readonly Change[]): void {
     this.#owner = true;
@@ -133,5 +138,5 @@ function stateName(change: Change): string | undefined {
 /** Is it written by one client only? What the others know of the list may be older. */
 function isOwners(change: Change): boolean {
   if ("put" in change) return stateName(change) !== undefined;
-  return change.remove === "list" || change.remove === "synced" || change.remove === "all";
+  return change.remove === "list" || change.remove === "synced";
 }
