@@ -83,11 +83,19 @@ function OpenThread({
     setProblem(undefined);
     if (editing) {
       setEditing(undefined);
-      await client.edit(conversation, editing.seq, text, await mention(text));
+      try {
+        await client.edit(conversation, editing.seq, text, await mention(text));
+      } catch (error) {
+        // What was written comes back, unless another message is being edited by now.
+        setEditing((other) => other ?? { ...editing, text });
+        throw error;
+      }
       return;
     }
-    // Without a connection nobody is looked up; the message goes all the same.
-    const whom = await mention(text).catch(() => undefined);
+    // Without a connection nobody can be looked up: the message waits, and mentions nobody. So it
+    // does when looking up fails; it goes all the same.
+    const online = client.state.state === "connected";
+    const whom = online ? await mention(text).catch(() => undefined) : undefined;
     timeline.send(text, whom ? { mention: whom } : {});
   };
   const title = titleOf(conversation, row?.name ?? "", me, words);

@@ -1,7 +1,9 @@
 /**
- * Every command of the protocol that is one request with one answer, as a method; those about
- * groups are in `group-commands.ts`. How requests
- * travel is the client's business: `#ask` of `client.ts`.
+ * The commands about messages, the list and receipts that are one request with one answer, as
+ * methods; those about groups are in `group-commands.ts`. Sending, wills and signing out are in
+ * `client.ts`, what keeps this side complete in `core.ts`. Of the protocol's other commands —
+ * conversations that users create, relations, presence, search on the server — this SDK has no
+ * methods yet. How requests travel is the client's business: `ask` of `client.ts`.
  */
 import { create } from "@bufbuild/protobuf";
 
