@@ -12,6 +12,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore};
 
 use crate::error::MediaError;
+use crate::key::FOLDER;
 use crate::uploads::sync_dir;
 
 /// The store of files, below one folder.
@@ -25,6 +26,9 @@ pub(crate) type Stream = BoxStream<'static, Result<Bytes, MediaError>>;
 
 impl Blobs {
     pub(crate) fn open(dir: &FilePath) -> Result<Self, MediaError> {
+        // Syncing below it is worth nothing while its own entry can be lost.
+        std::fs::create_dir_all(dir.join(FOLDER))?;
+        std::fs::File::open(dir)?.sync_all()?;
         let store = LocalFileSystem::new_with_prefix(dir)?;
         Ok(Self {
             store: Arc::new(store),

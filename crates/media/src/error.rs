@@ -17,6 +17,9 @@ pub enum MediaError {
     /// More bytes than the upload was announced with.
     #[error("more bytes than announced")]
     TooLong,
+    /// Bytes that the upload had are not where they were: they became a file, or were lost.
+    #[error("the bytes of the upload are not there")]
+    Gone,
     /// The upload is not whole yet.
     #[error("the upload is not whole")]
     Unfinished,

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The folder of all files.
+pub(crate) const FOLDER: &str = "files";
+
 /// The name of a file: the number of its app, and its random id of 32 hexadecimal digits. Nothing
 /// that a client chooses can be in it.
 #[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
@@ -42,7 +45,7 @@ impl Key {
 
     /// Folders of a size that every file system and every tool can stand.
     pub(crate) fn folder(&self) -> String {
-        format!("files/{}/{}/{}", self.app, &self.id[..2], self.id)
+        format!("{FOLDER}/{}/{}/{}", self.app, &self.id[..2], self.id)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use futures::channel::oneshot;
 use image::ImageFormat;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::picture::{Picture, PictureLimits, look};
 
@@ -21,6 +21,8 @@ struct Job {
     path: PathBuf,
     format: ImageFormat,
     answer: oneshot::Sender<Option<Picture>>,
+    /// Taken until the job is done, also if nobody waits for it any more.
+    _place: OwnedSemaphorePermit,
 }
 
 /// The threads. Dropping the last handle ends them.
@@ -53,12 +55,13 @@ impl Pictures {
 
     /// Looks into a picture. `None`: it is none, or costs too much.
     pub(crate) async fn look(&self, path: PathBuf, format: ImageFormat) -> Option<Picture> {
-        let _place = self.places.acquire().await.ok()?;
+        let place = self.places.clone().acquire_owned().await.ok()?;
         let (answer, picture) = oneshot::channel();
         let job = Job {
             path,
             format,
             answer,
+            _place: place,
         };
         self.jobs.send(job).ok()?;
         picture.await.ok().flatten()
@@ -81,5 +84,29 @@ fn work(queue: &Mutex<Receiver<Job>>, limits: &PictureLimits, clock: &Clock) {
         let picture = std::panic::catch_unwind(std::panic::AssertUnwindSafe(looking));
         // Whoever asked may have gone.
         drop(job.answer.send(picture.ok().flatten()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_job_that_nobody_waits_for_keeps_its_place_until_it_is_done() {
+        let (go, wait) = channel::<()>();
+        let wait = Mutex::new(wait);
+        // The thread stands at the clock until it may go.
+        let clock: Clock = Arc::new(move || {
+            drop(wait.lock().recv());
+            0
+        });
+        let pictures = Pictures::start(1, &PictureLimits::default(), &clock).unwrap();
+        let look = || pictures.look(PathBuf::from("/nowhere"), ImageFormat::Png);
+        assert!(look().now_or_never().is_none());
+        assert_eq!(pictures.places.available_permits(), 0);
+        drop(go);
+        assert!(futures::executor::block_on(look()).is_none());
     }
 }

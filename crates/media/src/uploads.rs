@@ -94,19 +94,15 @@ impl Uploads {
         })
     }
 
-    /// Goes on at `offset`, which is where the upload stands.
+    /// Goes on at `offset`, which is where the upload stands. Bytes that are gone are not made up
+    /// for: without them it is [`MediaError::Gone`].
     pub async fn writer(&self, key: &Key, offset: u64) -> Result<Writer, MediaError> {
         let busy = self.lock(key)?;
         let progress = self.progress(key).await?;
         if offset != progress.offset {
             return Err(MediaError::WrongOffset(progress.offset));
         }
-        let mut part = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.path(key, "part"))
-            .await?;
+        let mut part = self.part(key, offset).await?;
         // What stands behind was never promised.
         part.set_len(offset).await?;
         part.seek(SeekFrom::Start(offset)).await?;
@@ -121,6 +117,23 @@ impl Uploads {
             progress,
             _busy: busy,
         })
+    }
+
+    /// The bytes so far; they begin with the upload.
+    async fn part(&self, key: &Key, offset: u64) -> Result<File, MediaError> {
+        let path = self.path(key, "part");
+        match OpenOptions::new().write(true).open(&path).await {
+            Ok(part) if part.metadata().await?.len() < offset => Err(MediaError::Gone),
+            Ok(part) => Ok(part),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            Err(_) if offset > 0 => Err(MediaError::Gone),
+            Err(_) => {
+                let mut new = OpenOptions::new();
+                let part = new.write(true).create_new(true).open(&path).await?;
+                sync_dir(&self.dir).await?;
+                Ok(part)
+            }
+        }
     }
 
     /// All uploads, with when each last moved.

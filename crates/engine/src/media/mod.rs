@@ -145,16 +145,28 @@ impl Engine {
 
     /// Forgets the file; its bytes are to go after this.
     pub async fn remove_media(&self, app: AppId, id: &str) -> Result<(), Reject> {
+        self.forget_media(app, id, true).await.map(drop)
+    }
+
+    /// Forgets the upload, unless it became a file in between: then it stays, and this is `false`.
+    pub async fn remove_unfinished_media(&self, app: AppId, id: &str) -> Result<bool, Reject> {
+        self.forget_media(app, id, false).await
+    }
+
+    async fn forget_media(&self, app: AppId, id: &str, ready: bool) -> Result<bool, Reject> {
         self.check_running()?;
         let tools = &self.core.tools;
         for _ in 0..TRIES_MAX {
-            let (old, _) = read(tools, app, id).await?;
+            let (old, row) = read(tools, app, id).await?;
+            if row.ready && !ready {
+                return Ok(false);
+            }
             let key = tables::media_key(app, id);
             let unit = Unit::new()
                 .expect_unchanged(key.clone(), Some(old))
                 .delete(key);
             if settled(tools, app, unit).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(Code::Unavailable.into())

@@ -18,6 +18,7 @@ mod group_rules;
 mod groups;
 mod login;
 mod outdated;
+mod media;
 mod own_view;
 mod presence;
 mod receipts;

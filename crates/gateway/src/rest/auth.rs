@@ -34,7 +34,7 @@ impl AdminToken {
         Self(digest(&SHA256, token.as_bytes()))
     }
 
-    fn is(&self, given: &str) -> bool {
+    pub(super) fn is(&self, given: &str) -> bool {
         digest(&SHA256, given.as_bytes()).as_ref() == self.0.as_ref()
     }
 }

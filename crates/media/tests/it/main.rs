@@ -129,6 +129,29 @@ async fn a_file_is_found_again_if_nobody_lived_to_say_that_it_is_done() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_gone_are_not_made_up_for() {
+    let dir = TempDir::new().unwrap();
+    let (media, whole, half) = (open(dir.path()), key(7), key(8));
+    upload(&media, &whole, b"0123456789").await;
+    media.finish(&whole).await.unwrap();
+    let again = media.uploads().writer(&whole, 10).await;
+    assert!(matches!(again, Err(MediaError::Gone)));
+    assert_eq!(media.finish(&whole).await.unwrap().bytes, 10);
+    assert_eq!(read(&media, &whole, Variant::Content).await, b"0123456789");
+
+    media.uploads().create(&half, 10).await.unwrap();
+    let mut writer = media.uploads().writer(&half, 0).await.unwrap();
+    writer.write(b"01234").await.unwrap();
+    writer.save().await.unwrap();
+    drop(writer);
+    let part = dir.path().join(format!("uploads/{half}.part"));
+    std::fs::write(&part, b"0123").unwrap();
+    let shorter = media.uploads().writer(&half, 5).await;
+    assert!(matches!(shorter, Err(MediaError::Gone)));
+    assert_eq!(std::fs::read(&part).unwrap(), b"0123");
+}
+
+#[tokio::test]
 async fn what_goes_leaves_nothing() {
     let dir = TempDir::new().unwrap();
     let (media, one, two) = (open(dir.path()), key(3), key(4));

@@ -298,6 +298,55 @@ fn an_upload_in_pieces_goes_on_where_it_was_whatever_happened() {
 }
 
 #[test]
+fn a_whole_upload_becomes_a_file_also_if_nobody_lived_to_say_so() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let app = server.default_app();
+    let alice = User::new(&server, &app, "alice");
+    let path = alice.begin(10);
+    alice.piece(&path, 0, b"01234").expect(204);
+    // The rest arrived and the bytes took their place; then the machine died.
+    let id = path.rsplit('/').next().unwrap();
+    let upload = |kind| uploads(&place).join(format!("1-{id}.{kind}"));
+    let folder = place
+        .data()
+        .join(format!("media/files/1/{}/{id}", &id[..2]));
+    std::fs::remove_file(upload("part")).unwrap();
+    let mut progress = 10_u64.to_be_bytes().to_vec();
+    progress.extend(10_u64.to_be_bytes());
+    std::fs::write(upload("offset"), progress).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("content"), b"0123456789").unwrap();
+
+    let more = alice.piece(&path, 10, b"x");
+    assert_eq!(more.refused(413), "MEDIA_TOO_LARGE");
+    let last = alice.piece(&path, 10, b"");
+    assert_eq!(
+        (last.status, last.header("upload-offset")),
+        (204, Some("10"))
+    );
+    let media = alice.ask("GET", &format!("/v1/media/{id}"), &[], b"");
+    let media = media.expect(200);
+    assert!(media["created_time"].as_u64().is_some());
+    assert_eq!(server.get(text(&media, "url")).body, b"0123456789");
+    assert!(files(&uploads(&place)).is_empty());
+    server.stop();
+}
+
+#[test]
+fn an_admin_token_may_look_like_that_of_a_user() {
+    let place = Place::new();
+    let token = "aaaaaaaaaaaa.bbbbbbbbbbbb.cccccccccccc";
+    let settings = format!("admin_token = \"{token}\"\n");
+    std::fs::write(place.path().join("anser.toml"), settings).unwrap();
+    let server = place.start(&[]);
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", &*bearer), ("anser-app", "default")];
+    request(server.url(), "POST", "/v1/media", &headers, b"bytes").expect(201);
+    server.stop();
+}
+
+#[test]
 fn limits_are_kept_before_anything_is_stored() {
     let place = Place::new();
     let settings = "[media]\nrequest_bytes_max = 100\nbytes_max = 1000\n\

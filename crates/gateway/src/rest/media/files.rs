@@ -42,7 +42,7 @@ pub(in crate::rest) struct MediaJson {
     /// Can it be downloaded?
     ready: bool,
     /// When it was announced.
-    created: u64,
+    created_time: u64,
     /// Where its bytes are, on this server: works without a token until `url_expires`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
@@ -73,7 +73,7 @@ fn json(api: &Api, app: AppId, info: MediaInfo) -> MediaJson {
         bytes: info.bytes,
         content_type: info.content_type,
         ready: info.ready,
-        created: info.created.0,
+        created_time: info.created.0,
     }
 }
 
@@ -161,6 +161,7 @@ pub(super) const NAME_BYTES_MAX: usize = 1024;
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "The file is on disk.", body = MediaJson),
+        (status = 409, description = "Somebody else touched the upload meanwhile.", body = ErrorBody),
         (status = 411, description = "There is no Content-Length.", body = ErrorBody),
         (status = 413, description = "The file is too large.", body = ErrorBody),
         (status = 429, description = "The user has uploaded enough, or uploads too much at once.", body = ErrorBody),

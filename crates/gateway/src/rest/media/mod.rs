@@ -121,6 +121,10 @@ fn refuse(error: MediaError) -> Reject {
             Code::MediaTooLarge,
             "there are more bytes than were announced",
         ),
+        MediaError::Gone => Reject::new(
+            Code::UploadConflict,
+            "the bytes of the upload are a file already, or lost",
+        ),
         MediaError::Unfinished => Reject::new(Code::UploadConflict, "the upload is not whole yet"),
         MediaError::Full => Code::StorageFull.into(),
         MediaError::Io(error) => {

@@ -47,7 +47,10 @@ async fn look(api: &Inner, key: &Key, modified: u64) -> Result<(), Reject> {
             if matches!(files.condemn(key).await, Err(MediaError::Busy)) {
                 return Ok(());
             }
-            api.engine.remove_media(app, key.id()).await?;
+            if !api.engine.remove_unfinished_media(app, key.id()).await? {
+                // It became a file after all.
+                return Ok(());
+            }
             files.remove(key).await.map_err(refuse)
         }
         Ok(_) => Ok(()),

@@ -1,8 +1,8 @@
 //! From a request's body to the disk.
 
 use anser_domain::{Code, Reject};
-use anser_media::{Key, Progress, Writer};
-use axum::body::Body;
+use anser_media::{Key, MediaError, Progress, Writer};
+use axum::body::{Body, to_bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -88,6 +88,16 @@ pub(super) async fn receive(
     }
     drop(pieces);
     result.await.unwrap_or_else(|_| Err(Code::Timeout.into()))
+}
+
+/// Takes a body of an upload that is whole already: there is nothing in it.
+pub(super) async fn expect_nothing(api: &Api, body: Body) -> std::result::Result<(), Reject> {
+    let idle = Box::pin(api.env.sleep(IDLE_MS));
+    match select(Box::pin(to_bytes(body, 0)), idle).await {
+        Either::Left((Ok(_), _)) => Ok(()),
+        Either::Left((Err(_), _)) => Err(refuse(MediaError::TooLong)),
+        Either::Right(_) => Err(Code::Timeout.into()),
+    }
 }
 
 async fn write(

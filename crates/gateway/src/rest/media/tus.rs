@@ -17,7 +17,7 @@ use super::super::failure::{ErrorBody, Failure, Result};
 use super::super::spec::Common;
 use super::caller::Caller;
 use super::files::{MediaPath, NAME_BYTES_MAX, announce, complete, remove};
-use super::transfer::{Checksum, receive};
+use super::transfer::{Checksum, expect_nothing, receive};
 use super::{key, refuse};
 
 /// Of the protocol.
@@ -121,6 +121,7 @@ pub(in crate::rest) async fn create_upload(
     responses(
         (status = 200, description = "`Upload-Offset` of `Upload-Length` bytes are on disk."),
         (status = 404, description = "There is no such upload.", body = ErrorBody),
+        (status = 409, description = "All is there, and somebody makes a file of it right now.", body = ErrorBody),
         (status = 412, description = "Another version of tus.", body = ErrorBody),
         Common,
     ),
@@ -204,7 +205,14 @@ pub(in crate::rest) async fn upload_piece(
     let key = key(caller.app, &info.id)?;
     let place = api.media.places.take(caller.app, caller.user.as_ref())?;
     api.media.files.check_space(0).map_err(refuse)?;
-    let progress = receive(&api, &key, offset, body, checksum, place).await?;
+    let uploads = api.media.files.uploads();
+    let mut progress = uploads.progress(&key).await.map_err(refuse)?;
+    if offset == info.bytes && progress.offset == offset {
+        // All was there, and then nobody lived to make a file of it.
+        expect_nothing(&api, body).await?;
+    } else {
+        progress = receive(&api, &key, offset, body, checksum, place).await?;
+    }
     if progress.offset == progress.total {
         complete(&api, caller.app, &key).await?;
     }
