@@ -1,13 +1,13 @@
 //! Changes of messages: recalls, edits, expansions, reactions.
 
 use anser_domain::change::MessageState;
-use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
+use anser_domain::limits::{MENTIONS_MAX, MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
 use anser_domain::message::Mention;
-use anser_domain::{Code, ConversationId, Reject, UserId};
+use anser_domain::{Code, ConversationId, Reject};
 use anser_engine::message::{Change, ChangePage, Message, MessageChanged};
 use anser_proto::client as wire;
 
-use super::{bad_id, conversation_id, message, page_limit};
+use super::{conversation_id, message, page_limit, user_list};
 
 /// A mention, checked.
 pub(super) fn mention_from(mention: Option<wire::Mention>) -> Result<Option<Mention>, Reject> {
@@ -19,21 +19,9 @@ pub(super) fn mention_from(mention: Option<wire::Mention>) -> Result<Option<Ment
     }
     Ok(Some(Mention {
         all: mention.all,
-        users: users("mention.users", &mention.users)?,
+        users: user_list("mention.users", &mention.users, MENTIONS_MAX)?,
         overrides_mute: mention.overrides_mute,
     }))
-}
-
-/// User ids, checked, each once.
-pub(super) fn users(field: &str, texts: &[String]) -> Result<Vec<UserId>, Reject> {
-    let mut users = Vec::with_capacity(texts.len());
-    for text in texts {
-        let user = UserId::new(text).map_err(|why| bad_id(field, why))?;
-        if !users.contains(&user) {
-            users.push(user);
-        }
-    }
-    Ok(users)
 }
 
 /// A mention.
@@ -155,17 +143,6 @@ pub(crate) fn message_list(messages: &[Message]) -> wire::MessageList {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn users_are_checked_and_named_once() {
-        let names = |texts: &[&str]| {
-            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-            users("mention.users", &texts)
-        };
-        assert_eq!(names(&["a", "b", "a"]).unwrap().len(), 2);
-        let refused = names(&["a", ""]).unwrap_err();
-        assert!(refused.message.starts_with("mention.users "), "{refused}");
-    }
 
     #[test]
     fn a_mention_of_nobody_is_none() {

@@ -6,6 +6,7 @@ use anser_domain::attributes::{Json, PathChange};
 use anser_domain::group::JoinMode;
 use anser_domain::group::info::SettingsChange;
 use anser_domain::group::role::NewRole;
+use anser_domain::limits::GROUP_MEMBERS_MAX;
 use anser_domain::query::{Filter, Sorting};
 use anser_domain::{Code, Reject, UserId};
 use anser_engine::created::{Created, Found, NewConversation, Query};
@@ -22,7 +23,7 @@ pub(crate) fn new_conversation(
 ) -> Result<NewConversation, Reject> {
     Ok(NewConversation {
         owner: owner.clone(),
-        members: user_list(&create.members)?,
+        members: user_list("members", &create.members, GROUP_MEMBERS_MAX)?,
         attributes: json::parse_object("attributes", &create.attributes)?,
         name: create.name,
         public: create.public,

@@ -4,7 +4,9 @@ use anser_domain::attributes::PathChange;
 use anser_domain::group::info::{AttributeChange, SettingsChange};
 use anser_domain::group::role::NewRole;
 use anser_domain::group::{JoinMode, Rights, Role, Settings};
-use anser_domain::limits::{BAN_SECONDS_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX};
+use anser_domain::limits::{
+    BAN_SECONDS_MAX, GROUP_MEMBERS_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX,
+};
 use anser_domain::{Code, GroupId, Reject, UserId};
 use anser_engine::conversation::Invitation;
 use anser_engine::group::{
@@ -12,7 +14,7 @@ use anser_engine::group::{
 };
 use anser_proto::client as wire;
 
-use super::{bad_id, page_limit};
+use super::{bad_id, page_limit, user_list};
 
 /// The id of a group, checked.
 pub(crate) fn group_id(text: &str) -> Result<GroupId, Reject> {
@@ -24,14 +26,6 @@ pub(crate) fn group_user(field: &str, text: &str) -> Result<UserId, Reject> {
     UserId::new(text).map_err(|why| bad_id(field, why))
 }
 
-/// User ids, checked. How many there may be is the rule's to say.
-pub(crate) fn user_list(users: &[String]) -> Result<Vec<UserId>, Reject> {
-    users
-        .iter()
-        .map(|user| UserId::new(user).map_err(|why| bad_id("members: a user id", why)))
-        .collect()
-}
-
 /// The id (none: the server's choice) and the first members of a new group.
 pub(crate) fn new_group(
     create: &wire::CreateGroup,
@@ -40,7 +34,8 @@ pub(crate) fn new_group(
         "" => None,
         id => Some(group_id(id)?),
     };
-    Ok((id, user_list(&create.members)?))
+    let members = user_list("members", &create.members, GROUP_MEMBERS_MAX)?;
+    Ok((id, members))
 }
 
 /// How many members, or users outside of a group, are asked for.
@@ -58,9 +53,18 @@ pub(crate) fn ban_seconds(seconds: u64) -> Result<u64, Reject> {
 }
 
 /// What an update changes.
-pub(crate) fn group_update(update: wire::UpdateGroup) -> GroupUpdate {
-    let join = update.join();
-    GroupUpdate {
+pub(crate) fn group_update(update: wire::UpdateGroup) -> Result<GroupUpdate, Reject> {
+    let join = match wire::JoinMode::try_from(update.join) {
+        Ok(wire::JoinMode::Unspecified) => None,
+        Ok(wire::JoinMode::Approval) => Some(JoinMode::Approval),
+        Ok(wire::JoinMode::Public) => Some(JoinMode::Public),
+        Ok(wire::JoinMode::Closed) => Some(JoinMode::Closed),
+        Err(_) => {
+            let message = "join is none of those that exist";
+            return Err(Reject::new(Code::InvalidRequest, message));
+        }
+    };
+    Ok(GroupUpdate {
         name: update.name,
         announcement: update.announcement,
         portrait: update.portrait,
@@ -69,12 +73,7 @@ pub(crate) fn group_update(update: wire::UpdateGroup) -> GroupUpdate {
             remove: update.remove_attributes,
         },
         settings: SettingsChange {
-            join: match join {
-                wire::JoinMode::Unspecified => None,
-                wire::JoinMode::Approval => Some(JoinMode::Approval),
-                wire::JoinMode::Public => Some(JoinMode::Public),
-                wire::JoinMode::Closed => Some(JoinMode::Closed),
-            },
+            join,
             invitations_need_acceptance: update.invitations_need_acceptance,
             only_admins_invite: update.only_admins_invite,
             muted: update.muted,
@@ -82,7 +81,7 @@ pub(crate) fn group_update(update: wire::UpdateGroup) -> GroupUpdate {
             open: None,
         },
         nested_attributes: PathChange::default(),
-    }
+    })
 }
 
 /// What an update changes of a member.
@@ -233,6 +232,24 @@ mod tests {
             new_group(&create("a\nb")).unwrap_err().message,
             "group_id has a control character, or white space at an end"
         );
+    }
+
+    #[test]
+    fn who_may_join_is_said_by_a_number_that_exists() {
+        let update = |join| {
+            group_update(wire::UpdateGroup {
+                join,
+                ..Default::default()
+            })
+            .map(|update| update.settings.join)
+            .map_err(|reject| reject.code)
+        };
+        assert_eq!(update(0), Ok(None));
+        let closed = wire::JoinMode::Closed.into();
+        assert_eq!(update(closed), Ok(Some(JoinMode::Closed)));
+        for unknown in [4, -1] {
+            assert_eq!(update(unknown), Err(Code::InvalidRequest));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Messages: sending, pages of history.
 
-use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
+use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX, TARGETS_MAX};
 use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
 use anser_engine::message::{
     Message, MessagePage, PageRequest, SendMessage, SendOptions, SendResult,
@@ -8,7 +8,7 @@ use anser_engine::message::{
 use anser_engine::session::SessionId;
 use anser_proto::client as wire;
 
-use super::{bad_id, change, page_limit};
+use super::{bad_id, change, page_limit, user_list};
 
 /// The name of a conversation, checked.
 pub(crate) fn conversation_id(text: &str) -> Result<ConversationId, Reject> {
@@ -39,7 +39,7 @@ pub(crate) fn send(
             transient: send.transient,
             uncounted: send.uncounted,
             mention: change::mention_from(send.mention)?,
-            targets: change::users("targets", &send.targets)?,
+            targets: user_list("targets", &send.targets, TARGETS_MAX)?,
             receipt_wanted: send.receipt_wanted,
             burn_after_seconds: send.burn_after_seconds,
         },

@@ -29,18 +29,20 @@ pub(crate) use created::{
 };
 pub(crate) use group::{
     ban_seconds, defined_role, group, group_id, group_update, group_user, group_user_page,
-    member_page, member_page_limit, member_update, new_group, new_role, user_list,
+    member_page, member_page_limit, member_update, new_group, new_role,
 };
 pub(crate) use hello::hello;
 pub(crate) use message::{conversation_id, message, message_page, pull, send, will};
 pub(crate) use own_view::{deleted_limit, deleted_page, settings_change};
-pub(crate) use presence::{presence_list, presence_subscriptions, watched_users};
+pub(crate) use presence::{presence_list, presence_subscriptions};
 pub(crate) use receipt::{reader_page, receipt_page, receipts_limit};
 pub(crate) use relation::{list_relations, relation_change, relation_page};
 pub(crate) use search::{search, search_page};
 pub(crate) use sync::{sync, sync_result};
 
-use anser_domain::{Code, InvalidId, Reject};
+use std::collections::BTreeSet;
+
+use anser_domain::{Code, InvalidId, Reject, UserId};
 use anser_proto::client as wire;
 
 /// A refusal on the wire.
@@ -72,6 +74,19 @@ fn bad_id(field: &str, why: InvalidId) -> Reject {
     Reject::new(Code::InvalidRequest, format!("{field} {why}"))
 }
 
+/// User ids, checked, each once: at most `max` are named, doubles included. `field` names them in
+/// the refusal.
+pub(crate) fn user_list(field: &str, texts: &[String], max: usize) -> Result<Vec<UserId>, Reject> {
+    if texts.len() > max {
+        let message = format!("{field} has more than {max} users");
+        return Err(Reject::new(Code::InvalidRequest, message));
+    }
+    let mut seen = BTreeSet::new();
+    let once = texts.iter().filter(|text| seen.insert(text.as_str()));
+    once.map(|text| UserId::new(text).map_err(|why| bad_id(field, why)))
+        .collect()
+}
+
 /// The size of a page: the default when the client does not say.
 fn page_limit(asked: u32, default: usize, max: usize) -> Result<usize, Reject> {
     match usize::try_from(asked) {
@@ -81,5 +96,24 @@ fn page_limit(asked: u32, default: usize, max: usize) -> Result<usize, Reject> {
             let message = format!("limit is {asked}, at most {max} are possible");
             Err(Reject::new(Code::InvalidRequest, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_checked_and_named_once() {
+        let names = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            user_list("targets", &texts, 3)
+        };
+        let ids = names(&["b", "a", "b"]).unwrap();
+        let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
+        assert_eq!(ids, ["b", "a"]);
+        assert_eq!(names(&["a", ""]).unwrap_err().message, "targets is empty");
+        let refused = names(&["a", "a", "a", ""]).unwrap_err();
+        assert_eq!(refused.message, "targets has more than 3 users");
     }
 }

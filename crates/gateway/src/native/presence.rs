@@ -1,16 +1,9 @@
 //! Presence.
 
-use anser_domain::{Reject, UserId};
 use anser_engine::presence::{Presence, Subscription};
 use anser_proto::client as wire;
 
-use super::{bad_id, hello};
-
-/// The users a command names.
-pub(crate) fn watched_users(texts: &[String]) -> Result<Vec<UserId>, Reject> {
-    let check = |text: &String| UserId::new(text).map_err(|why| bad_id("users", why));
-    texts.iter().map(check).collect()
-}
+use super::hello;
 
 /// What is told of a user.
 pub(crate) fn presence(told: &Presence) -> wire::Presence {

@@ -1,12 +1,12 @@
 //! Block list and allow list.
 
-use anser_domain::limits::{MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX};
+use anser_domain::limits::{MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, RELATION_CHANGE_USERS_MAX};
 use anser_domain::relation::List;
-use anser_domain::{Code, Reject, UserId};
+use anser_domain::{Code, Reject};
 use anser_engine::relation::{RelationChange, RelationNews, RelationPage};
 use anser_proto::client as wire;
 
-use super::{bad_id, page_limit};
+use super::{page_limit, user_list};
 
 /// Which list.
 fn list(number: i32) -> Result<List, Reject> {
@@ -20,17 +20,12 @@ fn list(number: i32) -> Result<List, Reject> {
     }
 }
 
-fn users(field: &str, texts: &[String]) -> Result<Vec<UserId>, Reject> {
-    let check = |text: &String| UserId::new(text).map_err(|why| bad_id(field, why));
-    texts.iter().map(check).collect()
-}
-
 /// What the user wants changed.
 pub(crate) fn relation_change(update: &wire::UpdateRelations) -> Result<RelationChange, Reject> {
     Ok(RelationChange {
         list: list(update.list)?,
-        add: users("add", &update.add)?,
-        remove: users("remove", &update.remove)?,
+        add: user_list("add", &update.add, RELATION_CHANGE_USERS_MAX)?,
+        remove: user_list("remove", &update.remove, RELATION_CHANGE_USERS_MAX)?,
         allow_only: update.allow_only,
     })
 }

@@ -1,5 +1,6 @@
 //! The commands about conversations that users create.
 
+use anser_domain::limits::{GROUP_CHANGE_USERS_MAX, GROUP_MEMBERS_MAX};
 use anser_domain::{Code, Reject};
 use anser_engine::Engine;
 use anser_engine::group::{By, GroupChange, Members};
@@ -91,21 +92,25 @@ fn answer(created: anser_engine::group::Group) -> Answer {
 /// The change that is asked for.
 fn change(engine: &Engine, change: Change) -> Result<GroupChange, Reject> {
     Ok(match change {
-        Change::Invite(it) => GroupChange::Add(native::user_list(&it.users)?),
-        Change::Remove(it) => GroupChange::Remove(native::user_list(&it.users)?),
+        Change::Invite(it) => {
+            GroupChange::Add(native::user_list("users", &it.users, GROUP_MEMBERS_MAX)?)
+        }
+        Change::Remove(it) => {
+            GroupChange::Remove(native::user_list("users", &it.users, GROUP_MEMBERS_MAX)?)
+        }
         Change::Leave(_) => GroupChange::Quit,
         Change::Join(_) => GroupChange::Join,
         Change::Update(it) => GroupChange::Update(Box::new(native::created_update(it)?)),
         Change::SetRole(it) => GroupChange::SetRole {
             role: native::conversation_role(&it)?,
-            users: native::user_list(&it.users)?,
+            users: native::user_list("users", &it.users, GROUP_CHANGE_USERS_MAX)?,
         },
         Change::Mute(it) => GroupChange::Mute {
-            users: native::user_list(&it.users)?,
+            users: native::user_list("users", &it.users, GROUP_CHANGE_USERS_MAX)?,
             until: engine.until(native::ban_seconds(it.seconds)?),
         },
         Change::Block(it) => GroupChange::Ban {
-            users: native::user_list(&it.users)?,
+            users: native::user_list("users", &it.users, GROUP_CHANGE_USERS_MAX)?,
             until: engine.until(native::ban_seconds(it.seconds)?),
         },
         Change::Dismiss(_) => GroupChange::Dismiss,

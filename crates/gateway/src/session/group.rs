@@ -3,6 +3,7 @@
 //! Most are one change of the group ([`change`]) and answer it as it then is; the rest reads, or
 //! asks to be let in.
 
+use anser_domain::limits::{GROUP_CHANGE_USERS_MAX, GROUP_MEMBERS_MAX};
 use anser_domain::{Code, GroupId, Reject, UserId};
 use anser_engine::Engine;
 use anser_engine::group::{By, GroupChange, Outside};
@@ -75,7 +76,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         }
         Command::DecideJoinRequests(decide) => {
             let id = native::group_id(&decide.group_id)?;
-            let users = native::user_list(&decide.users)?;
+            let users = native::user_list("users", &decide.users, GROUP_CHANGE_USERS_MAX)?;
             run(async move {
                 let group = engine
                     .decide_join_requests(app, by, &id, &users, decide.approve)
@@ -116,18 +117,18 @@ fn change(
 ) -> Result<(GroupId, GroupChange, Tell), Reject> {
     let (group, change, tell) = match command {
         Command::AddGroupMembers(it) => {
-            let users = native::user_list(&it.members)?;
+            let users = native::user_list("members", &it.members, GROUP_MEMBERS_MAX)?;
             (it.group_id, GroupChange::Add(users), Tell::Group)
         }
         Command::RemoveGroupMembers(it) => {
-            let users = native::user_list(&it.members)?;
+            let users = native::user_list("members", &it.members, GROUP_MEMBERS_MAX)?;
             (it.group_id, GroupChange::Remove(users), Tell::Group)
         }
         Command::QuitGroup(it) => (it.group_id, GroupChange::Quit, Tell::Done),
         Command::DismissGroup(it) => (it.group_id, GroupChange::Dismiss, Tell::Done),
         Command::UpdateGroup(it) => {
             let group = it.group_id.clone();
-            let update = Box::new(native::group_update(it));
+            let update = Box::new(native::group_update(it)?);
             (group, GroupChange::Update(update), Tell::Group)
         }
         Command::TransferGroup(it) => {
@@ -136,7 +137,7 @@ fn change(
         }
         Command::SetGroupRole(it) => {
             let role = native::new_role(&it)?;
-            let users = native::user_list(&it.members)?;
+            let users = native::user_list("members", &it.members, GROUP_CHANGE_USERS_MAX)?;
             let change = GroupChange::SetRole { users, role };
             (it.group_id, change, Tell::Group)
         }
@@ -156,18 +157,18 @@ fn change(
             (group, change, Tell::Done)
         }
         Command::MuteGroupMembers(it) => {
-            let users = native::user_list(&it.members)?;
+            let users = native::user_list("members", &it.members, GROUP_CHANGE_USERS_MAX)?;
             let until = engine.until(native::ban_seconds(it.seconds)?);
             (it.group_id, GroupChange::Mute { users, until }, Tell::Done)
         }
         Command::ExemptGroupMembers(it) => {
-            let users = native::user_list(&it.members)?;
+            let users = native::user_list("members", &it.members, GROUP_CHANGE_USERS_MAX)?;
             let exempt = it.exempt;
             let change = GroupChange::Exempt { users, exempt };
             (it.group_id, change, Tell::Done)
         }
         Command::BanGroupUsers(it) => {
-            let users = native::user_list(&it.users)?;
+            let users = native::user_list("users", &it.users, GROUP_CHANGE_USERS_MAX)?;
             let until = engine.until(native::ban_seconds(it.seconds)?);
             (it.group_id, GroupChange::Ban { users, until }, Tell::Done)
         }

@@ -1,5 +1,6 @@
 //! Commands about presence.
 
+use anser_domain::limits::PRESENCE_USERS_MAX;
 use anser_domain::{Code, Reject};
 use anser_proto::client as wire;
 use futures::future::BoxFuture;
@@ -23,7 +24,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
             Ok(Answer::Done(wire::Done {}))
         }),
         Command::SubscribePresence(subscribe) => {
-            let users = native::watched_users(&subscribe.users)?;
+            let users = native::user_list("users", &subscribe.users, PRESENCE_USERS_MAX)?;
             run(async move {
                 let seconds = u64::from(subscribe.seconds);
                 let told = engine
@@ -33,7 +34,7 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
             })
         }
         Command::GetPresence(get) => {
-            let users = native::watched_users(&get.users)?;
+            let users = native::user_list("users", &get.users, PRESENCE_USERS_MAX)?;
             run(async move {
                 let told = engine.presences(app, &users).await?;
                 Ok(Answer::Presences(native::presence_list(&told)))
