@@ -2,8 +2,9 @@
 
 use crate::code::{Code, Reject};
 use crate::id::UserId;
+use crate::limits::CONTENT_TYPE_BYTES_MAX;
 use crate::time::Timestamp;
-use crate::words::{Words, tokens};
+use crate::words::{QUERY_CHARS_MAX, Words, tokens};
 
 /// What somebody is looking for. Whatever is said must hold.
 #[derive(Clone, Debug)]
@@ -33,6 +34,18 @@ pub struct Subject<'a> {
     pub recalled: bool,
 }
 
+/// The words of a text that somebody typed. All of it counts, so a longer one is refused.
+pub fn words(text: &str) -> Result<Words, Reject> {
+    // Looking for one more than there may be is enough.
+    if text.chars().nth(QUERY_CHARS_MAX).is_some() {
+        return Err(Reject::new(
+            Code::InvalidRequest,
+            format!("query has more than {QUERY_CHARS_MAX} characters"),
+        ));
+    }
+    Ok(Words::of(text))
+}
+
 impl Query {
     /// Does it ask for anything? Everything at once is what history is for.
     pub fn check(&self) -> Result<(), Reject> {
@@ -41,6 +54,13 @@ impl Query {
             return Err(Reject::new(
                 Code::InvalidRequest,
                 "a search says words (letters, digits, characters), a sender, or a type",
+            ));
+        }
+        let type_bytes = self.content_type.as_ref().map_or(1, String::len);
+        if !(1..=CONTENT_TYPE_BYTES_MAX).contains(&type_bytes) {
+            return Err(Reject::new(
+                Code::InvalidRequest,
+                format!("type has not 1–{CONTENT_TYPE_BYTES_MAX} bytes"),
             ));
         }
         if self.until.0 != 0 && self.until <= self.from {
@@ -145,6 +165,21 @@ mod tests {
         }
         for words in ["雁鸿", "eese", "geese blue"] {
             assert!(!query(words).finds("Grey geese, 鸿雁"), "{words}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_query_is_cut() {
+        let longest = "雁".repeat(QUERY_CHARS_MAX);
+        assert!(words(&longest).is_ok());
+        assert!(words(&(longest + "雁")).is_err());
+        let kind = |bytes| Query {
+            content_type: Some("t".repeat(bytes)),
+            ..query("雁")
+        };
+        assert!(kind(CONTENT_TYPE_BYTES_MAX).check().is_ok());
+        for wrong in [0, CONTENT_TYPE_BYTES_MAX + 1] {
+            assert!(kind(wrong).check().is_err(), "{wrong}");
         }
     }
 

@@ -12,7 +12,7 @@
 
 /// Tokens of a text that are looked at; what comes later is not found.
 pub const TOKENS_MAX: usize = 20_000;
-/// Characters of a query that are looked at.
+/// Characters of a query.
 pub const QUERY_CHARS_MAX: usize = 256;
 /// Bytes of a token; longer ones are cut.
 const TOKEN_BYTES_MAX: usize = 64;
@@ -88,7 +88,8 @@ pub fn tokens(text: &str) -> Vec<String> {
 pub struct Words(Vec<Vec<String>>);
 
 impl Words {
-    /// Of a query. Empty if there is nothing in it to be found.
+    /// Of a query, its first [`QUERY_CHARS_MAX`] characters. Empty if there is nothing in it to be
+    /// found.
     #[must_use]
     pub fn of(query: &str) -> Self {
         let query: String = query.chars().take(QUERY_CHARS_MAX).collect();

@@ -29,6 +29,9 @@ const BUDGET: usize = 2_000;
 /// Conversations of which a page looks at least at one message.
 const CONVERSATIONS_MAX: usize = 100;
 
+/// Bytes of a cursor; those that are made here are far shorter.
+const CURSOR_BYTES_MAX: usize = 1024;
+
 /// What is searched, and where.
 #[derive(Clone, Debug)]
 pub struct SearchRequest {
@@ -59,6 +62,9 @@ struct Cursor {
 
 impl Cursor {
     fn parse(text: &str) -> Option<Self> {
+        if text.len() > CURSOR_BYTES_MAX {
+            return None;
+        }
         let text = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
         let (below, conversation) = text.split_once(' ')?;
         ConversationId::parse(conversation).ok()?;
@@ -91,7 +97,7 @@ impl Engine {
     /// about one conversation, and sees all.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` if nothing is asked for; of one conversation those of reading it.
+    /// `INVALID_REQUEST` if nothing is asked for, or in more than may be said; of one conversation those of reading it.
     pub async fn search(
         &self,
         app: AppId,

@@ -1,29 +1,16 @@
 //! Searching messages.
 
 use anser_domain::limits::{MESSAGES_PAGE_DEFAULT, PAGE_ITEMS_MAX};
-use anser_domain::search::Query;
-use anser_domain::words::Words;
-use anser_domain::{Code, Reject, Timestamp, UserId};
+use anser_domain::search::{Query, words};
+use anser_domain::{Reject, Timestamp, UserId};
 use anser_engine::search::{SearchPage, SearchRequest};
 use anser_proto::client as wire;
 
 use super::message::{conversation_id, message};
 use super::{bad_id, page_limit};
 
-/// Bytes of a query, and of a cursor.
-const TEXT_BYTES_MAX: usize = 1024;
-
 /// What is looked for, and where.
 pub(crate) fn search(search: wire::SearchMessages) -> Result<SearchRequest, Reject> {
-    let short = |field: &str, text: &str| match text.len() > TEXT_BYTES_MAX {
-        true => Err(Reject::new(
-            Code::InvalidRequest,
-            format!("{field} is longer than {TEXT_BYTES_MAX} bytes"),
-        )),
-        false => Ok(()),
-    };
-    short("query", &search.query)?;
-    short("cursor", &search.cursor)?;
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let conversation = given(&search.conversation).map(|name| conversation_id(&name));
     let sender = given(&search.sender)
@@ -31,7 +18,7 @@ pub(crate) fn search(search: wire::SearchMessages) -> Result<SearchRequest, Reje
     Ok(SearchRequest {
         conversation: conversation.transpose()?,
         query: Query {
-            words: Words::of(&search.query),
+            words: words(&search.query)?,
             sender: sender.transpose()?,
             content_type: given(&search.r#type),
             from: Timestamp(search.from_time),

@@ -1,8 +1,7 @@
 //! Searching messages.
 
-use anser_domain::limits::{CONTENT_TYPE_BYTES_MAX, PAGE_ITEMS_MAX};
-use anser_domain::search::Query as SearchQuery;
-use anser_domain::words::Words;
+use anser_domain::limits::PAGE_ITEMS_MAX;
+use anser_domain::search::{Query as SearchQuery, words};
 use anser_domain::{ConversationId, Timestamp};
 use anser_engine::search::{SearchPage, SearchRequest};
 use axum::Json;
@@ -15,14 +14,11 @@ use super::auth::App;
 use super::extract::{
     Path, Query, conversation_id, cursor, json_integer, page_limit, present, user_id,
 };
-use super::failure::{ErrorBody, Failure, Result};
+use super::failure::{ErrorBody, Result};
 use super::message_json::MessageJson;
 use super::messages::ConversationPath;
 use super::spec::Common;
 use super::users::UserPath;
-
-/// Characters of a query; fewer are looked at.
-const QUERY_CHARACTERS_MAX: usize = 1_024;
 
 /// What is looked for: words, a sender or a type, or several of them.
 #[derive(Deserialize, IntoParams)]
@@ -30,9 +26,8 @@ const QUERY_CHARACTERS_MAX: usize = 1_024;
 #[into_params(parameter_in = Query)]
 pub(super) struct SearchParams {
     /// Words that all are in the text: Chinese and Japanese anywhere, others by their beginning.
-    /// At most 256 characters are looked at.
     #[serde(default)]
-    #[param(max_length = 1024, required = false, example = "鸿雁")]
+    #[param(max_length = 256, required = false, example = "鸿雁")]
     query: String,
     /// Only messages of this user.
     #[serde(default, deserialize_with = "present")]
@@ -45,11 +40,11 @@ pub(super) struct SearchParams {
     /// Not sent before this time.
     #[serde(default)]
     #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64, required = false)]
-    from: u64,
+    from_time: u64,
     /// Sent before this time; 0: no bound.
     #[serde(default)]
     #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64, required = false)]
-    until: u64,
+    until_time: u64,
     /// Where the page starts, from the page before.
     #[serde(default)]
     #[param(max_length = 1024, required = false)]
@@ -62,7 +57,7 @@ pub(super) struct SearchParams {
     #[param(
         min_length = 3,
         max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|g/[^/]+)$",
+        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
         required = false,
         value_type = String
     )]
@@ -71,22 +66,15 @@ pub(super) struct SearchParams {
 
 impl SearchParams {
     fn read(self, conversation: Option<ConversationId>) -> Result<SearchRequest> {
-        if self.query.chars().count() > QUERY_CHARACTERS_MAX {
-            return Err(Failure::invalid("query has at most 1,024 characters"));
-        }
-        let length = self.content_type.as_ref().map_or(1, String::len);
-        if !(1..=CONTENT_TYPE_BYTES_MAX).contains(&length) {
-            return Err(Failure::invalid("type has 1–64 bytes"));
-        }
         let sender = self.sender.map(|sender| user_id("sender", &sender));
         Ok(SearchRequest {
             conversation,
             query: SearchQuery {
-                words: Words::of(&self.query),
+                words: words(&self.query)?,
                 sender: sender.transpose()?,
                 content_type: self.content_type,
-                from: Timestamp(json_integer("from", self.from)?),
-                until: Timestamp(json_integer("until", self.until)?),
+                from: Timestamp(json_integer("from_time", self.from_time)?),
+                until: Timestamp(json_integer("until_time", self.until_time)?),
             },
             cursor: cursor(&self.cursor)?.to_owned(),
             limit: page_limit(self.limit, PAGE_ITEMS_MAX)?,

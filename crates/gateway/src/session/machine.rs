@@ -227,12 +227,14 @@ impl<W: Wire> Session<W> {
                 Ok(None)
             }
             Command::SetWill(will) => {
-                let message = will
-                    .message
-                    .ok_or_else(|| Reject::new(Code::InvalidRequest, "message is missing"))?;
-                let message = native::will(live.app, live.user.clone(), message)?;
-                self.context.engine.check_send(&message)?;
-                live.will = Some(Box::new(message));
+                live.will = match will.message {
+                    Some(message) => {
+                        let message = native::will(live.app, live.user.clone(), message)?;
+                        self.context.engine.check_send(&message)?;
+                        Some(Box::new(message))
+                    }
+                    None => None,
+                };
                 self.answer(request.id, Ok(Answer::Done(wire::Done {})));
                 Ok(None)
             }

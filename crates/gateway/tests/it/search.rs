@@ -39,7 +39,8 @@ async fn a_client_searches_all_it_may_see() {
         }
     }
     assert_eq!(found, [3, 1]);
-    for query in ["", "?!"] {
+    let long = "雁".repeat(257);
+    for query in ["", "?!", &long] {
         match find(&mut bob, query, "").await {
             Answer::Error(error) => assert_eq!(error.name, "INVALID_REQUEST"),
             other => panic!("{other:?}"),

@@ -55,6 +55,11 @@ async fn a_lost_connection_leaves_its_last_will_and_a_logout_none() {
     );
 
     let mut alice = server.web("alice").await;
+    assert!(is_done(&alice.call(will("taken back")).await));
+    let none = Command::SetWill(wire::SetWill { message: None });
+    assert!(is_done(&alice.call(none).await));
+    drop(alice);
+    let mut alice = server.web("alice").await;
     assert!(is_done(&alice.call(will("third")).await));
     assert!(is_done(&alice.call(Command::Logout(wire::Logout {})).await));
     drop(alice);

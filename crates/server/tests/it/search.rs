@@ -49,6 +49,16 @@ fn a_backend_searches_for_a_user_and_in_a_conversation() {
     ] {
         find(&format!("{one}{bad}")).refused(400);
     }
+    for (length, status) in [(256, 200), (257, 400)] {
+        let answer = find(&format!("{one}?query={}", "a".repeat(length)));
+        assert_eq!(answer.status, status, "{length}");
+    }
+    let time = |bounds: &str| {
+        let page = find(&format!("{one}?query=geese&{bounds}")).expect(200);
+        page["messages"].as_array().map(Vec::len)
+    };
+    assert_eq!(time("until_time=1"), Some(0));
+    assert_eq!(time("from_time=1"), Some(1));
     find(&format!("{one}?query=a&conversation=g%2Fx")).refused(400);
     find("/v1/users/carol/messages/search?query=a&conversation=p%2Falice%2Fbob").refused(403);
     app.post("/v1/messages/search", json!({})).refused(404);

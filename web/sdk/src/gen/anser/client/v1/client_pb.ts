@@ -2305,7 +2305,7 @@ export type SearchMessages = Message$1<"anser.client.v1.SearchMessages"> & {
 
   /**
    * Words that all are in the text, or in the name of a file or place: Chinese and Japanese
-   * anywhere, others by their beginning, whatever the case. At most 1,024 bytes.
+   * anywhere, others by their beginning, whatever the case. At most 256 characters.
    *
    * @generated from field: string query = 2;
    */
@@ -2815,7 +2815,7 @@ export const ReaderPageSchema: GenMessage<ReaderPage> = /*@__PURE__*/
 
 /**
  * A message that the server sends in the user's name when this connection ends without Logout.
- * Replaces the last one; no message takes it back.
+ * Replaces the last one. Without a message: none is sent, the last one is taken back.
  *
  * @generated from message anser.client.v1.SetWill
  */
