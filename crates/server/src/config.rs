@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anser_domain::limits::{
-    CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX, EDIT_SECONDS_DEFAULT, RECALL_SECONDS_DEFAULT,
+    BAN_SECONDS_MAX, CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX, EDIT_SECONDS_DEFAULT,
+    RECALL_SECONDS_DEFAULT,
 };
 use anser_domain::login::LoginPolicy;
 use anser_domain::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
@@ -112,9 +113,9 @@ settings! {
     messages: MessagesConfig {
         /// Bytes of a message's content, type and body together; at most 131072.
         content_bytes_max: usize = CONTENT_BYTES_DEFAULT;
-        /// How long the sender may take a message back, in seconds.
+        /// How long the sender may take a message back, in seconds; at most 315360000.
         recall_seconds: u64 = RECALL_SECONDS_DEFAULT;
-        /// How long the sender may edit a message, in seconds. 0: never.
+        /// How long the sender may edit a message, in seconds; at most 315360000. 0: never.
         edit_seconds: u64 = EDIT_SECONDS_DEFAULT;
         /// Days after which messages are removed; 2 to 1096. Apps may set their own.
         retention_days: u32 = RETENTION_DAYS_DEFAULT;
@@ -317,6 +318,14 @@ impl Config {
         }
         if !(RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(&self.messages.retention_days) {
             return wrong("messages.retention_days", "is not in 2–1096");
+        }
+        for (key, seconds) in [
+            ("messages.recall_seconds", self.messages.recall_seconds),
+            ("messages.edit_seconds", self.messages.edit_seconds),
+        ] {
+            if seconds > BAN_SECONDS_MAX {
+                return wrong(key, &format!("is above {BAN_SECONDS_MAX}, ten years"));
+            }
         }
         if LoginPolicy::from_name(&self.messages.login_policy).is_none() {
             return wrong(
@@ -566,6 +575,8 @@ mod tests {
             ("[log]\nformat = \"xml\"", "log.format"),
             ("[messages]\ncontent_bytes_max = 131073", "131072"),
             ("[messages]\nlogin_policy = \"all\"", "login_policy"),
+            ("[messages]\nrecall_seconds = 315360001", "recall_seconds"),
+            ("[messages]\nedit_seconds = 315360001", "edit_seconds"),
             ("[messages]\nclient_messages_burst = 0", "burst"),
             ("[connections]\ndrain_seconds = 601", "drain_seconds"),
             ("[api]\ntimeout_seconds = 0", "timeout_seconds"),

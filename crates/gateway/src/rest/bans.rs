@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::auth::App;
 use super::extract::{
-    Body, OptionalBody, Path, Query, cursor, page_limit, present, user_id, user_ids,
+    Body, OptionalBody, Path, Query, cursor, page_limit, present, user_id, users,
 };
 use super::failure::{Failure, Result};
 use super::groups::MembersQuery;
@@ -28,15 +28,6 @@ fn check_seconds(seconds: u64) -> Result<u64> {
         )));
     }
     Ok(seconds)
-}
-
-fn users(texts: &[String]) -> Result<Vec<UserId>> {
-    if texts.is_empty() || texts.len() > GROUP_CHANGE_USERS_MAX {
-        return Err(Failure::invalid(format!(
-            "users has not 1–{GROUP_CHANGE_USERS_MAX} items"
-        )));
-    }
-    user_ids("users", texts)
 }
 
 /// How long a user is kept out.
@@ -274,7 +265,7 @@ pub(super) async fn mute_everywhere(
     Path(path): Path<KindPath>,
     Body(body): Body<MuteEverywhere>,
 ) -> Result<StatusCode> {
-    let users = users(&body.users)?;
+    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
     let until = api.engine.until(check_seconds(body.seconds)?);
     let kind = path.kind.into();
     api.engine.mute_everywhere(app, kind, &users, until).await?;
@@ -343,7 +334,7 @@ pub(super) async fn exempt_everywhere(
     Path(path): Path<KindPath>,
     Body(body): Body<ExemptEverywhere>,
 ) -> Result<StatusCode> {
-    let users = users(&body.users)?;
+    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
     let kind = path.kind.into();
     api.engine
         .exempt_everywhere(app, kind, &users, body.exempt)

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-use super::extract::user_ids;
-use super::failure::{Failure, Result};
+use super::extract::users;
+use super::failure::Result;
 use super::message_json::{Content, MessageJson};
 
 /// Whom a message mentions.
@@ -34,13 +34,9 @@ impl MentionJson {
         if !self.all && self.users.is_empty() {
             return Ok(None);
         }
-        if self.users.len() > MENTIONS_MAX {
-            let message = format!("mention.users has more than {MENTIONS_MAX} users");
-            return Err(Failure::invalid(message));
-        }
         Ok(Some(Mention {
             all: self.all,
-            users: user_ids("mention.users", &self.users)?,
+            users: users("mention.users", &self.users, 0..=MENTIONS_MAX)?,
             overrides_mute: self.overrides_mute,
         }))
     }
@@ -60,12 +56,14 @@ impl From<&Mention> for MentionJson {
     }
 }
 
-/// It was taken back: content and mention are gone.
+/// It was taken back, or has burned: content and mention are gone.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RecallJson {
-    /// Who did it; empty: the server API.
+    /// Who did it; empty: the server API, or the message burned.
     operator: String,
     time: u64,
+    /// It burned after it was read.
+    burned: bool,
 }
 
 /// Its content is a later one than was sent.
@@ -120,6 +118,7 @@ impl From<&MessageState> for StateJson {
             recall: state.recall.as_ref().map(|it| RecallJson {
                 operator: it.operator.clone(),
                 time: it.time.0,
+                burned: it.burned,
             }),
             edit: state.edit.as_ref().map(|it| EditJson {
                 operator: it.operator.clone(),

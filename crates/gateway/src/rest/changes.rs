@@ -39,7 +39,8 @@ pub(super) struct MessagePath {
 }
 
 impl MessagePath {
-    fn read(&self) -> Result<(ConversationId, u64)> {
+    /// Checked.
+    pub(super) fn read(&self) -> Result<(ConversationId, u64)> {
         Ok((
             conversation_id(&self.conversation)?,
             json_integer("seq", self.seq)?,

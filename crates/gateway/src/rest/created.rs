@@ -5,7 +5,9 @@ use anser_domain::attributes::{Json as Value, Object, PathChange};
 use anser_domain::group::JoinMode;
 use anser_domain::group::info::SettingsChange;
 use anser_domain::group::role::NewRole;
-use anser_domain::limits::{MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX};
+use anser_domain::limits::{
+    GROUP_CHANGE_USERS_MAX, GROUP_MEMBERS_MAX, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
+};
 use anser_domain::query::{Filter, Sorting};
 use anser_engine::created::{NewConversation, Query as FindQuery};
 use anser_engine::group::{By, Group, GroupChange, GroupUpdate, Members};
@@ -18,10 +20,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, conversation_id, cursor, page_limit, present, user_id};
-use super::failure::{ErrorBody, Failure, Result};
-use super::group_admin::{GroupUserPage, seconds, users};
-use super::groups::{GroupMemberPage, MembersQuery, members};
+use super::extract::{
+    Body, Path, Query, conversation_id, cursor, page_limit, present, user_id, users,
+};
+use super::failure::{ErrorBody, Result};
+use super::group_admin::{GroupUserPage, NewOwner, seconds};
+use super::groups::{GroupMemberPage, MembersQuery};
 use super::messages::ConversationPath;
 use super::spec::{Common, WithBody};
 
@@ -141,7 +145,7 @@ pub(super) async fn create_conversation(
     let new = NewConversation {
         name: body.name,
         owner: user_id("owner", &body.owner)?,
-        members: members(&body.members)?,
+        members: users("members", &body.members, 0..=GROUP_MEMBERS_MAX)?,
         attributes: object(body.attributes),
         public: body.public,
         unique: body.unique,
@@ -340,10 +344,7 @@ pub(super) struct ConversationUsers {
 
 impl ConversationUsers {
     fn read(&self) -> Result<Vec<UserId>> {
-        if self.users.is_empty() {
-            return Err(Failure::invalid("users is empty"));
-        }
-        members(&self.users)
+        users("users", &self.users, 1..=GROUP_MEMBERS_MAX)
     }
 }
 
@@ -393,14 +394,6 @@ pub(super) async fn remove_created_members(
     change(&api, app, &path, GroupChange::Remove(body.read()?)).await
 }
 
-/// Who owns it from now on.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewOwner {
-    #[schema(min_length = 1, max_length = 64)]
-    user_id: String,
-}
-
 /// Hand a created conversation over to another member.
 #[utoipa::path(
     put, path = "/v1/conversations/{conversation}/owner", tag = "created conversations",
@@ -421,7 +414,7 @@ pub(super) async fn transfer_created(
     Path(path): Path<ConversationPath>,
     Body(body): Body<NewOwner>,
 ) -> Result<Json<CreatedConversation>> {
-    let owner = user_id("user_id", &body.user_id)?;
+    let owner = user_id("owner", &body.owner)?;
     change(&api, app, &path, GroupChange::Transfer(owner)).await
 }
 
@@ -461,7 +454,7 @@ pub(super) async fn set_created_role(
     } else {
         NewRole::Member
     };
-    let users = users("users", &body.users)?;
+    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
     change(&api, app, &path, GroupChange::SetRole { users, role }).await
 }
 
@@ -496,7 +489,7 @@ pub(super) async fn mute_created(
     Path(path): Path<ConversationPath>,
     Body(body): Body<UsersFor>,
 ) -> Result<Json<CreatedConversation>> {
-    let users = users("users", &body.users)?;
+    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
     let until = api.engine.until(seconds(body.seconds)?);
     change(&api, app, &path, GroupChange::Mute { users, until }).await
 }
@@ -524,7 +517,7 @@ pub(super) async fn block_created(
     Path(path): Path<ConversationPath>,
     Body(body): Body<UsersFor>,
 ) -> Result<Json<CreatedConversation>> {
-    let users = users("users", &body.users)?;
+    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
     let until = api.engine.until(seconds(body.seconds)?);
     change(&api, app, &path, GroupChange::Ban { users, until }).await
 }

@@ -1,8 +1,10 @@
 //! Reading requests: JSON bodies, query strings and path parameters, refused in the API's own
 //! error shape and with the field named.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use anser_domain::{ConversationId, DeviceId, GroupId, UserId};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection};
@@ -148,10 +150,22 @@ pub(crate) fn user_id(field: &str, text: &str) -> Result<UserId> {
     UserId::new(text).map_err(|why| Failure::invalid(format!("{field} {why}")))
 }
 
-/// Checks user ids.
-pub(crate) fn user_ids(field: &str, texts: &[String]) -> Result<Vec<UserId>> {
-    let check = |(at, text): (usize, &String)| user_id(&format!("{field}[{at}]"), text);
-    texts.iter().enumerate().map(check).collect()
+/// Checks user ids, of which so many may be named; each comes once.
+pub(crate) fn users(
+    field: &str,
+    texts: &[String],
+    count: RangeInclusive<usize>,
+) -> Result<Vec<UserId>> {
+    if !count.contains(&texts.len()) {
+        let (min, max) = (count.start(), count.end());
+        let message = format!("{field} has not {min}–{max} items");
+        return Err(Failure::invalid(message));
+    }
+    let mut seen = BTreeSet::new();
+    let all = texts.iter().enumerate();
+    let once = all.filter(|(_, text)| seen.insert(text.as_str()));
+    once.map(|(at, text)| user_id(&format!("{field}[{at}]"), text))
+        .collect()
 }
 
 /// Checks a group id.
@@ -202,4 +216,24 @@ pub(crate) fn cursor(text: &str) -> Result<&str> {
         return Err(Failure::invalid("cursor is not one that a page came with"));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_checked_and_named_once() {
+        let names = |texts: &[&str], count| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            users("targets", &texts, count)
+        };
+        let ids = names(&["b", "a", "b"], 0..=3).ok().unwrap();
+        let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
+        assert_eq!(ids, ["b", "a"]);
+        assert!(names(&[], 0..=3).is_ok());
+        assert!(names(&[], 1..=3).is_err());
+        assert!(names(&["a", "a"], 0..=1).is_err());
+        assert!(names(&["a", ""], 0..=3).is_err());
+    }
 }

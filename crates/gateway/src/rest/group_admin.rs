@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, user_ids};
+use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, users};
 use super::failure::{ErrorBody, Failure, Result};
 use super::groups::{Group, GroupPath, GroupRole, MembersQuery};
 use super::spec::{Common, WithBody};
@@ -25,15 +25,6 @@ async fn change(api: &Api, app: App, group: &str, change: GroupChange) -> Result
     let id = group_id("group_id", group)?;
     let group = api.engine.change_group(app.0, By::Server, &id, change);
     Ok(Json(group.await?.into()))
-}
-
-pub(super) fn users(field: &str, texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
-    if texts.is_empty() || texts.len() > GROUP_CHANGE_USERS_MAX {
-        return Err(Failure::invalid(format!(
-            "{field} has not 1–{GROUP_CHANGE_USERS_MAX} items"
-        )));
-    }
-    user_ids(field, texts)
 }
 
 pub(super) fn seconds(seconds: u64) -> Result<u64> {
@@ -156,20 +147,20 @@ pub(super) async fn update_group(
     change(&api, app, &path.group_id, update).await
 }
 
-/// Who owns the group from now on.
+/// Who is the owner from now on.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TransferGroup {
+pub(super) struct NewOwner {
     /// A member.
     #[schema(min_length = 1, max_length = 64)]
-    owner: String,
+    pub(super) owner: String,
 }
 
 /// Hand a group over to another member.
 #[utoipa::path(
     put, path = "/v1/groups/{group_id}/owner", tag = "groups",
     params(GroupPath),
-    request_body = TransferGroup,
+    request_body = NewOwner,
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
         (status = 403, description = "The user is not in it.", body = ErrorBody),
@@ -183,7 +174,7 @@ pub(super) async fn transfer_group(
     State(api): State<Api>,
     app: App,
     Path(path): Path<GroupPath>,
-    Body(body): Body<TransferGroup>,
+    Body(body): Body<NewOwner>,
 ) -> Result<Json<Group>> {
     let owner = user_id("owner", &body.owner)?;
     change(&api, app, &path.group_id, GroupChange::Transfer(owner)).await
@@ -224,7 +215,7 @@ pub(super) async fn set_role(
     Path(path): Path<GroupPath>,
     Body(body): Body<SetGroupRole>,
 ) -> Result<Json<Group>> {
-    let users = users("members", &body.members)?;
+    let users = users("members", &body.members, 1..=GROUP_CHANGE_USERS_MAX)?;
     let role = match (body.role, body.role_name) {
         (GroupRole::Member, name) if name.is_empty() => NewRole::Member,
         (GroupRole::Member, name) => NewRole::Custom(name),
@@ -404,7 +395,7 @@ pub(super) async fn mute_members(
     Path(path): Path<GroupPath>,
     Body(body): Body<MuteMembers>,
 ) -> Result<Json<Group>> {
-    let users = users("members", &body.members)?;
+    let users = users("members", &body.members, 1..=GROUP_CHANGE_USERS_MAX)?;
     let until = api.engine.until(seconds(body.seconds)?);
     let mute = GroupChange::Mute { users, until };
     change(&api, app, &path.group_id, mute).await
@@ -440,7 +431,7 @@ pub(super) async fn exempt_members(
     Body(body): Body<ExemptMembers>,
 ) -> Result<Json<Group>> {
     let exempt = GroupChange::Exempt {
-        users: users("members", &body.members)?,
+        users: users("members", &body.members, 1..=GROUP_CHANGE_USERS_MAX)?,
         exempt: body.exempt,
     };
     change(&api, app, &path.group_id, exempt).await
@@ -479,7 +470,7 @@ pub(super) async fn ban_users(
     Path(path): Path<GroupPath>,
     Body(body): Body<BanUsers>,
 ) -> Result<Json<Group>> {
-    let users = users("users", &body.users)?;
+    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
     let until = api.engine.until(seconds(body.seconds)?);
     change(&api, app, &path.group_id, GroupChange::Ban { users, until }).await
 }
@@ -516,7 +507,7 @@ pub(super) async fn decide_join_requests(
     Body(body): Body<DecideJoinRequests>,
 ) -> Result<Json<Group>> {
     let id = group_id("group_id", &path.group_id)?;
-    let users = users("users", &body.users)?;
+    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
     let group = api
         .engine
         .decide_join_requests(app, By::Server, &id, &users, body.approve)

@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, user_ids};
-use super::failure::{ErrorBody, Failure, Result};
+use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, users};
+use super::failure::{ErrorBody, Result};
 use super::group_admin::JoinModeJson;
 use super::spec::{Common, WithBody};
 
@@ -143,21 +143,12 @@ pub(super) async fn create_group(
         .map(|text| group_id("group_id", &text))
         .transpose()?;
     let owner = user_id("owner", &body.owner)?;
-    let members = members(&body.members)?;
+    let members = users("members", &body.members, 0..=GROUP_MEMBERS_MAX)?;
     let group = api
         .engine
         .create_group(app, By::Server, id, &body.name, &owner, &members)
         .await?;
     Ok((StatusCode::CREATED, Json(group.into())))
-}
-
-pub(super) fn members(texts: &[String]) -> Result<Vec<anser_domain::UserId>> {
-    if texts.len() > GROUP_MEMBERS_MAX {
-        return Err(Failure::invalid(format!(
-            "members has more than {GROUP_MEMBERS_MAX} items"
-        )));
-    }
-    user_ids("members", texts)
 }
 
 /// Show a group.
@@ -318,10 +309,7 @@ pub(super) struct ChangeMembers {
 
 impl ChangeMembers {
     fn users(&self) -> Result<Vec<anser_domain::UserId>> {
-        if self.members.is_empty() {
-            return Err(Failure::invalid("members is empty"));
-        }
-        members(&self.members)
+        users("members", &self.members, 1..=GROUP_MEMBERS_MAX)
     }
 }
 

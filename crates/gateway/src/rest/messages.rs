@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use anser_domain::limits::PAGE_ITEMS_MAX;
+use anser_domain::limits::{PAGE_ITEMS_MAX, TARGETS_MAX};
 use anser_domain::{Code, Reject};
 
 use super::Api;
@@ -17,7 +17,7 @@ use super::auth::App;
 use super::change_json::MentionJson;
 use super::extract::{
     Body, Object, Path, Query, conversation_id, group_id, json_integer, page_limit, present,
-    user_id, user_ids,
+    user_id, users,
 };
 use super::failure::{ErrorBody, Failure, Result};
 use super::message_json::{Content, MessagePageJson, SentJson};
@@ -122,7 +122,7 @@ pub(super) async fn send_message(
     let options = SendOptions {
         transient: body.transient,
         uncounted: body.uncounted,
-        targets: user_ids("targets", &body.targets)?,
+        targets: users("targets", &body.targets, 0..=TARGETS_MAX)?,
         receipt_wanted: body.receipt_wanted,
         burn_after_seconds: body.burn_after_seconds,
         mention: body.mention.map(MentionJson::read).transpose()?.flatten(),

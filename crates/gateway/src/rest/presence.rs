@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, user_id, user_ids};
+use super::extract::{Body, Path, user_id, users};
 use super::failure::{ErrorBody, Failure, Result};
 use super::spec::{Common, WithBody};
 use super::users::UserPath;
@@ -124,12 +124,7 @@ pub(super) async fn query_presence(
     App(app): App,
     Body(body): Body<QueryPresence>,
 ) -> Result<Json<PresenceListJson>> {
-    if body.users.is_empty() || body.users.len() > PRESENCE_USERS_MAX {
-        return Err(Failure::invalid(format!(
-            "users has not 1–{PRESENCE_USERS_MAX} items"
-        )));
-    }
-    let users = user_ids("users", &body.users)?;
+    let users = users("users", &body.users, 1..=PRESENCE_USERS_MAX)?;
     let told = api.engine.presences(app, &users).await?;
     Ok(Json(PresenceListJson {
         presences: told.into_iter().map(PresenceJson::from).collect(),

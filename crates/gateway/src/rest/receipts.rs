@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
+use super::changes::MessagePath;
 use super::conversations::UserConversationPath;
 use super::extract::{Body, Path, Query, conversation_id, json_integer, page_limit, user_id};
 use super::failure::{ErrorBody, Result};
@@ -53,22 +54,6 @@ pub(super) async fn mark_delivered(
         .mark_delivered(app, &user, &conversation, seq)
         .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(super) struct MessagePath {
-    /// `p/<user>/<user>` (ids in byte order), `g/<group>` or `c/<id>`, percent-encoded as one segment.
-    #[param(
-        min_length = 3,
-        max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
-        example = "p/alice/bob"
-    )]
-    conversation: String,
-    /// The message's place.
-    #[param(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
-    seq: u64,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -118,10 +103,10 @@ pub(super) async fn list_readers(
     Path(path): Path<MessagePath>,
     Query(query): Query<ReadersQuery>,
 ) -> Result<Json<ReaderPage>> {
-    let conversation = conversation_id(&path.conversation)?;
+    let (conversation, seq) = path.read()?;
     let cursor = super::extract::cursor(&query.cursor)?;
     let limit = page_limit(query.limit, RECEIPTS_PAGE_MAX)?;
-    let (engine, seq) = (&api.engine, path.seq);
+    let engine = &api.engine;
     let page = if query.acknowledged {
         engine
             .acknowledgers(app, None, &conversation, seq, cursor, limit)

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, page_limit, present, user_id, user_ids};
-use super::failure::{Failure, Result};
+use super::extract::{Body, Path, Query, cursor, page_limit, present, user_id, users};
+use super::failure::Result;
 use super::groups::MembersQuery;
 use super::spec::{Common, WithBody};
 use super::users::UserPath;
@@ -58,12 +58,7 @@ pub(super) struct UpdateAllowList {
 }
 
 fn named(field: &str, texts: &[String]) -> Result<Vec<UserId>> {
-    if texts.len() > RELATION_CHANGE_USERS_MAX {
-        return Err(Failure::invalid(format!(
-            "{field} has more than {RELATION_CHANGE_USERS_MAX} items"
-        )));
-    }
-    user_ids(field, texts)
+    users(field, texts, 0..=RELATION_CHANGE_USERS_MAX)
 }
 
 async fn list(

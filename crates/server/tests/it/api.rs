@@ -483,7 +483,7 @@ fn a_conversation_is_created_managed_and_found() {
     let users = json!({"users": ["carol"]});
     let add = app.post(&format!("{path}/members"), users);
     assert_eq!(add.refused(403), "BANNED");
-    let owner = json!({"user_id": "bob"});
+    let owner = json!({"owner": "bob"});
     let handed = app.put(&format!("{path}/owner"), owner).expect(200);
     assert_eq!(handed["owner"], "bob");
     let remove = json!({"users": ["alice"]});
