@@ -21,7 +21,8 @@ pub struct SavedState {
     pub synced_time: u64,
     /// The conversations that are followed, each with the last sequence delivered.
     pub followed: BTreeMap<String, u64>,
-    /// Of followed conversations, up to where changes of messages were told; 0 if missing.
+    /// Of followed conversations, up to where changes of messages were told. Where it is missing
+    /// that was not found out yet, and all changes are told.
     pub revs: BTreeMap<String, u64>,
     /// Of followed conversations, up to where the user's own deletions were told; 0 if missing.
     pub deleted: BTreeMap<String, u64>,

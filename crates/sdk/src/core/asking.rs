@@ -121,6 +121,9 @@ impl ClientCore {
         if entry.outgoing.transient {
             return Ok(()); // it has no place in the conversation
         }
+        if entry.went_out_before() {
+            return self.arrived_before(&message.conversation, (result.prev, message.seq));
+        }
         self.arrived(result.prev, message)
     }
 

@@ -76,6 +76,25 @@ impl ClientCore {
         result
     }
 
+    /// A message is there, as the answer to a send says that may have taken effect before. What
+    /// was sent says nothing of what it is by now.
+    pub(super) fn arrived_before(
+        &mut self,
+        conversation: &str,
+        place: (u64, u64),
+    ) -> Result<(), BrokenPromise> {
+        if self.held.is_some() {
+            self.follows.exists(conversation, place.1);
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        let result = self
+            .follows
+            .arrived_before(conversation, place, &mut events);
+        self.emit_all(events);
+        result
+    }
+
     /// A message changed.
     pub(super) fn changed(&mut self, previous: u64, message: Message) {
         let mut events = Vec::new();
@@ -116,12 +135,16 @@ impl ClientCore {
         result
     }
 
-    pub(super) fn deleted_pulled(&mut self, page: wire::DeletedPage) -> Result<(), BrokenPromise> {
+    pub(super) fn deleted_pulled(
+        &mut self,
+        from: u64,
+        page: wire::DeletedPage,
+    ) -> Result<(), BrokenPromise> {
         if self.held.is_some() {
             return Ok(());
         }
         let mut events = Vec::new();
-        let result = self.follows.deleted_page(page, &mut events);
+        let result = self.follows.deleted_page(from, page, &mut events);
         self.emit_all(events);
         result
     }

@@ -306,8 +306,8 @@ impl ClientCore {
             (What::Pull(_, Pull::Changes(from)), Ok(Answer::Changes(page))) => {
                 self.changes_pulled(from, page)
             }
-            (What::Pull(_, Pull::Deleted(_)), Ok(Answer::Deleted(page))) => {
-                self.deleted_pulled(page)
+            (What::Pull(_, Pull::Deleted(from)), Ok(Answer::Deleted(page))) => {
+                self.deleted_pulled(from, page)
             }
             (What::Pull(conversation, _), Ok(Answer::Error(error))) => {
                 self.pull_refused(&conversation, error.into(), random);

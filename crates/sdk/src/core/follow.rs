@@ -72,15 +72,15 @@ impl Follows {
     pub(super) fn new(saved: &SavedState) -> Self {
         let mut follows = Self::default();
         for (conversation, seq) in saved.followed.iter().take(FOLLOWED_MAX) {
-            let of = |numbers: &BTreeMap<String, u64>| {
-                Numbered::from(numbers.get(conversation).copied().unwrap_or(0))
-            };
+            let rev = saved.revs.get(conversation).copied();
+            let deleted = saved.deleted.get(conversation).copied();
             let track = Track {
-                changes: of(&saved.revs),
-                deletions: of(&saved.deleted),
+                changes: rev.map_or_else(Numbered::from_the_first, Numbered::from),
+                deletions: Numbered::from(deleted.unwrap_or(0)),
                 ..Track::from_seq(*seq)
             };
             follows.tracks.insert(conversation.clone(), track);
+            follows.note(conversation);
         }
         follows
     }
@@ -116,6 +116,28 @@ impl Follows {
             self.keep(&name, prev, message);
         }
         self.note(&name);
+        Ok(())
+    }
+
+    /// A message is there, and what is known of it may be of an earlier time: the pull brings it
+    /// as it is. `prev` is where a conversation begins to be followed by it.
+    pub(super) fn arrived_before(
+        &mut self,
+        name: &str,
+        (prev, seq): (u64, u64),
+        out: &mut Vec<Event>,
+    ) -> Result<(), BrokenPromise> {
+        if prev >= seq {
+            return Err(BrokenPromise);
+        }
+        self.make_room(name, out);
+        let track = self.track(name);
+        if track.known.is_none() {
+            track.changes.known = None;
+            track.begin(name, prev, out);
+        }
+        track.target = track.target.max(seq);
+        self.note(name);
         Ok(())
     }
 
@@ -193,6 +215,10 @@ impl Follows {
         out: &mut Vec<Event>,
     ) -> Result<(), BrokenPromise> {
         let name = page.conversation.clone();
+        let track = self.tracks.get(&name);
+        if track.is_none_or(|track| !track.changes.goes_on_from(from)) {
+            return Ok(()); // of an earlier life of the track
+        }
         let mut kept = true;
         for message in std::mem::take(&mut page.messages) {
             let message = Message::from(message);
@@ -204,7 +230,7 @@ impl Follows {
         // What found no room is asked for again when the messages before it have come.
         let rev = if kept { page.rev } else { from };
         if let Some(track) = self.tracks.get_mut(&name) {
-            track.changes_page(&name, rev, &page, out)?;
+            track.changes_page((from, rev), &page, out)?;
             self.note(&name);
         }
         Ok(())
@@ -225,15 +251,16 @@ impl Follows {
         self.note(&name);
     }
 
-    /// A page of what the user deleted.
+    /// A page of what the user deleted after `from`.
     pub(super) fn deleted_page(
         &mut self,
+        from: u64,
         page: wire::DeletedPage,
         out: &mut Vec<Event>,
     ) -> Result<(), BrokenPromise> {
         let name = page.conversation.clone();
         if let Some(track) = self.tracks.get_mut(&name) {
-            track.deleted_page(page, out)?;
+            track.deleted_page(from, page, out)?;
             self.note(&name);
         }
         Ok(())
@@ -404,6 +431,10 @@ impl Follows {
         let track = self.track(name);
         track.opened = true;
         if is_new && let Some(seq) = have {
+            if track.target > seq {
+                // What was told of changes is younger than what the application has.
+                track.changes.known = None;
+            }
             track.begin(name, seq, out);
             track.verify = true;
         }

@@ -58,6 +58,8 @@ pub(super) struct Entry {
     retries: u32,
     /// Times that it went out and was left without an answer.
     losses: u32,
+    /// Did it come with the time of a try before?
+    tried: bool,
     client_message_id: String,
     bytes: usize,
     state: State,
@@ -68,6 +70,11 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn client_message_id(&self) -> &str {
         &self.client_message_id
+    }
+
+    /// May a try before the last one have brought the message to the server?
+    pub(super) fn went_out_before(&self) -> bool {
+        self.tried || self.losses > 0 || self.error.is_some()
     }
 }
 
@@ -101,6 +108,13 @@ impl Outbox {
         Ok(key)
     }
 
+    /// What the database says of the time of its first try.
+    pub(super) fn first_try_at(&mut self, key: Key, at: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.outgoing.first_try = at;
+        }
+    }
+
     /// Takes back what was queued before the client was started anew.
     pub(super) fn load(&mut self, outgoing: Outgoing) {
         let client_message_id = outgoing.client_message_id.clone().unwrap_or_default();
@@ -111,6 +125,7 @@ impl Outbox {
             queued: true,
             retries: 0,
             losses: 0,
+            tried: true,
             client_message_id,
             bytes,
             state: State::Waiting {
@@ -182,12 +197,14 @@ impl Outbox {
             from: now,
             until: now.plus_ms(SEND_QUEUED_MS),
         };
+        let tried = outgoing.first_try.0 != 0;
         let entry = Entry {
             ticket: Some(ticket),
             outgoing,
             queued: false,
             retries: 0,
             losses: 0,
+            tried,
             client_message_id,
             bytes,
             state,

@@ -71,10 +71,11 @@ impl ClientCore {
             return wrong("a message with this client message id is queued already");
         }
         outgoing.client_message_id = Some(id.clone());
+        let key = self.outbox.queue(ticket, outgoing.clone(), id, self.now)?;
         if outgoing.first_try.0 == 0 {
             outgoing.first_try = self.session.server_now(self.now);
+            self.outbox.first_try_at(key, outgoing.first_try);
         }
-        let key = self.outbox.queue(ticket, outgoing.clone(), id, self.now)?;
         self.store(Write::Queued(Queued {
             outgoing,
             failed: None,
@@ -163,7 +164,8 @@ impl ClientCore {
     }
 
     /// A send ended well. In the database the message takes the place of the send at once, even
-    /// if messages before it are still to be fetched.
+    /// if messages before it are still to be fetched; unless an earlier try may have brought it
+    /// there, and it is to be fetched as it is by now.
     pub(super) fn send_done(&mut self, entry: &outbox::Entry, message: &Message) {
         let sent = Sent {
             conversation: message.conversation.clone(),
@@ -173,12 +175,14 @@ impl ClientCore {
             client_message_id: message.client_message_id.clone(),
         };
         if entry.queued {
-            self.store(Write::History {
-                conversation: message.conversation.clone(),
-                messages: vec![message.clone()],
-                after: message.seq.saturating_sub(1),
-                to: message.seq,
-            });
+            if !entry.went_out_before() {
+                self.store(Write::History {
+                    conversation: message.conversation.clone(),
+                    messages: vec![message.clone()],
+                    after: message.seq.saturating_sub(1),
+                    to: message.seq,
+                });
+            }
             self.store(Write::Settled {
                 conversation: message.conversation.clone(),
                 client_message_id: message.client_message_id.clone(),

@@ -61,6 +61,19 @@ impl Numbered {
         }
     }
 
+    /// Begins with all of them: nothing says which were told.
+    pub(super) fn from_the_first() -> Self {
+        Self {
+            more: true,
+            ..Self::from(0)
+        }
+    }
+
+    /// Is a page of what comes after this number without a gap to what was told?
+    pub(super) fn goes_on_from(&self, number: u64) -> bool {
+        self.known.is_some_and(|known| number <= known)
+    }
+
     fn is_behind(&self) -> bool {
         self.more || self.known.is_some_and(|known| self.target > known)
     }
@@ -230,12 +243,7 @@ impl Track {
     }
 
     fn tell_positions(&self, conversation: &str, out: &mut Vec<Event>) {
-        if let Some(rev) = self.changes.known.filter(|rev| *rev > 0) {
-            out.push(Event::Changes {
-                conversation: conversation.to_owned(),
-                rev,
-            });
-        }
+        self.tell_changes(conversation, out);
         if let Some(version) = self.deletions.known.filter(|version| *version > 0) {
             out.push(Event::Deleted {
                 conversation: conversation.to_owned(),
@@ -265,7 +273,7 @@ impl Track {
         let Some(before) = self.known.filter(|_| from <= self.floor) else {
             return Ok(0); // of an earlier life of the track
         };
-        let floor_before = self.floor;
+        let before = (before, self.floor, self.began);
         let mut last = from;
         for message in &page.messages {
             if message.seq <= last || message.conversation != name {
@@ -285,21 +293,22 @@ impl Track {
                 out.push(Event::Changed(message.into()));
             }
         }
-        self.verify = page.more;
         // What only others may see is left out, so a page may end beyond its last message.
         let looked = match page.more {
             true => page.next_seq.min(page.head_seq).max(last),
             false => page.head_seq,
         };
+        // More than was delivered, or more of what is looked at again.
+        self.verify = page.more && (self.verify || looked >= self.floor);
         self.floor = self.floor.max(looked);
         self.changes.told(page.rev);
         if looks_back {
-            self.look_back(&name, looked, page.rev, out);
+            self.look_back(&name, looked, (page.rev, page.more), out);
         }
         let mut freed = self.drain(out);
         self.gone = self.gone.split_off(&(self.floor + 1));
-        let moved = self.known != Some(before) || self.floor != floor_before;
-        if !moved && self.misses_messages() {
+        let after = (self.known.unwrap_or(0), self.floor, self.began);
+        if before == after && self.misses_messages() {
             freed += self.stalled(&name, now, out);
         }
         Ok(freed)
@@ -307,13 +316,15 @@ impl Track {
 
     /// Messages up to here were seen as they were at this `rev`. Those that were delivered before
     /// it was known up to where changes are told may have changed meanwhile; once all of them
-    /// were looked at, changes go on from the first look.
-    fn look_back(&mut self, name: &str, to: u64, rev: u64, out: &mut Vec<Event>) {
+    /// were looked at, changes go on from the first look. `rev` counts the changes of all messages:
+    /// as long as there are `more`, it passes over those of messages that were not looked at and
+    /// may be held here as they were sent.
+    fn look_back(&mut self, name: &str, to: u64, (rev, more): (u64, bool), out: &mut Vec<Event>) {
         // A sync and a pull may overtake each other: the older one counts.
         let first = self.first_rev.map_or(rev, |first| first.min(rev));
         self.first_rev = Some(first);
         self.began = self.began.max(to);
-        if self.began >= self.floor {
+        if !more && self.began >= self.floor {
             self.begin_changes(name, first, out);
         }
     }
@@ -321,7 +332,12 @@ impl Track {
     /// Changes of what was delivered are known up to here.
     pub(super) fn begin_changes(&mut self, name: &str, rev: u64, out: &mut Vec<Event>) {
         self.changes.begin(rev);
-        if rev > 0 {
+        self.tell_changes(name, out);
+    }
+
+    /// Up to where changes were told, 0 too: without it, that is to be found out.
+    fn tell_changes(&self, name: &str, out: &mut Vec<Event>) {
+        if let Some(rev) = self.changes.known {
             out.push(Event::Changes {
                 conversation: name.to_owned(),
                 rev,
@@ -337,33 +353,29 @@ impl Track {
     /// All changes up to here were told.
     pub(super) fn changes_told(&mut self, name: &str, rev: u64, out: &mut Vec<Event>) {
         self.changes.move_to(rev);
-        out.push(Event::Changes {
-            conversation: name.to_owned(),
-            rev,
-        });
+        self.tell_changes(name, out);
     }
 
     /// A page of changes was told, up to `rev` only if there was no room to remember a change of a
     /// message that is still to come.
     pub(super) fn changes_page(
         &mut self,
-        name: &str,
-        rev: u64,
+        (from, rev): (u64, u64),
         page: &wire::ChangePage,
         out: &mut Vec<Event>,
     ) -> Result<(), BrokenPromise> {
-        let before = self.changes.known;
-        if page.more && !page.reset && Some(page.rev) <= before {
+        let (name, before) = (&page.conversation, self.changes.known);
+        if page.more && !page.reset && page.rev <= from {
             return Err(BrokenPromise); // it would be the same page again
         }
         let complete = self.changes.page(rev, page.more || rev < page.rev);
         if page.reset || !complete {
             out.push(Event::Outdated {
-                conversation: name.to_owned(),
+                conversation: name.clone(),
             });
         }
-        if let Some(rev) = self.changes.known.filter(|_| self.changes.known > before) {
-            self.changes_told(name, rev, out);
+        if self.changes.known > before || before == Some(0) {
+            self.tell_changes(name, out);
         }
         Ok(())
     }
@@ -380,14 +392,18 @@ impl Track {
     /// The user deleted messages: pulled.
     pub(super) fn deleted_page(
         &mut self,
+        from: u64,
         page: wire::DeletedPage,
         out: &mut Vec<Event>,
     ) -> Result<(), BrokenPromise> {
+        if !self.deletions.goes_on_from(from) {
+            return Ok(()); // of an earlier life of the track
+        }
+        if page.more && page.deleted_version <= from {
+            return Err(BrokenPromise); // it would be the same page again
+        }
         let before = self.deletions.known;
         let complete = self.deletions.page(page.deleted_version, page.more);
-        if page.more && self.deletions.known <= before {
-            return Err(BrokenPromise);
-        }
         if !complete {
             out.push(Event::Outdated {
                 conversation: page.conversation.clone(),

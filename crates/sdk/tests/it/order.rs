@@ -29,6 +29,8 @@ fn at_ten() -> Script {
     );
     script.answer(id, Answer::Messages(page("g/a", [10], false, 10)));
     assert!(script.frames.is_empty());
+    assert_eq!(script.core.saved().revs["g/a"], 0, "now it is known");
+    script.take_events();
     script
 }
 
@@ -235,7 +237,8 @@ fn opening_begins_where_the_application_says() {
     script.answer(id, Answer::Messages(page("g/a", [5, 6], false, 6)));
     let events = script.take_events();
     assert!(matches!(&events[0], Event::Followed { seq: 4, .. }));
-    assert_eq!(events.len(), 3);
+    assert!(matches!(&events[3], Event::Changes { rev: 0, .. }));
+    assert_eq!(events.len(), 4);
 }
 
 #[test]

@@ -241,12 +241,15 @@ fn a_late_result_of_a_send_is_followed_by_what_was_told_meanwhile() {
     script.answer(sync, Answer::Sync(result));
     script.take_events();
     script.answer(id, sent("g/a", 4, 5));
-    assert_eq!(script.seqs(), [5]);
+    assert!(
+        script.seqs().is_empty(),
+        "it may have changed since it was sent"
+    );
     let (id, pull) = script.pull_request();
-    assert_eq!((pull.from_seq, pull.descending), (5, false));
-    let page = crate::script::page("g/a", [6, 7], false, 7);
+    assert_eq!((pull.from_seq, pull.descending), (4, false));
+    let page = crate::script::page("g/a", [5, 6, 7], false, 7);
     script.answer(id, Answer::Messages(page));
-    assert_eq!(script.seqs(), [6, 7]);
+    assert_eq!(script.seqs(), [5, 6, 7]);
 }
 
 #[test]
@@ -264,10 +267,10 @@ fn so_is_the_result_of_a_send_that_took_effect_although_it_was_refused() {
     script.pass(10);
     let (id, _) = script.send_requests().remove(0);
     script.answer(id, sent("g/a", 4, 5));
-    assert_eq!(script.seqs(), [5]);
+    assert!(script.seqs().is_empty());
     let (id, pull) = script.pull_request();
-    assert_eq!(pull.from_seq, 5);
-    let page = crate::script::page("g/a", [6], false, 6);
+    assert_eq!(pull.from_seq, 4);
+    let page = crate::script::page("g/a", [5, 6], false, 6);
     script.answer(id, Answer::Messages(page));
-    assert_eq!(script.seqs(), [6]);
+    assert_eq!(script.seqs(), [5, 6]);
 }

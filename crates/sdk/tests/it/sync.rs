@@ -20,6 +20,7 @@ fn changed(conversation: &str, feed_version: u64, feed_previous: u64) -> Item {
 }
 
 fn saved(followed: &[(&str, u64)]) -> SavedState {
+    let revs = followed.iter().map(|(name, _)| ((*name).to_owned(), 0));
     let followed = followed
         .iter()
         .map(|(name, seq)| ((*name).to_owned(), *seq));
@@ -29,6 +30,7 @@ fn saved(followed: &[(&str, u64)]) -> SavedState {
         feed_version: 90,
         synced_time: 400,
         followed: followed.collect(),
+        revs: revs.collect(),
         ..SavedState::default()
     }
 }
