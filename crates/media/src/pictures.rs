@@ -99,7 +99,7 @@ mod tests {
         let wait = Mutex::new(wait);
         // The thread stands at the clock until it may go.
         let clock: Clock = Arc::new(move || {
-            drop(wait.lock().recv());
+            let _ = wait.lock().recv();
             0
         });
         let pictures = Pictures::start(1, &PictureLimits::default(), &clock).unwrap();
