@@ -270,7 +270,7 @@ fn what_is_malformed_is_refused_with_a_reason() {
             "POST",
             "/v1/groups/g/members",
             json!({"members": []}),
-            "members is empty",
+            "members has not 1–3000 items",
         ),
         (
             "POST",

@@ -7,17 +7,17 @@ use anser_sim::{Options, run};
 const SEEDS: u64 = 40;
 
 fn found(sabotage: Sabotage, by: &str) {
-    let finding = (1..=SEEDS).find_map(|seed| {
+    // A bug may also show by what comes of it: that alone would be found by accident.
+    let found = (1..=SEEDS).any(|seed| {
         let options = Options {
             seed,
             sabotage: Some(sabotage),
             ..Options::default()
         };
-        run(options).err()
+        let failure = run(options).err();
+        failure.is_some_and(|failure| failure.findings.iter().any(|one| one.contains(by)))
     });
-    let failure = finding.unwrap_or_else(|| panic!("{sabotage:?} hides from {SEEDS} seeds"));
-    let said = failure.findings.iter().any(|finding| finding.contains(by));
-    assert!(said, "{sabotage:?} was found by accident: {failure}");
+    assert!(found, "{sabotage:?} hides from {SEEDS} seeds");
 }
 
 #[test]
