@@ -1,6 +1,12 @@
 /** The devices of a scenario: clients of the TypeScript SDK, and what they were told. */
-import { AnserClient, type Message, type Platform, type Timeline } from "../sdk/src/index.js";
-import type { Server } from "../sdk/e2e/server.js";
+import {
+  AnserClient,
+  type Message,
+  type Platform,
+  type Presence,
+  type Timeline,
+} from "../sdk/src/index.js";
+import type { App } from "../sdk/e2e/server.js";
 
 const PLATFORMS: Readonly<Record<string, Platform>> = {
   "": "desktop",
@@ -11,7 +17,15 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
 
 /** A scenario's own names: users and groups of one are not those of another. */
 export class Names {
+  /** What the server calls the conversations that users created, by what the scenario does. */
+  readonly #created = new Map<string, string>();
+
   constructor(private readonly prefix: string) {}
+
+  /** Remembers what the server calls a conversation. */
+  created(name: string, conversation: string): void {
+    this.#created.set(`c/${name}`, conversation);
+  }
 
   user(name: string): string {
     return this.prefix + name;
@@ -22,11 +36,15 @@ export class Names {
   }
 
   conversation(name: string): string {
-    return name.replace(/(?<=\/)/g, this.prefix);
+    if (!name.startsWith("c/")) return name.replace(/(?<=\/)/g, this.prefix);
+    const created = this.#created.get(name);
+    if (!created) throw new Error(`${name} was not created`);
+    return created;
   }
 
   /** As the scenario says it. */
   plain(name: string): string {
+    for (const [known, created] of this.#created) if (created === name) return known;
     return name.replaceAll(this.prefix, "");
   }
 }
@@ -39,17 +57,23 @@ export class Actor {
   readonly positions = new Map<string, { delivered: number; read: number }>();
   readonly acknowledged: string[] = [];
   readonly joinRequests: string[] = [];
+  /** Changes of the user's own lists, as they were told. */
+  readonly relations: string[] = [];
+  /** Of users: the newest that was told, answers of subscribing included. */
+  readonly presences = new Map<string, Presence>();
+  /** Why the connection ended for good; empty: it did not. */
+  closed = "";
   readonly #timelines = new Map<string, Timeline>();
 
   private constructor(
-    server: Server,
+    app: App,
     readonly user: string,
     device: string,
     names: Names,
   ) {
     this.client = new AnserClient({
-      url: server.ws,
-      token: () => server.token(user),
+      url: app.ws,
+      token: () => app.token(user),
       deviceId: `${user}-${device || "only"}`,
       platform: PLATFORMS[device] ?? "desktop",
     });
@@ -70,11 +94,17 @@ export class Actor {
       const told = rejectedBy === undefined ? userId : `${userId}: rejected`;
       this.joinRequests.push(names.plain(`${groupId} ${told}`));
     });
+    this.client.on("relations", ({ list, added, removed }) => {
+      for (const one of added) this.relations.push(`${list} + ${names.plain(one)}`);
+      for (const one of removed) this.relations.push(`${list} - ${names.plain(one)}`);
+    });
+    this.client.on("presence", (presence) => this.presences.set(presence.user, presence));
+    this.client.on("closed", (error) => (this.closed = error?.codeName ?? ""));
   }
 
-  static async arrive(server: Server, name: string, names: Names): Promise<Actor> {
+  static async arrive(app: App, name: string, names: Names): Promise<Actor> {
     const [user = "", device = ""] = name.split("/");
-    const actor = new Actor(server, names.user(user), device, names);
+    const actor = new Actor(app, names.user(user), device, names);
     await actor.connect();
     return actor;
   }
@@ -88,6 +118,7 @@ export class Actor {
       });
     });
     await this.client.connect();
+    this.closed = "";
     await synced;
   }
 

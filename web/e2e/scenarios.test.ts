@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import { Server } from "../sdk/e2e/server.js";
 import { Actor, Names } from "./actors.js";
 import { PAGE, page, scenarios } from "./scenarios.js";
-import { Stage, perform } from "./steps.js";
+import { Stage } from "./stage.js";
+import { perform } from "./steps.js";
 
 let server: Server;
 
@@ -20,18 +21,22 @@ test("the page lists them, and every capability that is listed has one", () => {
   assert.equal(readFileSync(PAGE, "utf8"), page(), "npm --prefix web run scenarios");
 });
 
-for (const [number, { file, name, devices, users = [], steps }] of scenarios().entries()) {
+for (const [
+  number,
+  { file, name, devices, users = [], app: settings, steps },
+] of scenarios().entries()) {
   test(`${file}: ${name}`, async () => {
     const names = new Names(`s${number}-`);
-    const stage = new Stage(server, names);
+    const app = settings ? await server.createApp(settings) : server.app;
+    const stage = new Stage(app, names);
     try {
       await Promise.all(
         [...users, ...devices.map((device) => device.split("/")[0] ?? device)].map((user) =>
-          server.token(names.user(user)),
+          app.token(names.user(user)),
         ),
       );
       for (const device of devices) {
-        stage.actors.set(device, await Actor.arrive(server, device, names));
+        stage.actors.set(device, await Actor.arrive(app, device, names));
       }
       for (const [i, step] of steps.entries()) {
         const [[what, args] = []] = Object.entries(step);

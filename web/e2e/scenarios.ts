@@ -5,7 +5,14 @@ import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
 
-import type { GroupRight, JoinMode, Mute } from "../sdk/src/index.js";
+import type {
+  GroupRight,
+  JoinMode,
+  Json,
+  JsonObject,
+  Mute,
+  RelationList,
+} from "../sdk/src/index.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDER = `${ROOT}scenarios/native/`;
@@ -16,7 +23,7 @@ export type Shown = string | Readonly<Record<string, unknown>>;
 
 /** What stands beside the name of a step. The schema says which step has what. */
 export interface Args {
-  readonly by: string;
+  readonly by: string | readonly string[];
   readonly on: string | readonly string[];
   readonly in: string;
   readonly to: string;
@@ -58,7 +65,8 @@ export interface Args {
   readonly nickname?: string;
   readonly announcement?: string;
   readonly portrait?: string;
-  readonly join?: JoinMode;
+  /** Of a group; or into a conversation. */
+  readonly join?: JoinMode | true;
   readonly invitations_need_acceptance?: boolean;
   readonly only_admins_invite?: boolean;
   readonly history_visible?: boolean;
@@ -81,6 +89,50 @@ export interface Args {
   readonly of: number;
   readonly acknowledged?: boolean;
   readonly told: readonly string[];
+  /** Is tried again until it goes as it should. */
+  readonly eventually?: boolean;
+  readonly seconds?: number;
+  /** What a scenario calls what the server names. */
+  readonly as: string;
+  readonly attributes?: JsonObject;
+  readonly public?: boolean;
+  readonly unique?: boolean;
+  readonly reused?: boolean;
+  readonly invite?: readonly string[];
+  readonly leave?: true;
+  readonly update?: {
+    readonly name?: string;
+    readonly set?: Readonly<Record<string, Json>>;
+    readonly unset?: readonly string[];
+    readonly public?: boolean;
+    readonly open?: boolean;
+    readonly muted?: boolean;
+    readonly history_visible?: boolean;
+  };
+  readonly set_role?: { readonly users: readonly string[]; readonly role: "admin" | "member" };
+  readonly mute?: UsersFor;
+  readonly block?: UsersFor;
+  readonly transfer?: string;
+  readonly dismiss?: true;
+  readonly filter?: unknown;
+  readonly sort?: readonly string[];
+  readonly skip?: number;
+  readonly matched?: number;
+  readonly list: RelationList;
+  readonly add?: readonly string[];
+  readonly allow_only?: boolean;
+  readonly status?: string;
+  readonly end?: boolean;
+  readonly query?: string;
+  readonly sender?: string;
+  readonly code: string;
+}
+
+/** Users, and for how long. */
+interface UsersFor {
+  readonly users: readonly string[];
+  readonly seconds?: number;
+  readonly lift?: boolean;
 }
 
 /** One step: its name, and what stands beside it. */
@@ -92,6 +144,8 @@ export interface Scenario {
   readonly rows: readonly string[];
   readonly devices: readonly string[];
   readonly users?: readonly string[];
+  /** It has an app of its own, with these settings. */
+  readonly app?: Readonly<Record<string, unknown>>;
   readonly steps: readonly Step[];
 }
 

@@ -2,33 +2,11 @@
 import { isDeepStrictEqual } from "node:util";
 
 import { AnserError, type ConversationSettings, type Message } from "../sdk/src/index.js";
-import type { Server } from "../sdk/e2e/server.js";
-import { Actor, Names } from "./actors.js";
+import { Actor, type Names } from "./actors.js";
 import type { Args, Shown } from "./scenarios.js";
-
-/** How long a mute or a ban of a scenario lasts, in seconds. */
-const HOUR = 3_600;
-
-export class Stage {
-  readonly actors = new Map<string, Actor>();
-
-  constructor(
-    readonly server: Server,
-    readonly names: Names,
-  ) {}
-
-  actor(name: string): Actor {
-    const actor = this.actors.get(name);
-    if (!actor) throw new Error(`${name} is not among the devices`);
-    return actor;
-  }
-
-  async leave(): Promise<void> {
-    for (const actor of this.actors.values()) actor.leave();
-  }
-}
-
-type Command = (stage: Stage, args: Args, actor: Actor) => Promise<unknown>;
+import { type Command, HOUR, type Look, type Stage, named, part } from "./stage.js";
+import { CREATED, CREATED_LOOKS } from "./steps-created.js";
+import { PEOPLE, PEOPLE_LOOKS } from "./steps-people.js";
 
 /** Texts of one that is sent once, or of several. */
 function texts({ text = "", times, bytes }: Args): string[] {
@@ -119,7 +97,7 @@ const GROUPS: Record<string, Command> = {
       ...(portrait !== undefined && { portrait }),
       ...(put && { putAttributes: put }),
       ...(remove !== undefined && { removeAttributes: remove as string[] }),
-      ...(join && { join }),
+      ...(join && join !== true && { join }),
       ...(typeof muted === "boolean" && { muted }),
       ...(needs !== undefined && { invitationsNeedAcceptance: needs }),
       ...(only !== undefined && { onlyAdminsInvite: only }),
@@ -143,8 +121,8 @@ const GROUPS: Record<string, Command> = {
       ...(put && { putAttributes: put }),
       ...(remove !== undefined && { removeAttributes: remove as string[] }),
     }),
-  mute_members: ({ names }, { group, members, lift }, { client }) =>
-    client.muteGroupMembers(names.user(group), names.users(members), lift ? 0 : HOUR),
+  mute_members: ({ names }, { group, members, lift, seconds = HOUR }, { client }) =>
+    client.muteGroupMembers(names.user(group), names.users(members), lift ? 0 : seconds),
   exempt_members: ({ names }, { group, members, lift = false }, { client }) =>
     client.exemptGroupMembers(names.user(group), names.users(members), !lift),
   ban_users: ({ names }, { group, users, lift }, { client }) =>
@@ -165,11 +143,10 @@ const COMMANDS: Record<string, Command> = {
   ...MESSAGES,
   ...OWN_VIEW,
   ...GROUPS,
+  ...CREATED,
+  ...PEOPLE,
   logout: (_stage, _args, { client }) => client.logout(),
 };
-
-/** What an expectation sees and what it wants; equal when it holds. */
-type Look = (stage: Stage, args: Args, actor: Actor) => Promise<[seen: unknown, wanted: unknown]>;
 
 /** A message in the words of scenarios. */
 function view(message: Message, names: Names): Record<string, unknown> {
@@ -212,15 +189,9 @@ function compare(
   return [seen, wanted];
 }
 
-/** Only those parts of what is seen that are wanted. */
-function part(seen: Record<string, unknown>, args: Args, ...but: string[]): [unknown, unknown] {
-  const keys = Object.keys(args).filter((key) => key !== "on" && !but.includes(key));
-  const wanted = args as unknown as Record<string, unknown>;
-  const pick = (of: Record<string, unknown>) => Object.fromEntries(keys.map((k) => [k, of[k]]));
-  return [pick(seen), pick(wanted)];
-}
-
 const LOOKS: Record<string, Look> = {
+  ...CREATED_LOOKS,
+  ...PEOPLE_LOOKS,
   async expect_timeline({ names }, { in: at, messages }, actor) {
     const snapshot = actor.timeline(names.conversation(at)).getSnapshot();
     const [seen, wanted] = compare(snapshot.messages, messages, names);
@@ -357,6 +328,20 @@ async function onceListed(run: () => Promise<unknown>): Promise<unknown> {
   }
 }
 
+/** Again and again, until it goes as it should. */
+async function untilIt(run: () => Promise<unknown>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      await run();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 async function refusedWith(run: () => Promise<unknown>, code: string): Promise<void> {
   try {
     await run();
@@ -371,12 +356,17 @@ async function refusedWith(run: () => Promise<unknown>, code: string): Promise<v
 
 /** Carries one step out; throws when it does not go as it says. */
 export async function perform(stage: Stage, name: string, args: Args): Promise<void> {
-  const { server, names } = stage;
+  const { app, names } = stage;
   const look = LOOKS[name];
   const command = COMMANDS[name];
   let run: () => Promise<unknown>;
   if (look) {
     await expectThat(stage, name, args, look);
+    return;
+  } else if (name === "arrive") {
+    for (const device of [args as unknown as string | string[]].flat()) {
+      stage.actors.set(device, await Actor.arrive(app, device, names));
+    }
     return;
   } else if (name === "offline" || name === "online") {
     // These two have devices and nothing else.
@@ -386,29 +376,22 @@ export async function perform(stage: Stage, name: string, args: Args): Promise<v
       else actor.client.disconnect();
     }
     return;
+  } else if (name === "connect") {
+    run = () => stage.actor(args.by as string).connect();
   } else if (name === "api") {
     const path = args.path.replace(/\{(\w+):([^}]+)\}/g, (_, kind: string, id: string) =>
       encodeURIComponent(kind === "in" ? names.conversation(id) : names.user(id)),
     );
-    run = () => server.api(args.method, path, named(args.body, names));
+    run = () => app.api(args.method, path, named(args.body, names));
   } else if (command) {
-    const once = () => command(stage, args, stage.actor(args.by));
+    const [device = ""] = [args.by].flat();
+    const once = () => command(stage, args, stage.actor(device));
     run = name in OWN_VIEW && !args.refused ? () => onceListed(once) : once;
   } else {
     throw new Error(`there is no step ${name}`);
   }
-  await (args.refused ? refusedWith(run, args.refused) : run());
-}
-
-/** A body for the server API, with the users in it as they are called here: `{user:ann}`. */
-function named(body: unknown, names: Names): unknown {
-  const text = JSON.stringify(body);
-  return (
-    text &&
-    JSON.parse(
-      text.replace(/\{(user|in):([^}]+)\}/g, (_, kind: string, id: string) =>
-        kind === "in" ? names.conversation(id) : names.user(id),
-      ),
-    )
-  );
+  const whole = args.refused ? refusedWith.bind(undefined, run, args.refused) : run;
+  // To connect is what a person tries again, be it refused for now.
+  const patient = args.eventually === true || (name === "connect" && !args.refused);
+  await (patient ? untilIt(whole) : whole());
 }

@@ -128,7 +128,13 @@ test("a message that was taken back says who did it, not what it said", () => {
 
 test("a notice of every kind says what happened", () => {
   const about = { operator: "bob", users: ["alice"], userCount: 1 };
-  const named = { changed: ["name"], name: "Lake", announcement: "", portrait: "" };
+  const named = {
+    changed: ["name"],
+    name: "Lake",
+    announcement: "",
+    portrait: "",
+    nestedAttributes: {},
+  };
   const said: [NonNullable<Message["notice"]>, string, string][] = [
     [{ kind: "joined", ...about, operator: "" }, "you joined", "我加入了群聊"],
     [{ kind: "transferred", ...about }, "bob made you the owner", "bob将群主转让给我"],

@@ -20,7 +20,33 @@ interface Ready {
   readonly ws: string;
   readonly app_key: string;
   readonly api_secret: string;
+  readonly admin_token: string;
   readonly demo_url: string;
+}
+
+/** An app of the server, as its backend and its clients see it. */
+export class App {
+  readonly #secret: string;
+
+  constructor(
+    readonly url: string,
+    readonly ws: string,
+    readonly key: string,
+    secret: string,
+  ) {
+    this.#secret = secret;
+  }
+
+  /** A request of the server API, as an application's backend makes it. */
+  api(method: string, path: string, body?: unknown): Promise<unknown> {
+    const secret = Buffer.from(`${this.key}:${this.#secret}`).toString("base64");
+    return request(new URL(path, this.url), method, `Basic ${secret}`, body);
+  }
+
+  async token(user: string): Promise<string> {
+    const path = `/v1/users/${encodeURIComponent(user)}/token`;
+    return ((await this.api("POST", path)) as { token: string }).token;
+  }
 }
 
 type Running = ChildProcessByStdio<null, Readable, null>;
@@ -78,26 +104,50 @@ export class Server {
     await rm(logOf(this.#data), { force: true });
   }
 
-  /** A request of the server API, as an application's backend makes it. */
-  async api(method: string, path: string, body?: unknown): Promise<unknown> {
+  /** The app that the server began with. */
+  get app(): App {
     const { app_key, api_secret } = this.#ready;
-    const response = await fetch(new URL(path, this.url), {
-      method,
-      headers: {
-        authorization: `Basic ${Buffer.from(`${app_key}:${api_secret}`).toString("base64")}`,
-        ...(body !== undefined && { "content-type": "application/json" }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return text === "" ? undefined : JSON.parse(text);
+    return new App(this.url, this.ws, app_key, api_secret);
   }
 
-  async token(user: string): Promise<string> {
-    const path = `/v1/users/${encodeURIComponent(user)}/token`;
-    return ((await this.api("POST", path)) as { token: string }).token;
+  /** Another app, with settings of its own. */
+  async createApp(settings: Readonly<Record<string, unknown>>): Promise<App> {
+    const admin = `Bearer ${this.#ready.admin_token}`;
+    const made = (await request(new URL("/v1/apps", this.url), "POST", admin, {})) as {
+      app: { app_key: string };
+      api_secret: { secret: string };
+    };
+    const app = new App(this.url, this.ws, made.app.app_key, made.api_secret.secret);
+    await app.api("PATCH", `/v1/apps/${app.key}/settings`, settings);
+    return app;
   }
+
+  api(method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.app.api(method, path, body);
+  }
+
+  token(user: string): Promise<string> {
+    return this.app.token(user);
+  }
+}
+
+async function request(
+  url: URL,
+  method: string,
+  authorization: string,
+  body: unknown,
+): Promise<unknown> {
+  const response = await fetch(url, {
+    method,
+    headers: {
+      authorization,
+      ...(body !== undefined && { "content-type": "application/json" }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${url.pathname}: ${response.status} ${text}`);
+  return text === "" ? undefined : JSON.parse(text);
 }
 
 function logOf(data: string): string {

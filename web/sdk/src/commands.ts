@@ -1,9 +1,9 @@
 /**
  * The commands about messages, the list and receipts that are one request with one answer, as
- * methods; those about groups are in `group-commands.ts`. Sending, wills and signing out are in
- * `client.ts`, what keeps this side complete in `core.ts`. Of the protocol's other commands —
- * conversations that users create, relations, presence, search on the server — this SDK has no
- * methods yet. How requests travel is the client's business: `ask` of `client.ts`.
+ * methods; those about groups are in `group-commands.ts`, about conversations that users create in
+ * `created-commands.ts`, about other people in `people-commands.ts`. Sending, wills and signing out
+ * are in `client.ts`, what keeps this side complete in `core.ts`. How requests travel is the client's
+ * business: `ask` of `client.ts`.
  */
 import { create } from "@bufbuild/protobuf";
 
@@ -25,10 +25,11 @@ import {
   PullMessagesSchema,
   ReactSchema,
   RecallMessageSchema,
+  SearchMessagesSchema,
   UpdateConversationSchema,
   UpdateExpansionSchema,
 } from "./gen/anser/client/v1/client_pb.js";
-import { GroupCommands } from "./group-commands.js";
+import { PeopleCommands } from "./people-commands.js";
 import type {
   Conversation,
   ConversationPage,
@@ -37,6 +38,8 @@ import type {
   MentionOptions,
   Message,
   MessageState,
+  MessageSearch,
+  MessageSearchPage,
   ReaderPage,
   ReadPosition,
   ReceiptPage,
@@ -68,7 +71,7 @@ export type Kind = "question" | "action";
 export type Answer<C extends wire.Result["case"]> = Extract<wire.Result, { case: C }>["value"] &
   object;
 
-export abstract class Commands extends GroupCommands {
+export abstract class Commands extends PeopleCommands {
   /** @internal */
   protected abstract core(): Core;
 
@@ -106,6 +109,35 @@ export abstract class Commands extends GroupCommands {
     return this.ask("question", { case: "getMessages", value }, "messageList", (list) =>
       list.messages.map(wire.messageFrom),
     );
+  }
+
+  /**
+   * Finds messages on the server, of all that this user may see; `local.search` looks at what is on
+   * this device. A page may be empty and yet have a `cursor`: the search is over when it has none.
+   */
+  async searchMessages(search: MessageSearch): Promise<MessageSearchPage> {
+    const {
+      conversation = "",
+      query = "",
+      sender = "",
+      type = "",
+      limit = 0,
+      cursor = "",
+    } = search;
+    const value = create(SearchMessagesSchema, {
+      conversation,
+      query,
+      sender,
+      type,
+      fromTime: BigInt(search.since ?? 0),
+      untilTime: BigInt(search.until ?? 0),
+      limit,
+      cursor,
+    });
+    return this.ask("question", { case: "searchMessages", value }, "searchPage", (page) => ({
+      messages: page.messages.map(wire.messageFrom),
+      cursor: page.cursor,
+    }));
   }
 
   /** Everything up to `seq` is read. Never moves back; other devices of the user hear of it. */

@@ -22,6 +22,7 @@ import {
 } from "./gen/anser/client/v1/client_pb.js";
 import { joinRequestFrom } from "./group-wire.js";
 import { type Job, Outbox } from "./outbox.js";
+import { presenceFrom, relationChangeFrom } from "./people-wire.js";
 import { Repairs } from "./repairs.js";
 import type { Change, Loaded, SavedPosition } from "./store/database.js";
 import { Streams } from "./streams.js";
@@ -412,6 +413,12 @@ export class Core {
         break;
       case "joinRequest":
         this.#emit("joinRequest", joinRequestFrom(item.value));
+        break;
+      case "relation":
+        this.#emit("relations", relationChangeFrom(item.value));
+        break;
+      case "presence":
+        this.#emit("presence", presenceFrom(item.value));
         break;
       case "receipt":
         this.#emit("receipts", receiptsFrom(item.value));

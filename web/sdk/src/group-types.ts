@@ -1,4 +1,5 @@
 /** Groups as an application sees them. */
+import type { JsonObject } from "./created-types.js";
 
 /** How users who are not invited come into a group. */
 export type JoinMode = "approval" | "public" | "closed";
@@ -170,6 +171,8 @@ export type GroupNotice =
       readonly name: string;
       readonly announcement: string;
       readonly portrait: string;
+      /** Of a created conversation: attributes that changed, by path; null: gone. */
+      readonly nestedAttributes: JsonObject;
     })
   | (Notice<"role-set"> & { readonly role: GroupRole; readonly roleName: string })
   /** The role has other rights, or is gone. */

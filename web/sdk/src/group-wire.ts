@@ -1,6 +1,7 @@
 /** Between groups on the wire and groups as an application sees them. */
 import { create, fromBinary } from "@bufbuild/protobuf";
 
+import { objectFrom } from "./created-wire.js";
 import { brokenProtocol } from "./errors.js";
 import {
   type DefinedRole as WireDefinedRole,
@@ -153,7 +154,9 @@ export function noticeFrom(body: Uint8Array): GroupNotice | undefined {
     switch (wire.kind) {
       case Kind.UPDATED: {
         const { name, announcement, portrait } = wire;
-        return { kind: "updated", ...about, changed, name, announcement, portrait };
+        const nestedAttributes = objectFrom(wire.nestedAttributes);
+        const values = { name, announcement, portrait, nestedAttributes };
+        return { kind: "updated", ...about, changed, ...values };
       }
       case Kind.ROLE_SET:
         return { kind: "role-set", ...about, role: roleFrom(wire.role), roleName };

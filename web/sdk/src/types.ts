@@ -1,8 +1,11 @@
 /** What an application sees. Numbers that are 64 bits wide on the wire were checked to be safe. */
 import type { AnserError } from "./errors.js";
 import type { GroupInvitation, GroupNotice, JoinRequest } from "./group-types.js";
+import type { Presence, RelationChange } from "./people-types.js";
 
+export type * from "./created-types.js";
 export type * from "./group-types.js";
+export type * from "./people-types.js";
 
 /** `text`, or a type of the application's own: 1–64 of `[a-z0-9._:-]`. */
 export interface Content {
@@ -172,6 +175,31 @@ export interface HistoryPage {
   readonly rev: number;
 }
 
+/** What `searchMessages` looks for: all of it must hold, and something must be named. */
+export interface MessageSearch {
+  /** Words that all are in the text, or in the name of a file or a place; at most 256 characters. */
+  query?: string;
+  /** All of the user's unless told. */
+  conversation?: string;
+  sender?: string;
+  /** Of the content. */
+  type?: string;
+  /** Not sent before, sent before: Unix milliseconds. */
+  since?: number;
+  until?: number;
+  /** 1–100; 50 unless told. */
+  limit?: number;
+  /** Of the page before. */
+  cursor?: string;
+}
+
+export interface MessageSearchPage {
+  /** Conversation by conversation, in the order of their names; the newest of each first. */
+  readonly messages: readonly Message[];
+  /** Where the search goes on; empty: all was looked at. */
+  readonly cursor: string;
+}
+
 /** Where a member of a conversation stands. */
 export interface Receipt {
   readonly user: string;
@@ -269,6 +297,10 @@ export interface Events {
    * rejected. It may be lost: `joinRequests` has all that wait.
    */
   joinRequest: JoinRequest;
+  /** One of the user's own lists changed, on whichever device. */
+  relations: RelationChange;
+  /** Somebody whom this user watches came, went, or has other words; see `subscribePresence`. */
+  presence: Presence;
   /** Messages that `message` won't bring. */
   skipped: Skipped;
   /** What was cached of the conversation list is void; `epochChanged`: of messages, too. */

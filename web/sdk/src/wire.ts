@@ -280,6 +280,14 @@ const PLATFORMS: Record<Platform, WirePlatform> = {
   server: WirePlatform.SERVER,
 };
 
+const PLATFORMS_BACK = new Map(
+  Object.entries(PLATFORMS).map(([platform, wire]) => [wire, platform as Platform]),
+);
+
+export function platformFrom(wire: WirePlatform): Platform | undefined {
+  return PLATFORMS_BACK.get(wire);
+}
+
 export function platformTo(platform: Platform): WirePlatform {
   return PLATFORMS[platform];
 }

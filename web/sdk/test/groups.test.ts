@@ -18,11 +18,10 @@ import {
   GroupUserPageSchema,
   JoinMode,
   JoinRequestPushSchema,
-  type Request,
   type Response,
 } from "../src/gen/anser/client/v1/client_pb.js";
 import { noticeFrom } from "../src/group-wire.js";
-import { connected, outcome } from "./setup.js";
+import { connected, exchange, fields, outcome } from "./setup.js";
 
 type Result = Response["result"];
 
@@ -52,31 +51,6 @@ const USERS: Result = {
     cursor: "next",
   }),
 };
-
-/** What one command puts on the wire, and what it resolves with. */
-async function exchange<T>(
-  answer: Result,
-  ask: (client: AnserClient) => Promise<T>,
-): Promise<{ command: Request["command"]; value: T | undefined; code: number | undefined }> {
-  const { server, client, world } = await connected();
-  const from = server.requests.length;
-  server.judge = ({ command }) =>
-    command.case === "ping" || command.case === "sync" ? undefined : { answer };
-  const { value, code } = await (async () => {
-    const ended = outcome(ask(client));
-    await world.settle();
-    return ended;
-  })();
-  const command = server.requests[from]?.request.command;
-  assert.ok(command);
-  return { command, value, code };
-}
-
-/** The fields of a command that were set. */
-function fields(command: Request["command"]): [string | undefined, unknown] {
-  const { $typeName: _, ...rest } = command.value as { $typeName: string };
-  return [command.case, rest];
-}
 
 test("a group has all that is told of it", async () => {
   const { value } = await exchange(LAKE, (client) => client.getGroup("lake"));
@@ -361,7 +335,7 @@ test("every kind of notice is typed", () => {
   for (const [kind, name] of plain) {
     assert.deepEqual(read({ kind, ...about }), { kind: name, ...about });
   }
-  const texts = { name: "N", announcement: "", portrait: "" };
+  const texts = { name: "N", announcement: "", portrait: "", nestedAttributes: {} };
   assert.deepEqual(read({ kind: Kind.UPDATED, ...about, changed: ["name"], name: "N" }), {
     kind: "updated",
     ...about,

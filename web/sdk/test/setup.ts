@@ -1,8 +1,13 @@
 /** A client in a world of its own, connected to a server in memory. */
+import assert from "node:assert/strict";
+
 import { AnserClient, type ClientOptions } from "../src/client.js";
+import type { Request, Response } from "../src/gen/anser/client/v1/client_pb.js";
 import type { Events, Message } from "../src/types.js";
 import { MiniServer } from "./mini-server.js";
 import { World } from "./world.js";
+
+type Result = Response["result"];
 
 export interface Setup {
   readonly world: World;
@@ -26,6 +31,8 @@ const NAMES: (keyof Events)[] = [
   "read",
   "conversation",
   "joinRequest",
+  "relations",
+  "presence",
   "skipped",
   "reset",
   "synced",
@@ -82,4 +89,35 @@ export function outcome<T>(promise: Promise<T>): { value?: T; code?: number } {
     (error: { code: number }) => (ended.code = error.code),
   );
   return ended;
+}
+
+/** What one command puts on the wire, and what it resolves with. */
+export interface Exchanged<T> {
+  readonly command: Request["command"];
+  readonly value: T | undefined;
+  readonly code: number | undefined;
+}
+
+export async function exchange<T>(
+  answer: Result,
+  ask: (client: AnserClient) => Promise<T>,
+): Promise<Exchanged<T>> {
+  const { server, client, world } = await connected();
+  const from = server.requests.length;
+  server.judge = ({ command }) =>
+    command.case === "ping" || command.case === "sync" ? undefined : { answer };
+  const { value, code } = await (async () => {
+    const ended = outcome(ask(client));
+    await world.settle();
+    return ended;
+  })();
+  const command = server.requests[from]?.request.command;
+  assert.ok(command);
+  return { command, value, code };
+}
+
+/** The fields of a command that were set. */
+export function fields(command: Request["command"]): [string | undefined, unknown] {
+  const { $typeName: _, ...rest } = command.value as { $typeName: string };
+  return [command.case, rest];
 }
