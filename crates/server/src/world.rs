@@ -5,6 +5,7 @@
     reason = "the server's one adapter to clock, randomness, tasks and timers"
 )]
 
+use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anser_domain::Timestamp;
@@ -32,6 +33,43 @@ impl Machine {
     }
 }
 
+thread_local! {
+    static AHEAD: RefCell<Ahead> = const { RefCell::new(Ahead { bytes: [0; AHEAD_BYTES], left: 0 }) };
+}
+
+/// Random bytes that a thread gets from the system at once: every message takes a few.
+const AHEAD_BYTES: usize = 1024;
+
+struct Ahead {
+    bytes: [u8; AHEAD_BYTES],
+    /// So many at the end were not given out yet.
+    left: usize,
+}
+
+impl Ahead {
+    fn take(&mut self, system: &SystemRandom, out: &mut [u8]) {
+        // Without randomness every secret made from here on would be guessable.
+        let fill = |bytes: &mut [u8]| {
+            system
+                .fill(bytes)
+                .expect("the operating system has randomness");
+        };
+        if out.len() > AHEAD_BYTES {
+            return fill(out);
+        }
+        if out.len() > self.left {
+            fill(&mut self.bytes);
+            self.left = AHEAD_BYTES;
+        }
+        let from = AHEAD_BYTES - self.left;
+        let given = &mut self.bytes[from..from + out.len()];
+        out.copy_from_slice(given);
+        // What was given out is not kept.
+        given.fill(0);
+        self.left -= out.len();
+    }
+}
+
 /// One for every two processors. Without any the main runtime serves.
 fn broadcasters() -> Vec<Handle> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -56,10 +94,7 @@ impl World for Machine {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        // Without randomness every secret made from here on would be guessable.
-        self.random
-            .fill(bytes)
-            .expect("the operating system has randomness");
+        AHEAD.with_borrow_mut(|ahead| ahead.take(&self.random, bytes));
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -77,5 +112,38 @@ impl World for Machine {
 
     fn sleep(&self, ms: u64) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(Duration::from_millis(ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_random_bytes_are_given_out_twice() {
+        let (system, mut ahead) = (
+            SystemRandom::new(),
+            Ahead {
+                bytes: [0; AHEAD_BYTES],
+                left: 0,
+            },
+        );
+        let mut seen = BTreeSet::new();
+        for len in [8, 10, 16, 1000, 1024, 1025, 8]
+            .into_iter()
+            .cycle()
+            .take(700)
+        {
+            let mut bytes = vec![0; len];
+            ahead.take(&system, &mut bytes);
+            assert!(seen.insert(bytes[len - 8..].to_vec()), "{len}");
+            assert!(
+                ahead.bytes[..AHEAD_BYTES - ahead.left]
+                    .iter()
+                    .all(|byte| *byte == 0)
+            );
+        }
     }
 }

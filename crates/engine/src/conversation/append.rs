@@ -278,7 +278,8 @@ impl Conversation {
             nudge =
                 Some(self.inbox_effect(&head, &loaded.recipients, true, ReadPosition::default()));
         }
-        let mut unit = self.unit(loaded, &head, &message).put(
+        let head_bytes = tables::encode(&head);
+        let mut unit = self.unit(loaded, &head_bytes, &message).put(
             self.keys
                 .sent(send.sender.as_str(), &send.client_message_id),
             tables::encode(&sent),
@@ -322,7 +323,7 @@ impl Conversation {
             read,
             own,
             targeted,
-            ..self.append(head, message, recipients, nudge)
+            ..self.append((head, head_bytes), message, recipients, nudge)
         };
         Ok(finish(unit, append))
     }
@@ -404,10 +405,10 @@ impl Conversation {
     }
 
     /// What every append writes.
-    pub(super) fn unit(&self, loaded: &Loaded, head: &stored::Head, message: &Message) -> Unit {
+    pub(super) fn unit(&self, loaded: &Loaded, head: &Bytes, message: &Message) -> Unit {
         let mut unit = Unit::new()
             .expect_unchanged(self.keys.head(), loaded.head_bytes.clone())
-            .put(self.keys.head(), tables::encode(head))
+            .put(self.keys.head(), head.clone())
             .put(self.keys.message(message.seq), row::encode_message(message));
         if loaded.head_bytes.is_none() && matches!(self.id, ConversationId::Private(..)) {
             unit = unit.expect_unchanged(self.keys.relation_stamp(), loaded.stamp.clone());
@@ -417,14 +418,14 @@ impl Conversation {
 
     pub(super) fn append(
         &self,
-        head: stored::Head,
+        (head, head_bytes): (stored::Head, Bytes),
         message: Message,
         recipients: Arc<[UserId]>,
         nudges: impl IntoIterator<Item = Nudge>,
     ) -> Append {
         Append {
-            head_bytes: tables::encode(&head),
             head,
+            head_bytes,
             message: Arc::new(message),
             recipients,
             members: None,

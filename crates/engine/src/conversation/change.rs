@@ -141,7 +141,8 @@ impl Conversation {
             tag: self.tools.env.random_u64(),
             ..loaded.head.clone()
         };
-        let mut whole = self.unit(loaded, &head, &message).put(
+        let head_bytes = tables::encode(&head);
+        let mut whole = self.unit(loaded, &head_bytes, &message).put(
             self.keys.change(head.rev),
             message.seq.to_be_bytes().to_vec(),
         );
@@ -152,7 +153,7 @@ impl Conversation {
         let recipients = audience(loaded, &message);
         let append = Append {
             previous_rev: Some(previous_rev),
-            ..self.append(head, message, recipients, None)
+            ..self.append((head, head_bytes), message, recipients, None)
         };
         (whole, append)
     }

@@ -14,8 +14,7 @@ use super::log::frame::FrameWriter;
 use super::log::{AppendError, Log};
 use super::memtable::Slot;
 use super::queue::{Next, Queue, Submission};
-use super::recent::Recent;
-use super::sort_key::{BySortKey, SortKey};
+use super::recent::{ByKey, Recent};
 use super::tables::Tables;
 use crate::StoreError;
 use crate::address::Key;
@@ -55,7 +54,7 @@ impl Committer {
             tables: &tables,
             recent,
             refusal: ready.err(),
-            expected: BySortKey::default(),
+            expected: ByKey::default(),
             frame: FrameWriter::with_capacity(bytes),
             unit_rows: Vec::new(),
         };
@@ -65,9 +64,7 @@ impl Committer {
             .collect();
         for unit in submissions.iter().flat_map(|(units, _)| units) {
             for expect in &unit.expects {
-                batch
-                    .expected
-                    .insert(SortKey::new(expect.key().clone()), None);
+                batch.expected.insert(expect.key().clone(), None);
             }
         }
         let mut answers = Vec::with_capacity(submissions.len());
@@ -144,7 +141,7 @@ struct Batch<'a> {
     refusal: Option<StoreError>,
     /// Every key that a unit of this batch expects something of, with its newest value once the
     /// batch has written it.
-    expected: BySortKey<Option<Slot>>,
+    expected: ByKey<Option<Slot>>,
     frame: FrameWriter,
     /// Rows of each accepted unit, in the order of the frame.
     unit_rows: Vec<usize>,
@@ -174,7 +171,6 @@ impl Batch<'_> {
         for write in unit.writes {
             let (key, value) = write.into_parts();
             self.frame.push(&key, value.as_ref());
-            let key = SortKey::new(key);
             self.recent.update(&key, value.as_ref());
             if let Some(expected) = self.expected.get_mut(&key) {
                 *expected = Some(value);
@@ -184,11 +180,10 @@ impl Batch<'_> {
     }
 
     fn value(&mut self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        let sort_key = SortKey::new(key.clone());
-        if let Some(Some(value)) = self.expected.get(&sort_key) {
+        if let Some(Some(value)) = self.expected.get(key) {
             return Ok(value.clone());
         }
-        if let Some(value) = self.recent.get(&sort_key) {
+        if let Some(value) = self.recent.get(key) {
             return Ok(value);
         }
         let value = self.tables.get(key)?;

@@ -122,7 +122,7 @@ impl Lsm {
         for class in [SpaceClass::Small, SpaceClass::Log] {
             let mut rows = memtable
                 .rows()
-                .filter(|(key, _)| self.classes.get(&Space(key.prefix()[0])) == Some(&class))
+                .filter(|([space, ..], ..)| self.classes.get(&Space(*space)) == Some(&class))
                 .peekable();
             if rows.peek().is_none() {
                 continue;
@@ -130,8 +130,8 @@ impl Lsm {
             let tree = self.tree_of(class);
             let ingest = || -> fjall::Result<()> {
                 let mut ingestion = tree.start_ingestion()?;
-                for (key, slot) in rows {
-                    let stored = StoredKey::new(key.prefix(), key.bytes());
+                for (prefix, key, slot) in rows {
+                    let stored = StoredKey::new(prefix, key);
                     match slot {
                         Some(value) => ingestion.write(stored.as_slice(), &value[..])?,
                         None => ingestion.write_tombstone(stored.as_slice())?,

@@ -6,13 +6,13 @@
 //! There is a small map for each shard of a space, since nothing is ever read across shards: most
 //! of the way to a row is then one hash of three bytes instead of a path through a large tree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
 use super::log::frame::Frame;
 use super::lsm::prefix;
-use super::sort_key::{SortKey, sort_bounds};
+use super::shard_rows::ShardRows;
 use crate::StoreError;
 use crate::address::Key;
 use crate::scan::{Direction, Scan};
@@ -23,17 +23,16 @@ pub(super) type Slot = Option<Bytes>;
 #[derive(Default)]
 pub(super) struct Memtable {
     /// By space and shard.
-    shards: HashMap<[u8; 3], BTreeMap<SortKey, Slot>, foldhash::fast::FixedState>,
+    shards: HashMap<[u8; 3], ShardRows, foldhash::fast::FixedState>,
     log_bytes: usize,
 }
 
 impl Memtable {
     pub(super) fn insert(&mut self, key: Key, slot: Slot) {
-        let key = SortKey::new(key);
         self.shards
-            .entry(key.prefix())
+            .entry(prefix(key.space, key.shard))
             .or_default()
-            .insert(key, slot);
+            .insert(key.bytes, slot);
     }
 
     /// Counts a frame whose rows are inserted.
@@ -46,15 +45,19 @@ impl Memtable {
         self.log_bytes
     }
 
-    pub(super) fn get(&self, key: &SortKey) -> Option<&Slot> {
-        self.shards.get(&key.prefix())?.get(key)
+    pub(super) fn get(&self, key: &Key) -> Option<&Slot> {
+        self.shards
+            .get(&prefix(key.space, key.shard))?
+            .get(&key.bytes)
     }
 
-    /// All rows, in the order of their stored keys.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&SortKey, &Slot)> {
+    /// All rows, each with the prefix and the bytes of its stored key, in the order of these.
+    pub(super) fn rows(&self) -> impl Iterator<Item = ([u8; 3], &Bytes, &Slot)> {
         let mut shards: Vec<_> = self.shards.iter().collect();
         shards.sort_unstable_by_key(|(prefix, _)| **prefix);
-        shards.into_iter().flat_map(|(_, rows)| rows)
+        shards
+            .into_iter()
+            .flat_map(|(prefix, rows)| rows.iter().map(|(key, slot)| (*prefix, key, slot)))
     }
 
     /// The rows of a scan's range, in its direction.
@@ -63,8 +66,8 @@ impl Memtable {
             return Box::new(std::iter::empty());
         };
         let range = rows
-            .range(sort_bounds(&scan.bounds()))
-            .map(|(key, slot)| (key.bytes().clone(), slot.clone()));
+            .range((scan.from.clone(), scan.to.clone()))
+            .map(|(key, slot)| (key.clone(), slot.clone()));
         match scan.direction {
             Direction::Forward => Box::new(range),
             Direction::Backward => Box::new(range.rev()),

@@ -32,7 +32,7 @@ mod lsm;
 mod memtable;
 mod queue;
 mod recent;
-mod sort_key;
+mod shard_rows;
 mod tables;
 
 use std::path::{Path, PathBuf};

@@ -6,13 +6,16 @@
 
 use bytes::Bytes;
 
-use super::sort_key::{BySortKey, SortKey};
 use crate::address::Key;
 
 /// Estimate of what an entry costs beyond its key and value.
 const ENTRY_OVERHEAD: usize = 128;
 
-type Values = BySortKey<Option<Bytes>>;
+/// A map by key, with a hash that is fast and, since clients choose parts of keys, not to be
+/// foreseen: the seed differs from process to process, and nothing depends on the order.
+pub(super) type ByKey<V> = std::collections::HashMap<Key, V, foldhash::fast::RandomState>;
+
+type Values = ByKey<Option<Bytes>>;
 
 pub(super) struct Recent {
     young: Values,
@@ -32,7 +35,7 @@ impl Recent {
     }
 
     /// The value of a key, if it is known here; the inner option is whether the row exists.
-    pub(super) fn get(&mut self, key: &SortKey) -> Option<Option<Bytes>> {
+    pub(super) fn get(&mut self, key: &Key) -> Option<Option<Bytes>> {
         if let Some(value) = self.young.get(key) {
             return Some(value.clone());
         }
@@ -44,12 +47,12 @@ impl Recent {
     /// Begins to follow a key. Copies, since what it is given may be a slice of something large.
     pub(super) fn remember(&mut self, key: &Key, value: Option<&Bytes>) {
         let bytes = Bytes::copy_from_slice(&key.bytes);
-        let key = SortKey::new(Key::new(key.space, key.shard, bytes));
+        let key = Key::new(key.space, key.shard, bytes);
         self.insert(key, value.map(|value| Bytes::copy_from_slice(value)));
     }
 
     /// Follows a write to a key, if it is known here.
-    pub(super) fn update(&mut self, key: &SortKey, value: Option<&Bytes>) {
+    pub(super) fn update(&mut self, key: &Key, value: Option<&Bytes>) {
         if let Some(known) = self.young.get_mut(key) {
             let len = |value: Option<&Bytes>| value.map_or(0, Bytes::len);
             self.young_bytes = self.young_bytes + len(value) - len(known.as_ref());
@@ -59,8 +62,8 @@ impl Recent {
         }
     }
 
-    fn insert(&mut self, key: SortKey, value: Option<Bytes>) {
-        let bytes = ENTRY_OVERHEAD + key.bytes().len() + value.as_ref().map_or(0, Bytes::len);
+    fn insert(&mut self, key: Key, value: Option<Bytes>) {
+        let bytes = ENTRY_OVERHEAD + key.bytes.len() + value.as_ref().map_or(0, Bytes::len);
         if self.young_bytes + bytes > self.generation_bytes {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;

@@ -13,7 +13,6 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use super::log::frame::Frame;
 use super::lsm::Lsm;
 use super::memtable::{Memtable, Slot, layered};
-use super::sort_key::SortKey;
 use crate::StoreError;
 use crate::address::Key;
 use crate::scan::{Scan, ScanPage};
@@ -57,10 +56,9 @@ impl Tables {
     pub(super) fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         self.lsm.check(key.space)?;
         {
-            let key = SortKey::new(key.clone());
             let layers = self.layers.read();
-            let frozen = || layers.frozen.as_ref().and_then(|frozen| frozen.get(&key));
-            if let Some(slot) = layers.active.get(&key).or_else(frozen) {
+            let frozen = || layers.frozen.as_ref().and_then(|frozen| frozen.get(key));
+            if let Some(slot) = layers.active.get(key).or_else(frozen) {
                 return Ok(slot.as_deref().map(Bytes::copy_from_slice));
             }
         }

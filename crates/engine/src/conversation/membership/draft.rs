@@ -305,14 +305,15 @@ impl<'a> Draft<'a> {
             &self.head,
             info.as_ref().unwrap_or(&self.loaded.info),
         )?;
-        let mut unit = conversation.unit(self.loaded, &self.head, &self.message);
+        let head_bytes = tables::encode(&self.head);
+        let mut unit = conversation.unit(self.loaded, &head_bytes, &self.message);
         unit.writes.append(&mut self.unit.writes);
         let unit = facts.expect(&conversation.keys, unit);
         let append = Append {
             members,
             info,
             group: Some(group),
-            ..conversation.append(self.head, self.message, recipients, nudge)
+            ..conversation.append((self.head, head_bytes), self.message, recipients, nudge)
         };
         Ok(finish(unit, append))
     }
