@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{GroupState, Operator, Settings, distinct};
+use super::{GroupState, Kind, Operator, Settings, distinct};
 use crate::code::{Code, Reject};
 use crate::id::UserId;
 use crate::limits::{GROUP_ADMINS_MAX, GROUP_ROLE_NAME_BYTES_MAX, GROUP_ROLES_MAX};
@@ -129,7 +129,11 @@ impl Standing {
             Role::Owner | Role::Admin => Rights::all(),
             Role::Member => {
                 let mut rights = custom.unwrap_or_default();
-                if !settings.only_admins_invite {
+                let everybody_invites = match settings.kind {
+                    Kind::Group => !settings.only_admins_invite,
+                    Kind::Created => settings.open,
+                };
+                if everybody_invites {
                     rights.0 |= Right::Invite as u32;
                 }
                 if settings.open {
@@ -367,6 +371,21 @@ mod tests {
         assert!(scribe.rights.has(Right::Update) && !scribe.rights.has(Right::Invite));
         assert!(!plain.rights.has(Right::Update) && admin.rights.has(Right::Update));
         assert!(standing(Role::Member).rights.has(Right::Invite));
+    }
+
+    #[test]
+    fn in_a_conversation_that_is_not_open_plain_members_have_no_rights() {
+        let created = |open| {
+            let settings = Settings {
+                kind: Kind::Created,
+                open,
+                ..Settings::default()
+            };
+            Standing::new(Role::Member, None, &settings).rights
+        };
+        for right in [Right::Invite, Right::Remove, Right::Update] {
+            assert!(created(true).has(right) && !created(false).has(right));
+        }
     }
 
     #[test]

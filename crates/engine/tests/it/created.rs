@@ -117,6 +117,11 @@ async fn it_belongs_to_everybody_in_it() {
         Err(Code::NotAllowed)
     );
     change(&engine, app, "alice", &id, closed).await.unwrap();
+    let invite = GroupChange::Add(vec![user("eve")]);
+    assert_eq!(
+        change(&engine, app, "bob", &id, invite).await,
+        Err(Code::NotAllowed)
+    );
     let set = attributes(r#"{"a":1}"#, &[]);
     assert_eq!(
         change(&engine, app, "bob", &id, set).await,
