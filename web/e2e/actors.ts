@@ -20,7 +20,21 @@ export class Names {
   /** What the server calls the conversations that users created, by what the scenario does. */
   readonly #created = new Map<string, string>();
 
+  /** The ids of uploaded files, by what the scenario calls them. */
+  readonly #media = new Map<string, string>();
+
   constructor(private readonly prefix: string) {}
+
+  /** Remembers the id of an uploaded file. */
+  uploaded(name: string, media: string): void {
+    this.#media.set(name, media);
+  }
+
+  media(name: string): string {
+    const media = this.#media.get(name);
+    if (!media) throw new Error(`${name} was not uploaded`);
+    return media;
+  }
 
   /** Remembers what the server calls a conversation. */
   created(name: string, conversation: string): void {

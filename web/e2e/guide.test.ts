@@ -49,7 +49,7 @@ for (const { name, blocks } of pages) {
     const code = blocks.map(([, block]) => block).join("\n");
     await writeFile(
       module,
-      `import { AnserClient, group, privateWith } from ${JSON.stringify(SDK)};
+      `import { AnserClient, fileContent, group, privateWith } from ${JSON.stringify(SDK)};
        export default async (
          alice: AnserClient, bob: AnserClient,
          until: (holds: () => boolean) => Promise<void>, console: any,

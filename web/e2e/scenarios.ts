@@ -126,6 +126,9 @@ export interface Args {
   readonly query?: string;
   readonly sender?: string;
   readonly code: string;
+  readonly media: string;
+  /** Of `scenarios/files`. */
+  readonly file?: string;
 }
 
 /** Users, and for how long. */

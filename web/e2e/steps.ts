@@ -6,6 +6,7 @@ import { Actor, type Names } from "./actors.js";
 import type { Args, Shown } from "./scenarios.js";
 import { type Command, HOUR, type Look, type Stage, named, part } from "./stage.js";
 import { CREATED, CREATED_LOOKS } from "./steps-created.js";
+import { MEDIA, MEDIA_LOOKS } from "./steps-media.js";
 import { PEOPLE, PEOPLE_LOOKS } from "./steps-people.js";
 
 /** Texts of one that is sent once, or of several. */
@@ -28,7 +29,7 @@ const MESSAGES: Record<string, Command> = {
     for (const text of texts(args)) {
       const sent = await client.send(
         names.conversation(to),
-        { type, body: body ?? text },
+        { type, body: named(body, names) ?? text },
         {
           ...(mention && { mention }),
           ...(args.targets && { targets: names.users(args.targets) }),
@@ -144,6 +145,7 @@ const COMMANDS: Record<string, Command> = {
   ...OWN_VIEW,
   ...GROUPS,
   ...CREATED,
+  ...MEDIA,
   ...PEOPLE,
   logout: (_stage, _args, { client }) => client.logout(),
 };
@@ -191,6 +193,7 @@ function compare(
 
 const LOOKS: Record<string, Look> = {
   ...CREATED_LOOKS,
+  ...MEDIA_LOOKS,
   ...PEOPLE_LOOKS,
   async expect_timeline({ names }, { in: at, messages }, actor) {
     const snapshot = actor.timeline(names.conversation(at)).getSnapshot();

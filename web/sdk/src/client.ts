@@ -16,6 +16,7 @@ import { Emitter, type Listener } from "./emitter.js";
 import { type Environment, type Socket, type Transport, systemEnvironment } from "./environment.js";
 import { LogoutSchema, SendMessageSchema, SetWillSchema } from "./gen/anser/client/v1/client_pb.js";
 import { Local } from "./local.js";
+import { Media } from "./media.js";
 import { JOBS_MAX, type Job } from "./outbox.js";
 import { OutgoingMessages } from "./outgoing.js";
 import type { Database, Loaded, SavedOutgoing } from "./store/database.js";
@@ -95,6 +96,8 @@ export class AnserClient extends Commands {
   readonly local: Local;
   /** Messages on their way, of all conversations. */
   readonly outgoing = new OutgoingMessages();
+  /** Files: uploads that go on where they were, and addresses to download from. */
+  readonly media: Media;
   readonly #core: Core;
   readonly #environment: Environment;
   readonly #transport: Transport;
@@ -130,6 +133,14 @@ export class AnserClient extends Commands {
     this.#core = new Core(identity, random, (time) => wallClock() + time - now(), wallClock());
     this.list = this.#core.list;
     this.local = this.#openLocal(options);
+    this.media = new Media({
+      environment: this.#environment,
+      base: new URL(".", this.#url.replace(/^ws/, "http")).href,
+      token: (renew) => this.#tokenOf(renew),
+      uploads: () => this.local.uploads(),
+      keep: (upload) => this.local.keepUpload(upload),
+      forget: (key) => this.local.forgetUpload(key),
+    });
   }
 
   /** The signed-in user; empty before the first connection. */
@@ -532,6 +543,12 @@ export class AnserClient extends Commands {
         told((now) => this.#core.tokenFailed(reason, now));
       },
     );
+  }
+
+  /** For requests beside the connection. */
+  async #tokenOf(renew: boolean): Promise<string> {
+    if (this.#token === undefined || renew) this.#token = await this.#getToken();
+    return this.#token;
   }
 
   #open(): void {

@@ -31,6 +31,8 @@ export interface Environment {
   uniqueId(): string;
   /** Runs once, later, unless the function that is returned was called before. */
   timer(milliseconds: number, run: () => void): () => void;
+  /** Requests over HTTP, for files. */
+  fetch?(url: string, options: RequestInit): Promise<Response>;
   /** Tells of changes of the network until the function that is returned is called. */
   watchNetwork?(changed: (hint: NetworkHint) => void): () => void;
 }
@@ -52,6 +54,7 @@ export const systemEnvironment: Environment = {
     const handle = setTimeout(run, milliseconds);
     return () => clearTimeout(handle);
   },
+  fetch: (url, options) => fetch(url, options),
   watchNetwork: (changed) => {
     if (typeof document === "undefined") return () => {};
     const watching = new AbortController();

@@ -8,6 +8,7 @@ export {
   privateWith,
   type ParsedConversation,
 } from "./conversation.js";
+export { type ContentBodies, bodyOf, contentOf, fileContent, imageContent } from "./contents.js";
 export type { ConversationList } from "./conversation-list.js";
 export type { Environment, NetworkHint, Socket, SocketEvents, Transport } from "./environment.js";
 export {
@@ -18,6 +19,7 @@ export {
   type Action,
 } from "./errors.js";
 export { LOCAL_DATABASE_FAILED, type Local } from "./local.js";
+export type { Media, MediaFile, UploadOptions } from "./media.js";
 export type { Outgoing, OutgoingMessages } from "./outgoing.js";
 export type * from "./store/database.js";
 export { IndexedDatabase } from "./store/indexed.js";

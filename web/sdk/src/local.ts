@@ -16,6 +16,7 @@ import {
   type MessageQuery,
   NOTHING,
   type SavedOutgoing,
+  type SavedUpload,
   type SearchPage,
   type SearchQuery,
   type Stretch,
@@ -52,6 +53,7 @@ export class Local {
   readonly #holder: string;
   readonly #locks: Locks;
   readonly #drafts = new Map<string, Draft>();
+  readonly #uploads = new Map<string, SavedUpload>();
   /** Conversations whose drafts were set before what was kept is there. */
   readonly #early = new Set<string>();
   readonly #stops: (() => void)[] = [];
@@ -141,6 +143,23 @@ export class Local {
     }
   }
 
+  /** @internal Uploads that are not finished. */
+  async uploads(): Promise<readonly SavedUpload[]> {
+    await this.ready;
+    return [...this.#uploads.values()];
+  }
+
+  /** @internal */
+  keepUpload(upload: SavedUpload): void {
+    this.#uploads.set(upload.key, upload);
+    void this.write([{ put: "upload", upload }]);
+  }
+
+  /** @internal */
+  forgetUpload(key: string): void {
+    if (this.#uploads.delete(key)) void this.write([{ remove: "upload", key }]);
+  }
+
   /** @internal Stored messages below `before`, or the newest, without a hole. */
   async stretch(
     conversation: string,
@@ -171,6 +190,7 @@ export class Local {
   /** @internal Another user: nothing of the one before stays. */
   clear(): void {
     this.#drafts.clear();
+    this.#uploads.clear();
     if (this.#recorder.owner) {
       void this.write([{ remove: "all" }]);
       return;
@@ -217,6 +237,7 @@ export class Local {
       if (!this.#early.has(draft.conversation)) this.#drafts.set(draft.conversation, draft);
     }
     this.#early.clear();
+    for (const upload of loaded.uploads) this.#uploads.set(upload.key, upload);
     this.#out.loaded(loaded);
     if (this.#closed) {
       this.#database.close();

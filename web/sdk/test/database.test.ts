@@ -30,6 +30,8 @@ const BACKENDS: Record<string, () => Promise<Database>> = {
   },
 };
 
+const UPLOAD = { key: "a.png 3 7", media: "m1", name: "a.png", bytes: 3, createdTime: 5 };
+
 /** Runs a test with each of them. */
 function each(name: string, run: (database: Database) => Promise<void>): void {
   for (const [backend, make] of Object.entries(BACKENDS)) {
@@ -128,6 +130,7 @@ each("what is written is loaded", async (database) => {
     { put: "draft", draft },
     { put: "outgoing", outgoing: outgoing(2, "tab") },
     { put: "outgoing", outgoing: outgoing(1, "tab") },
+    { put: "upload", upload: UPLOAD },
   ]);
   const loaded = await database.load();
   assert.deepEqual(loaded.feed, feed);
@@ -135,12 +138,15 @@ each("what is written is loaded", async (database) => {
   assert.deepEqual(loaded.positions, [position]);
   assert.deepEqual(loaded.drafts, [draft]);
   assert.deepEqual(loaded.outgoing, [outgoing(1, "tab"), outgoing(2, "tab")]);
+  assert.deepEqual(loaded.uploads, [UPLOAD]);
   await database.write([
     { remove: "outgoing", conversation: TALK, clientMessageId: "c1" },
     { remove: "draft", conversation: TALK },
+    { remove: "upload", key: UPLOAD.key },
   ]);
   const after = await database.load();
   assert.deepEqual([after.outgoing, after.drafts], [[outgoing(2, "tab")], []]);
+  assert.deepEqual(after.uploads, []);
 });
 
 each("messages by sequence, type, time and id, from both ends", async (database) => {
@@ -304,7 +310,7 @@ each("what is removed is not found", async (database) => {
 });
 
 each(
-  "another epoch: drafts and what is outgoing stay; another user: nothing does",
+  "another epoch: drafts, uploads and what is outgoing stay; another user: nothing does",
   async (database) => {
     const draft = { conversation: TALK, text: "dear", time: 3 };
     await database.write([
@@ -312,19 +318,20 @@ each(
       range(1, 1),
       { put: "conversation", row: row(TALK) },
       { put: "draft", draft },
+      { put: "upload", upload: UPLOAD },
       { put: "outgoing", outgoing: outgoing(1, "tab") },
     ]);
     await database.write([{ remove: "synced" }]);
     const loaded = await database.load();
     assert.deepEqual(
-      [loaded.conversations, loaded.drafts.length, loaded.outgoing.length],
-      [[], 1, 1],
+      [loaded.conversations, loaded.drafts.length, loaded.outgoing.length, loaded.uploads.length],
+      [[], 1, 1, 1],
     );
     assert.deepEqual((await database.search({ text: "雁" })).messages, []);
     assert.equal(await database.stretch(TALK, undefined, 9), undefined);
     await database.write([{ remove: "all" }]);
     const nothing = await database.load();
-    assert.deepEqual([nothing.drafts, nothing.outgoing], [[], []]);
+    assert.deepEqual([nothing.drafts, nothing.outgoing, nothing.uploads], [[], [], []]);
   },
 );
 
@@ -403,6 +410,9 @@ test("a database of version 1 is read by this version", async () => {
     [[2, 1]],
   );
   assert.deepEqual(seqs((await database.stretch(TALK, undefined, 9))?.messages ?? []), [1, 2]);
+  // Those came with version 2.
+  await database.write([{ put: "upload", upload: UPLOAD }]);
+  assert.deepEqual([loaded.uploads, (await database.load()).uploads], [[], [UPLOAD]]);
   database.close();
 });
 

@@ -66,6 +66,18 @@ export interface Draft {
   readonly time: number;
 }
 
+/** An upload that is not finished: how far it is, the server knows. */
+export interface SavedUpload {
+  /** What makes it the same file; see `media.ts`. */
+  readonly key: string;
+  /** The id that the file will have. */
+  readonly media: string;
+  readonly name: string;
+  readonly bytes: number;
+  /** Unix milliseconds by this device's clock. */
+  readonly createdTime: number;
+}
+
 /** Everything that a client starts from. */
 export interface Loaded {
   readonly feed: SavedFeed | undefined;
@@ -74,6 +86,7 @@ export interface Loaded {
   /** In their order, of all holders. */
   readonly outgoing: readonly SavedOutgoing[];
   readonly drafts: readonly Draft[];
+  readonly uploads: readonly SavedUpload[];
 }
 
 export type Change = Put | Removal;
@@ -94,7 +107,8 @@ export type Put =
       readonly to: number;
     }
   | { readonly put: "outgoing"; readonly outgoing: SavedOutgoing }
-  | { readonly put: "draft"; readonly draft: Draft };
+  | { readonly put: "draft"; readonly draft: Draft }
+  | { readonly put: "upload"; readonly upload: SavedUpload };
 
 export type Removal =
   | {
@@ -103,6 +117,7 @@ export type Removal =
       readonly clientMessageId: string;
     }
   | { readonly remove: "draft"; readonly conversation: string }
+  | { readonly remove: "upload"; readonly key: string }
   | {
       readonly remove: "messages";
       readonly conversation: string;
@@ -114,7 +129,7 @@ export type Removal =
   | { readonly remove: "history"; readonly conversation: string }
   /** The conversation list, which is made anew. */
   | { readonly remove: "list" }
-  /** Everything but drafts and what is outgoing: the server's data is another one. */
+  /** Everything but drafts, uploads and what is outgoing: the server's data is another one. */
   | { readonly remove: "synced" }
   /** Everything: another user. */
   | { readonly remove: "all" };
@@ -189,6 +204,7 @@ export const NOTHING: Loaded = {
   positions: [],
   outgoing: [],
   drafts: [],
+  uploads: [],
 };
 
 /** A message as it is stored: without what follows from the content. */

@@ -10,6 +10,7 @@
  *   terms          [term, time, conversation, seq]   for search, newest last
  *   outgoing       [conversation, clientMessageId]
  *   drafts         conversation
+ *   uploads        key                               files that are not whole on the server yet
  * ```
  *
  * Several tabs share one database. Each call is one transaction, so they never see half of
@@ -62,7 +63,11 @@ const STORES = [
   "terms",
   "outgoing",
   "drafts",
+  "uploads",
 ] as const;
+
+/** What the device has that the server has not. */
+const OWN: ReadonlySet<string> = new Set(["outgoing", "drafts", "uploads"]);
 
 /** From version `i` to `i + 1`. Written once, never changed: databases of each version exist. */
 const MIGRATIONS: readonly ((database: IDBDatabase) => void)[] = [
@@ -78,6 +83,9 @@ const MIGRATIONS: readonly ((database: IDBDatabase) => void)[] = [
     database.createObjectStore("terms");
     database.createObjectStore("outgoing", { keyPath: ["conversation", "clientMessageId"] });
     database.createObjectStore("drafts", { keyPath: "conversation" });
+  },
+  (database) => {
+    database.createObjectStore("uploads", { keyPath: "key" });
   },
 ];
 
@@ -113,12 +121,13 @@ export class IndexedDatabase implements Database {
   async load(): Promise<Loaded> {
     this.#open ??= await this.#opened();
     const at = this.#begin("readonly");
-    const [feed, conversations, positions, outgoing, drafts] = await Promise.all([
+    const [feed, conversations, positions, outgoing, drafts, uploads] = await Promise.all([
       done(at("meta").get("feed")),
       done(at("conversations").getAll()),
       done(at("positions").getAll()),
       done(at("outgoing").getAll()),
       done(at("drafts").getAll()),
+      done(at("uploads").getAll()),
     ]);
     return {
       feed: feed as SavedFeed | undefined,
@@ -126,6 +135,7 @@ export class IndexedDatabase implements Database {
       positions: positions.map(storedPosition),
       outgoing: outgoing.map(storedOutgoing).sort(byOrder),
       drafts,
+      uploads,
     };
   }
 
@@ -348,6 +358,9 @@ async function put(at: At, change: Put): Promise<void> {
     case "draft":
       at("drafts").put(change.draft);
       break;
+    case "upload":
+      at("uploads").put(change.upload);
+      break;
   }
 }
 
@@ -358,6 +371,9 @@ async function remove(at: At, change: Removal): Promise<void> {
       break;
     case "draft":
       at("drafts").delete(change.conversation);
+      break;
+    case "upload":
+      at("uploads").delete(change.key);
       break;
     case "messages":
       for (const seq of change.seqs) {
@@ -385,7 +401,7 @@ async function remove(at: At, change: Removal): Promise<void> {
       break;
     case "synced":
       for (const store of STORES) {
-        if (store !== "outgoing" && store !== "drafts") at(store).clear();
+        if (!OWN.has(store)) at(store).clear();
       }
       break;
     case "all":

@@ -15,6 +15,7 @@ import {
   type SavedFeed,
   type SavedOutgoing,
   type SavedPosition,
+  type SavedUpload,
   type SearchPage,
   type SearchQuery,
   type Stretch,
@@ -40,6 +41,7 @@ export class MemoryDatabase implements Database {
   readonly #positions = new Map<string, SavedPosition>();
   readonly #outgoing = new Map<string, SavedOutgoing>();
   readonly #drafts = new Map<string, Draft>();
+  readonly #uploads = new Map<string, SavedUpload>();
   /** In the order of use. */
   readonly #histories = new Map<string, History>();
   readonly #messagesMax: number;
@@ -56,6 +58,7 @@ export class MemoryDatabase implements Database {
       positions: [...this.#positions.values()],
       outgoing: this.#ordered(),
       drafts: [...this.#drafts.values()],
+      uploads: [...this.#uploads.values()],
     };
   }
 
@@ -155,6 +158,9 @@ export class MemoryDatabase implements Database {
       case "draft":
         this.#drafts.set(change.draft.conversation, change.draft);
         break;
+      case "upload":
+        this.#uploads.set(change.upload.key, change.upload);
+        break;
     }
   }
 
@@ -165,6 +171,9 @@ export class MemoryDatabase implements Database {
         break;
       case "draft":
         this.#drafts.delete(change.conversation);
+        break;
+      case "upload":
+        this.#uploads.delete(change.key);
         break;
       case "messages":
         for (const seq of change.seqs) this.#drop(change.conversation, seq);
@@ -185,6 +194,7 @@ export class MemoryDatabase implements Database {
       case "all":
         this.#outgoing.clear();
         this.#drafts.clear();
+        this.#uploads.clear();
         this.#clearSynced();
         break;
       case "synced":
