@@ -102,6 +102,7 @@ codes! {
     3040 Blocked "BLOCKED" "The receiver has blocked the user; nothing was stored." "Tell the user, or don't."
     3041 NotOnAllowList "NOT_ON_ALLOW_LIST" "The receiver hears only those on the allow list; nothing was stored." "Tell the user."
     3042 MutedEverywhere "MUTED_EVERYWHERE" "The app has muted the user, or everybody, in all conversations of this kind." "Wait until the mute is over, or ask the app's operator."
+    3055 ConversationOver "CONVERSATION_OVER" "The temporary conversation has ended; nothing of it is kept." "Drop it; create another one."
     3060 MediaTooLarge "MEDIA_TOO_LARGE" "The file is larger than allowed; nothing was kept." "Send a smaller one; above what one request may carry, upload it in pieces."
     3061 MediaQuota "MEDIA_QUOTA" "The user has uploaded as much as allowed for now." "Wait as long as the answer says."
     3062 UploadConflict "UPLOAD_CONFLICT" "The upload is not where the request takes it to be, or somebody else writes to it." "Ask for its offset and go on from there."

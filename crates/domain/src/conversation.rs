@@ -3,14 +3,17 @@
 //! One string names a conversation for everybody in it, on the wire, in REST paths, in logs and
 //! in the SDKs: `p/<user>/<user>` for a private chat, with the two ids in byte order, so that it
 //! is the same whoever starts it; `g/<group>` for a group; `c/<id>` for a conversation that a user
-//! created, under an id that the server made. In ids, `%` and `/` are written `%25` and `%2F`;
+//! created, under an id that the server made; `t/<id>` for a temporary one ([`crate::temporary`]). In ids, `%` and `/` are written `%25` and `%2F`;
 //! there is exactly one way to write each name.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::code::{Code, Reject};
 use crate::group::Kind;
 use crate::id::{GroupId, InvalidId, UserId};
+use crate::temporary;
+use crate::time::Timestamp;
 
 /// The name of a conversation.
 #[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Hash)]
@@ -21,6 +24,8 @@ pub enum ConversationId {
     Group(GroupId),
     /// A conversation that a user created.
     Created(GroupId),
+    /// One that a user created for a time; the id tells when it ends.
+    Temporary(GroupId),
 }
 
 /// Bytes of the longest name: two ids with every byte escaped.
@@ -43,6 +48,7 @@ impl ConversationId {
         match kind {
             Kind::Group => Self::Group(id),
             Kind::Created => Self::Created(id),
+            Kind::Temporary => Self::Temporary(id),
         }
     }
 
@@ -53,6 +59,24 @@ impl ConversationId {
             Self::Private(..) => None,
             Self::Group(id) => Some((Kind::Group, id)),
             Self::Created(id) => Some((Kind::Created, id)),
+            Self::Temporary(id) => Some((Kind::Temporary, id)),
+        }
+    }
+
+    /// When it ends; `None`: never.
+    #[must_use]
+    pub fn end(&self) -> Option<Timestamp> {
+        match self {
+            Self::Temporary(id) => Some(temporary::end(id).unwrap_or_default()),
+            _ => None,
+        }
+    }
+
+    /// Nobody gets into a temporary conversation from its end on.
+    pub fn check_living(&self, now: Timestamp) -> Result<(), Reject> {
+        match self.end() {
+            Some(end) if end <= now => Err(Code::ConversationOver.into()),
+            _ => Ok(()),
         }
     }
 
@@ -76,6 +100,11 @@ impl ConversationId {
             }
             "g" => Self::Group(GroupId::new(&unescape(rest)?)?),
             "c" => Self::Created(GroupId::new(&unescape(rest)?)?),
+            "t" => {
+                let id = GroupId::new(&unescape(rest)?)?;
+                temporary::end(&id).ok_or(InvalidId::Malformed)?;
+                Self::Temporary(id)
+            }
             _ => return Err(InvalidId::Malformed),
         };
         Ok(id)
@@ -141,6 +170,7 @@ impl fmt::Display for ConversationId {
             }
             Self::Group(group) => write!(f, "g/{}", Escaped(group.as_str())),
             Self::Created(id) => write!(f, "c/{}", Escaped(id.as_str())),
+            Self::Temporary(id) => write!(f, "t/{}", Escaped(id.as_str())),
         }
     }
 }

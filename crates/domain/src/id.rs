@@ -123,6 +123,13 @@ impl MessageId {
         Self(bytes)
     }
 
+    /// When it was made.
+    #[must_use]
+    pub fn time(self) -> Timestamp {
+        let bytes = self.0.first_chunk::<6>().expect("there are sixteen");
+        Timestamp(bytes.iter().fold(0, |ms, byte| ms << 8 | u64::from(*byte)))
+    }
+
     /// Reads the 26 characters, as [`Display`](fmt::Display) writes them.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         if text.len() != Self::TEXT_LEN {

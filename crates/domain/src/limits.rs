@@ -93,6 +93,8 @@ pub const ATTRIBUTE_PATH_BYTES_MAX: usize = 256;
 pub const ATTRIBUTE_PATHS_MAX: usize = 100;
 /// Members that a created conversation begins with, its creator included.
 pub const CREATED_MEMBERS_AT_FIRST_MAX: usize = 500;
+/// Members of a temporary conversation, its creator included.
+pub const TEMPORARY_MEMBERS_MAX: usize = 50;
 /// Conditions of a query, and besides so many groups of them.
 pub const QUERY_CONDITIONS_MAX: usize = 64;
 /// Levels of a query's filter.

@@ -27,7 +27,7 @@ pub struct DeadLetter {
     pub id: String,
     /// The app that it belongs to.
     pub app: AppId,
-    /// What it was to bring about: `inbox`, `touch`, `burn`, `relation`.
+    /// What it was to bring about: `inbox`, `touch`, `burn`, `relation`, `end`.
     pub effect: &'static str,
     /// The conversation that caused it; empty of a `relation`.
     pub conversation: String,
@@ -133,6 +133,7 @@ fn describe(key: &Bytes, letter: stored::DeadLetter) -> DeadLetter {
         Some(Effect::Inbox(it)) => ("inbox", it.app, it.conversation),
         Some(Effect::Touch(it)) => ("touch", it.app, it.conversation),
         Some(Effect::Burn(it)) => ("burn", it.app, it.conversation),
+        Some(Effect::End(it)) => ("end", it.app, it.conversation),
         Some(Effect::Relation(it)) => ("relation", it.app, String::new()),
         None => ("unknown", 0, String::new()),
     };

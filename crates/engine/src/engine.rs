@@ -358,6 +358,7 @@ impl Engine {
     /// Is a message acceptable by itself?
     pub fn check_send(&self, message: &SendMessage) -> Result<(), Reject> {
         let (tools, options) = (&self.core.tools, &message.options);
+        message.conversation.check_living(tools.env.now())?;
         rules::check_client_message_id(&message.client_message_id)?;
         let bytes_max = tools.content_bytes_max(message.app);
         content::check(&message.content_type, &message.body, bytes_max)?;
@@ -582,6 +583,7 @@ impl Engine {
         user: &UserId,
         conversation: &ConversationId,
     ) -> Result<ConversationView, Reject> {
+        conversation.check_living(self.core.tools.env.now())?;
         view::lookup(
             &self.core.tools,
             app,

@@ -27,6 +27,8 @@ use stored::outbox_row::Effect;
 
 use crate::burn;
 use crate::committer::MANAGEMENT;
+use crate::conversation::view;
+use crate::created::temporary;
 use crate::dead_letter;
 use crate::engine::{Core, Engine};
 use crate::fault;
@@ -191,6 +193,7 @@ impl Outbox {
             Some(Effect::Inbox(effect)) => self.follow(key, effect).await,
             Some(Effect::Touch(effect)) => touch::carry_out(self, key, &row, effect).await,
             Some(Effect::Burn(effect)) => self.burn(key, effect).await,
+            Some(Effect::End(effect)) => self.end(key, effect).await,
             Some(Effect::Relation(effect)) => relation::carry_out(&self.0.tools, key, effect).await,
             None => return tracing::error!("an outbox row of a newer release is left alone"),
         };
@@ -254,6 +257,13 @@ impl Outbox {
         self.done(AppId(effect.app), key).await
     }
 
+    /// Nothing is left of a temporary conversation, then the effect's row goes.
+    async fn end(&self, key: &Key, effect: &stored::EndEffect) -> Result<(), Reject> {
+        let app = AppId(effect.app);
+        temporary::remove(&self.0.tools, app, &effect.conversation).await?;
+        self.done(app, key).await
+    }
+
     /// Inbox rows follow a membership, then the effect's row goes.
     async fn follow(&self, key: &Key, effect: &stored::InboxEffect) -> Result<(), Reject> {
         let app = AppId(effect.app);
@@ -278,6 +288,10 @@ impl Outbox {
         effect: &stored::InboxEffect,
     ) -> Result<(), Reject> {
         let conversation: Arc<str> = Arc::from(effect.conversation.as_str());
+        if view::is_over(&conversation, self.0.tools.env.now()) {
+            // Its rows go, and no effect that comes late brings one back.
+            return Ok(());
+        }
         inbox::change(&self.0.tools, app, user, &conversation, |old| {
             if old.is_some_and(|old| old.member_version >= effect.member_version) {
                 return Ok(None);

@@ -194,7 +194,7 @@ async fn search_all(
             }
             // The user was in it when the list was read, or the list is about to follow.
             Err(reject) if matches!(reject.code, Code::NotAMember | Code::GroupDismissed) => {}
-            Err(reject) if reject.code == Code::NotFound => {}
+            Err(reject) if matches!(reject.code, Code::NotFound | Code::ConversationOver) => {}
             Err(reject) => return Err(reject),
         }
     }

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use anser_proto::{client, stored};
 use prost::Message;
 
+#[path = "fixtures/created.rs"]
+mod created;
+
 #[track_caller]
 fn check<T: Message + Default + PartialEq + Debug>(name: &str, expected: &T) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -280,51 +283,6 @@ fn a_groups_rows() {
             until: 1_800_000_000_000,
             nickname: "雁".into(),
             ..Default::default()
-        },
-    );
-}
-
-#[test]
-fn a_created_conversations_rows() {
-    check(
-        "stored/v1/head_of_a_created_conversation",
-        &stored::Head {
-            seq: 9,
-            tag: 77,
-            kind: 1,
-            updated_time: 1_800_000_000_000,
-            unique: true,
-            settings: Some(stored::GroupSettings {
-                join: 2,
-                open: true,
-                ..Default::default()
-            }),
-            ..Default::default()
-        },
-    );
-    let attributes = r#"{"game":{"round":2}}"#;
-    check(
-        "stored/v1/group_info_with_nested_attributes",
-        &stored::GroupInfo {
-            nested_attributes: attributes.into(),
-            ..Default::default()
-        },
-    );
-    check(
-        "stored/v1/group_notice_of_nested_attributes",
-        &stored::GroupNotice {
-            kind: 6,
-            operator: "alice".into(),
-            changed: vec!["attributes.game.round".into()],
-            nested_attributes: r#"{"game.round":2,"topic":null}"#.into(),
-            ..Default::default()
-        },
-    );
-    check(
-        "stored/v1/unique_conversation",
-        &stored::UniqueConversation {
-            conversation: "c/01JD".into(),
-            time: 1_800_000_000_000,
         },
     );
 }

@@ -4,7 +4,7 @@
 //! mutes, notices. A group belongs to its owner; a created conversation, unless it is set
 //! otherwise, to everybody in it.
 
-use crate::limits::{CREATED_MEMBERS_AT_FIRST_MAX, GROUP_MEMBERS_MAX};
+use crate::limits::{CREATED_MEMBERS_AT_FIRST_MAX, GROUP_MEMBERS_MAX, TEMPORARY_MEMBERS_MAX};
 
 /// A kind of conversation with members.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug, Default)]
@@ -14,6 +14,8 @@ pub enum Kind {
     Group,
     /// Created by a client; the server chooses the id.
     Created,
+    /// The same, for a time ([`crate::temporary`]).
+    Temporary,
 }
 
 /// What holds for a kind.
@@ -51,6 +53,13 @@ impl Kind {
                 managers_give_roles: true,
                 open: true,
             },
+            Self::Temporary => Policy {
+                first_members_max: TEMPORARY_MEMBERS_MAX,
+                members_max: TEMPORARY_MEMBERS_MAX,
+                owner_may_go: true,
+                managers_give_roles: true,
+                open: true,
+            },
         }
     }
 
@@ -59,7 +68,7 @@ impl Kind {
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Group => "group",
-            Self::Created => "conversation",
+            Self::Created | Self::Temporary => "conversation",
         }
     }
 }

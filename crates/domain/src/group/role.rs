@@ -131,7 +131,7 @@ impl Standing {
                 let mut rights = custom.unwrap_or_default();
                 let everybody_invites = match settings.kind {
                     Kind::Group => !settings.only_admins_invite,
-                    Kind::Created => settings.open,
+                    Kind::Created | Kind::Temporary => settings.open,
                 };
                 if everybody_invites {
                     rights.0 |= Right::Invite as u32;

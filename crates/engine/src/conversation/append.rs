@@ -240,6 +240,7 @@ impl Conversation {
     /// May the user say something here?
     pub(super) fn check_may_send(&self, loaded: &Loaded, user: &UserId) -> Result<(), Reject> {
         let now = self.tools.env.now();
+        self.id.check_living(now)?;
         let controls = &self.tools.controls;
         controls.check_may_speak(self.app, &self.id, user, now)?;
         match &self.id {
@@ -247,7 +248,9 @@ impl Conversation {
                 Some(_) => loaded.check_heard(user),
                 None => Err(Code::NotAMember.into()),
             },
-            ConversationId::Group(_) | ConversationId::Created(_) => loaded.may_send(user, now),
+            ConversationId::Group(_)
+            | ConversationId::Created(_)
+            | ConversationId::Temporary(_) => loaded.may_send(user, now),
         }
     }
 

@@ -43,6 +43,7 @@ impl Conversation {
         wanted: &ChangeMessage,
         present: &Message,
     ) -> Result<Option<(Unit, Append)>, Reject> {
+        self.id.check_living(self.tools.env.now())?;
         let by = self.changer(loaded, &wanted.by, present)?;
         let subject = Subject {
             sender: &present.sender,

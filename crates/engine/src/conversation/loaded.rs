@@ -69,7 +69,9 @@ impl Loaded {
             ConversationId::Private(low, high) => {
                 (BTreeMap::new(), Arc::from([low.clone(), high.clone()]))
             }
-            ConversationId::Group(_) | ConversationId::Created(_) => {
+            ConversationId::Group(_)
+            | ConversationId::Created(_)
+            | ConversationId::Temporary(_) => {
                 let members = members(store, keys).await?;
                 let row = store.get(&keys.group_info()).await;
                 let row = row.map_err(|e| fault::reject(&e))?;

@@ -17,8 +17,8 @@ pub(crate) mod view;
 
 use std::sync::Arc;
 
-use anser_domain::Timestamp;
 use anser_domain::settings::ConversationSettings;
+use anser_domain::{ConversationId, Timestamp};
 
 use crate::message::Message;
 pub(crate) use actor::Command;
@@ -69,6 +69,14 @@ pub struct Invitation {
 }
 
 impl ConversationView {
+    /// When it ends, if it is temporary.
+    #[must_use]
+    pub fn end(&self) -> Option<Timestamp> {
+        // Others need not be looked at closely.
+        let name = self.id.starts_with("t/").then_some(&self.id)?;
+        ConversationId::parse(name).ok()?.end()
+    }
+
     /// Is it left out of the list for now?
     #[must_use]
     pub fn is_hidden(&self) -> bool {

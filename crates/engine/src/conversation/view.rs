@@ -77,12 +77,13 @@ pub(crate) async fn access(
     id: &ConversationId,
     user: &UserId,
 ) -> Result<Access, Reject> {
+    id.check_living(tools.env.now())?;
     let access = match id {
         ConversationId::Private(..) => {
             id.peer_of(user).ok_or(Code::NotAMember)?;
             Access::ALL
         }
-        ConversationId::Group(_) | ConversationId::Created(_) => {
+        ConversationId::Group(_) | ConversationId::Created(_) | ConversationId::Temporary(_) => {
             let row = tools.store.get(&keys.member(user.as_str())).await;
             let row = row.map_err(|e| fault::reject(&e))?;
             let row: stored::Member = tables::decode_some(row.as_ref())?.ok_or(Code::NotAMember)?;
@@ -179,6 +180,37 @@ pub(crate) async fn head(
     tables::decode_some(bytes.as_ref())
 }
 
+/// Is this the name of a temporary conversation that has ended?
+pub(crate) fn is_over(name: &str, now: Timestamp) -> bool {
+    name.starts_with("t/")
+        && ConversationId::parse(name).is_ok_and(|id| id.check_living(now).is_err())
+}
+
+/// What is told of a temporary conversation when its rows go: out of the list.
+pub(crate) fn over(name: &Arc<str>) -> ConversationView {
+    let hidden = stored::InboxRow {
+        hidden: true,
+        hidden_seq: u64::MAX,
+        ..Default::default()
+    };
+    ConversationView {
+        id: name.clone(),
+        head_seq: 0,
+        rev: 0,
+        last_time: Timestamp(0),
+        newest: None,
+        unread: 0,
+        read_seq: 0,
+        first_seq: 1,
+        name: String::new(),
+        member: false,
+        unread_mentions: 0,
+        deleted_version: 0,
+        settings: inbox::settings(&hidden),
+        invitation: None,
+    }
+}
+
 /// A user's view of one conversation, looked up from nothing.
 pub(crate) async fn lookup(
     tools: &Tools,
@@ -186,9 +218,17 @@ pub(crate) async fn lookup(
     user: &str,
     name: &Arc<str>,
 ) -> Result<ConversationView, Reject> {
-    let row = inbox::row(tools, app, user, name)
-        .await?
-        .ok_or_else(|| Reject::new(Code::NotFound, "the user has no such conversation"))?;
+    let now = tools.env.now();
+    let row = match inbox::row(tools, app, user, name).await? {
+        Some(row) => row,
+        None if is_over(name, now) => return Ok(over(name)),
+        None => {
+            return Err(Reject::new(
+                Code::NotFound,
+                "the user has no such conversation",
+            ));
+        }
+    };
     let head = head(&tools.store, &ConversationKeys::new(app, name)).await?;
     view(&tools.store, app, user, name, &row, head.as_ref()).await
 }

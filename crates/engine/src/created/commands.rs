@@ -5,7 +5,7 @@ use anser_domain::group::{GroupState, Kind, Settings, membership};
 use anser_domain::limits::{
     CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
 };
-use anser_domain::{AppId, Code, ConversationId, GroupId, Reject};
+use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, temporary};
 
 use super::{Created, Found, NewConversation, Query, query, unique};
 use crate::engine::{Engine, page_limit};
@@ -24,7 +24,7 @@ fn check_kind(id: &ConversationId) -> Result<(), Reject> {
         Some((kind, _)) if kind != Kind::Group => Ok(()),
         _ => Err(Reject::new(
             Code::InvalidRequest,
-            "this is for created conversations, named c/<id>",
+            "this is for created conversations, named c/<id> or t/<id>",
         )),
     }
 }
@@ -32,9 +32,19 @@ fn check_kind(id: &ConversationId) -> Result<(), Reject> {
 /// What is wrong with it by itself is said before anything is reserved.
 fn check_new(new: &NewConversation) -> Result<(), Reject> {
     attributes::check(&new.attributes)?;
+    if let Some(seconds) = new.temporary_seconds {
+        temporary::check_seconds(seconds)?;
+        if new.unique {
+            let why = "a temporary conversation can't be unique";
+            return Err(Reject::new(Code::InvalidRequest, why));
+        }
+    }
     let nothing = GroupState {
         settings: Settings {
-            kind: Kind::Created,
+            kind: match new.temporary_seconds {
+                None => Kind::Created,
+                Some(_) => Kind::Temporary,
+            },
             ..Settings::default()
         },
         ..GroupState::default()
@@ -55,7 +65,10 @@ impl Engine {
         if new.unique {
             return unique::create(self, app, by, new).await;
         }
-        let id = self.new_conversation_id();
+        let id = match new.temporary_seconds {
+            None => self.new_conversation_id(),
+            Some(seconds) => self.new_temporary_id(seconds),
+        };
         let (conversation, _) = self.create_as(app, by, &id, new).await?;
         Ok(Created {
             conversation,
@@ -68,6 +81,11 @@ impl Engine {
         let id = GroupId::new(&env.message_id(env.now()).to_string())
             .expect("26 letters and digits are an id");
         ConversationId::Created(id)
+    }
+
+    fn new_temporary_id(&self, seconds: u32) -> ConversationId {
+        let env = &self.core.tools.env;
+        ConversationId::Temporary(temporary::id(env.message_id(env.now()), seconds))
     }
 
     /// Creates it under this id, which nobody takes for anything else. The flag says whether it

@@ -6,10 +6,12 @@
 //! nested JSON, changed by path. This module has its commands.
 //!
 //! One that is created as `unique` is the one of exactly its members ([`unique`]). They are found
-//! by name, members, times and attributes ([`query`]).
+//! by name, members, times and attributes ([`query`]). One that is created for a time ([`temporary`])
+//! is neither unique nor found, and nothing of it is left afterwards.
 
 mod commands;
 mod query;
+pub(crate) mod temporary;
 mod unique;
 
 use anser_domain::UserId;
@@ -34,6 +36,8 @@ pub struct NewConversation {
     /// If there is one already that was created like this and has exactly these members, it is
     /// the answer.
     pub unique: bool,
+    /// It lives for so many seconds, 1–86,400, and is named `t/<id>`; `None`: for good.
+    pub temporary_seconds: Option<u32>,
 }
 
 /// What creating came to.

@@ -192,6 +192,7 @@ impl Engine {
     ) -> Result<Group, Reject> {
         self.check_running()?;
         let tools = &self.core.tools;
+        conversation.check_living(tools.env.now())?;
         let (kind, id) = conversation.members_of().ok_or_else(|| {
             Reject::new(
                 Code::InvalidRequest,

@@ -37,6 +37,7 @@ pub(super) async fn look(
     by: &By,
     id: &ConversationId,
 ) -> Result<Looked, Reject> {
+    id.check_living(tools.env.now())?;
     let keys = ConversationKeys::new(app, &id.to_string());
     let mut wanted = vec![keys.head(), keys.group_info()];
     if let By::User(user) = by {

@@ -41,6 +41,7 @@ pub(crate) fn kind_number(kind: Kind) -> u32 {
     match kind {
         Kind::Group => 0,
         Kind::Created => 1,
+        Kind::Temporary => 2,
     }
 }
 
@@ -48,6 +49,7 @@ pub(crate) fn kind_number(kind: Kind) -> u32 {
 pub(crate) fn kind_of(number: u32) -> Kind {
     match number {
         1 => Kind::Created,
+        2 => Kind::Temporary,
         _ => Kind::Group,
     }
 }

@@ -38,6 +38,7 @@ impl<'a> Reader<'a> {
         id: &ConversationId,
         user: Option<&'a UserId>,
     ) -> Result<Self, Reject> {
+        id.check_living(tools.env.now())?;
         let head = view::head(&tools.store, keys).await?.unwrap_or_default();
         let Some(reader) = user else {
             return Ok(Self {

@@ -28,6 +28,7 @@ impl Engine {
         change: Change,
     ) -> Result<MessageChanged, Reject> {
         self.check_running()?;
+        conversation.check_living(self.core.tools.env.now())?;
         change.check(self.core.tools.content_bytes_max(app))?;
         let wanted = ChangeMessage {
             app,

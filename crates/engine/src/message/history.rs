@@ -40,6 +40,7 @@ pub(crate) async fn pull(
     } else {
         page.limit
     };
+    id.check_living(tools.env.now())?;
     let name: Arc<str> = Arc::from(id.to_string());
     let keys = ConversationKeys::new(app, &name);
     let access = match reader {

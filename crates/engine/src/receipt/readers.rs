@@ -34,6 +34,7 @@ pub(crate) async fn readers(
     cursor: &str,
     limit: usize,
 ) -> Result<ReaderPage, Reject> {
+    id.check_living(tools.env.now())?;
     let name: Arc<str> = id.to_string().into();
     let keys = ConversationKeys::new(app, &name);
     if let Some(user) = by {
@@ -116,12 +117,14 @@ async fn candidates(
     let users: Vec<UserId> = match id {
         ConversationId::Private(low, high) if low == high => Vec::new(),
         ConversationId::Private(low, high) => vec![low.clone(), high.clone()],
-        ConversationId::Group(_) | ConversationId::Created(_) => members(&tools.store, keys)
-            .await?
-            .into_iter()
-            .filter(|(_, row)| row.joined_seq < seq)
-            .map(|(user, _)| user)
-            .collect(),
+        ConversationId::Group(_) | ConversationId::Created(_) | ConversationId::Temporary(_) => {
+            members(&tools.store, keys)
+                .await?
+                .into_iter()
+                .filter(|(_, row)| row.joined_seq < seq)
+                .map(|(user, _)| user)
+                .collect()
+        }
     };
     let others = users.into_iter().filter(|user| user.as_str() != sender);
     Ok(others.collect())

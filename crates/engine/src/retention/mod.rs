@@ -120,6 +120,10 @@ impl Engine {
             let Ok(head) = tables::decode::<stored::Head>(value) else {
                 continue;
             };
+            if id.end().is_some() {
+                // It goes as a whole, long before anything in it is too old.
+                continue;
+            }
             let retention = match apps.get(&app) {
                 Some(known) => *known,
                 None => self.retention(app).await?,

@@ -9,7 +9,7 @@ use super::{SyncRequest, SyncResult};
 use crate::conversation::{ConversationPage, ConversationView};
 use crate::message::{PageRequest, history};
 use crate::tools::Tools;
-use crate::user;
+use crate::user::{self, ended};
 
 /// Conversations in the window that a new device starts with.
 const FIRST_WINDOW: usize = 50;
@@ -130,7 +130,16 @@ pub(crate) async fn sync(
     });
 
     let is_new = request.epoch == 0 && request.feed_version == 0 && request.synced.0 == 0;
-    let reset = !is_new && (request.epoch != epoch || request.feed_version > feed_version);
+    let mut reset = !is_new && (request.epoch != epoch || request.feed_version > feed_version);
+    let mut ended = Vec::new();
+    if !is_new && !reset && request.feed_version < feed_version {
+        let range = (request.feed_version, feed_version);
+        match ended::since(tools, app, user.as_str(), range).await? {
+            Some(missed) if after.is_none() => ended = missed,
+            Some(_) => {}
+            None => reset = true,
+        }
+    }
     let all = list::all(tools, app, user.as_str()).await?;
     let since = Timestamp(request.synced.0).minus_ms(SYNC_LOOK_BACK_MS);
     let concerns = |one: &Listed| {
@@ -160,7 +169,8 @@ pub(crate) async fn sync(
         .write(),
         _ => String::new(),
     };
-    let conversations = views(tools, app, user.as_str(), &page).await?;
+    let mut conversations = views(tools, app, user.as_str(), &page).await?;
+    conversations.extend(ended);
     let pages = if after.is_none() {
         open_pages(tools, app, user, request).await?
     } else {
@@ -194,7 +204,12 @@ async fn open_pages(
         match history::pull(tools, app, Some(user), id, page).await {
             Ok(page) if page.messages.is_empty() => Ok(None),
             Ok(page) => Ok(Some(page)),
-            Err(reject) if reject.code == Code::NotAMember || reject.code == Code::NotFound => {
+            Err(reject)
+                if matches!(
+                    reject.code,
+                    Code::NotAMember | Code::NotFound | Code::ConversationOver
+                ) =>
+            {
                 Ok(None)
             }
             Err(reject) => Err(reject),

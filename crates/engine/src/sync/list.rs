@@ -62,7 +62,9 @@ impl Listed {
 /// order of the list.
 pub(crate) async fn all(tools: &Tools, app: AppId, user: &str) -> Result<Vec<Listed>, Reject> {
     let keys = UserKeys::new(app, user);
-    let names = names(tools, &keys).await?;
+    let mut names = names(tools, &keys).await?;
+    let now = tools.env.now();
+    names.retain(|name| !view::is_over(name, now));
     let rows = get_all(tools, names.iter().map(|name| keys.inbox(name)).collect()).await?;
     let heads = get_all(
         tools,

@@ -7,7 +7,7 @@ use anser_store::{Direction, Key, SHARD_COUNT, Scan, Shard, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    APP, BURN, CHANGE, DEAD_LETTER, EDIT, GROUP_INFO, HEAD, INBOX, INBOX_FEED, INBOX_HEAD,
+    APP, BURN, CHANGE, DEAD_LETTER, EDIT, ENDED, GROUP_INFO, HEAD, INBOX, INBOX_FEED, INBOX_HEAD,
     INSTALLATION, MEDIA, MEDIA_USE, MEMBER, MENTION, MESSAGE, OUTBOX, POSITION, RECALLED, SENT,
     UNCOUNTED, USER,
 };
@@ -281,6 +281,10 @@ impl UserKeys {
 
     pub(crate) fn media_use(&self) -> Key {
         Key::new(MEDIA_USE, self.shard, self.base.clone())
+    }
+
+    pub(crate) fn ended(&self) -> Key {
+        Key::new(ENDED, self.shard, self.base.clone())
     }
 
     pub(crate) fn inbox_head(&self) -> Key {

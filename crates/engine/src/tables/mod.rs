@@ -46,6 +46,8 @@
 //! | [`ACKNOWLEDGED`] | conversation, seq, user | time (8 bytes) | the user's acknowledgement; written once |
 //! | [`UNIQUE`] | app, kind, SHA-256 of the sorted members; in the shard of that hash | `UniqueConversation` | who creates a unique conversation, before it is there; conditional on itself |
 //! | [`CREATED`] | app, conversation | nothing: there is this created conversation | the unit that creates it; the unit that dismisses it deletes |
+//! | [`LEFT`] | conversation, user | nothing: the user, who has a row in their inbox, is not in this temporary conversation any more | the unit of the notice about it |
+//! | [`ENDED`] | user | `EndedConversations`: temporary conversations that a device which was away has to drop | the unit that takes one out of the user's inbox |
 //! | [`MEDIA`] | app, id | `Media` | the announcement of an upload, its end |
 //! | [`MEDIA_USE`] | user | `MediaUse` | the user's announcements of uploads; conditional on itself |
 //!
@@ -168,6 +170,11 @@ pub const UNIQUE: Space = Space(40);
 /// See the catalog.
 pub const CREATED: Space = Space(41);
 
+/// See the catalog.
+pub const LEFT: Space = Space(47);
+/// See the catalog.
+pub const ENDED: Space = Space(48);
+
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
     (HEAD, SpaceClass::Small),
@@ -210,6 +217,8 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (ACKNOWLEDGED, SpaceClass::Small),
     (UNIQUE, SpaceClass::Small),
     (CREATED, SpaceClass::Small),
+    (LEFT, SpaceClass::Small),
+    (ENDED, SpaceClass::Small),
     (MEDIA, SpaceClass::Small),
     (MEDIA_USE, SpaceClass::Small),
 ];

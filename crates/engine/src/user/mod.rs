@@ -1,5 +1,6 @@
 //! Users: whoever the customer's backend says, and the user's side of conversations.
 
+pub(crate) mod ended;
 pub(crate) mod inbox;
 pub(crate) mod settings;
 

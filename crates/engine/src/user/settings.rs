@@ -23,7 +23,7 @@ pub(crate) async fn update(
     change: &SettingsChange,
 ) -> Result<ConversationView, Reject> {
     let name: Arc<str> = id.to_string().into();
-    let head = head_of(tools, app, &name).await?;
+    let head = head_of(tools, app, id, &name).await?;
     inbox::change(tools, app, user.as_str(), &name, |old| {
         let old = old.ok_or_else(no_such)?;
         let settings = inbox::settings(old);
@@ -44,7 +44,7 @@ pub(crate) async fn delete(
     with_history: bool,
 ) -> Result<(), Reject> {
     let name: Arc<str> = id.to_string().into();
-    let head = head_of(tools, app, &name).await?;
+    let head = head_of(tools, app, id, &name).await?;
     inbox::change(tools, app, user.as_str(), &name, |old| {
         let old = old.ok_or_else(no_such)?;
         let mut new = inbox::with_settings(old.clone(), ConversationSettings::deleted(head.seq));
@@ -66,7 +66,7 @@ pub(crate) async fn clear(
     up_to: u64,
 ) -> Result<ConversationView, Reject> {
     let name: Arc<str> = id.to_string().into();
-    let head = head_of(tools, app, &name).await?;
+    let head = head_of(tools, app, id, &name).await?;
     let position = if up_to == 0 || up_to >= head.seq {
         head_position(&head)
     } else {
@@ -86,7 +86,13 @@ pub(crate) async fn clear(
     view::lookup(tools, app, user.as_str(), &name).await
 }
 
-async fn head_of(tools: &Tools, app: AppId, name: &str) -> Result<stored::Head, Reject> {
+async fn head_of(
+    tools: &Tools,
+    app: AppId,
+    id: &ConversationId,
+    name: &str,
+) -> Result<stored::Head, Reject> {
+    id.check_living(tools.env.now())?;
     let head = view::head(&tools.store, &ConversationKeys::new(app, name)).await?;
     Ok(head.unwrap_or_default())
 }

@@ -21,6 +21,7 @@ pub(crate) fn new(owner: &str, members: &[&str]) -> NewConversation {
         attributes: json::parse_object("", r#"{"game":{"round":1},"topic":"x"}"#).unwrap(),
         public: false,
         unique: false,
+        temporary_seconds: None,
     }
 }
 

@@ -27,5 +27,6 @@ mod retention;
 mod search;
 mod sync;
 mod targeted;
+mod temporary;
 mod transient;
 mod world;

@@ -15,14 +15,16 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
-struct Real(AtomicU64);
+/// The second is how far the clock was moved on, in milliseconds.
+struct Real(AtomicU64, Arc<AtomicU64>);
 
 impl World for Real {
     fn now(&self) -> Timestamp {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap();
-        Timestamp(u64::try_from(now.as_millis()).unwrap())
+        let ahead = self.1.load(Ordering::Relaxed);
+        Timestamp(u64::try_from(now.as_millis()).unwrap() + ahead)
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -57,7 +59,12 @@ pub(crate) fn hub() -> Hub {
 }
 
 pub(crate) async fn node(hub: &Hub, id: u64, store: &Store) -> Engine {
-    let env = Env::new(Real(AtomicU64::new(id)));
+    node_at(hub, id, store, &Arc::default()).await
+}
+
+/// The same, with a clock that can be moved on.
+pub(crate) async fn node_at(hub: &Hub, id: u64, store: &Store, ahead: &Arc<AtomicU64>) -> Engine {
+    let env = Env::new(Real(AtomicU64::new(id), ahead.clone()));
     let (store, bus) = (store.clone(), hub.join(NodeId(id)));
     Engine::start(Parts {
         env,

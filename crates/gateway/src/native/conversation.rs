@@ -33,6 +33,7 @@ pub(crate) fn conversation(view: &ConversationView) -> wire::Conversation {
         marks: view.settings.marks.clone(),
         draft: view.settings.draft.clone(),
         invitation: view.invitation.as_ref().map(group::invitation),
+        end_time: view.end().map_or(0, |end| end.0),
     }
 }
 

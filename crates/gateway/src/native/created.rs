@@ -8,6 +8,7 @@ use anser_domain::group::info::SettingsChange;
 use anser_domain::group::role::NewRole;
 use anser_domain::limits::GROUP_MEMBERS_MAX;
 use anser_domain::query::{Filter, Sorting};
+use anser_domain::temporary::TEMPORARY_SECONDS_MAX;
 use anser_domain::{Code, Reject, UserId};
 use anser_engine::created::{Created, Found, NewConversation, Query};
 use anser_engine::group::{Group, GroupUpdate};
@@ -26,14 +27,29 @@ pub(crate) fn new_conversation(
         members: user_list("members", &create.members, GROUP_MEMBERS_MAX)?,
         attributes: json::parse_object("attributes", &create.attributes)?,
         name: create.name,
+        temporary_seconds: temporary_seconds(create.temporary, create.seconds)?,
         public: create.public,
         unique: create.unique,
     })
 }
 
+/// How long a conversation lives: a day unless it is said otherwise, if it is temporary.
+pub(crate) fn temporary_seconds(temporary: bool, seconds: u32) -> Result<Option<u32>, Reject> {
+    match (temporary, seconds) {
+        (false, 0) => Ok(None),
+        (false, _) => Err(Reject::new(
+            Code::InvalidRequest,
+            "only a temporary conversation lives for so many seconds",
+        )),
+        (true, 0) => Ok(Some(TEMPORARY_SECONDS_MAX)),
+        (true, seconds) => Ok(Some(seconds)),
+    }
+}
+
 /// A created conversation.
 pub(crate) fn created(it: Group) -> wire::CreatedConversation {
     wire::CreatedConversation {
+        end_time: it.conversation().end().map_or(0, |end| end.0),
         conversation: it.conversation().to_string(),
         name: it.name,
         owner: it.owner,

@@ -19,7 +19,7 @@ use super::users::UserPath;
 /// A conversation as it stands in a user's list.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Conversation {
-    /// `p/<user>/<user>`, `g/<group>` or `c/<id>`.
+    /// `p/<user>/<user>`, `g/<group>`, `c/<id>` or `t/<id>`.
     #[schema(example = "p/alice/bob")]
     id: String,
     /// Its last sequence; 0 when it is empty.
@@ -59,6 +59,10 @@ pub(super) struct Conversation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = InvitationJson)]
     invitation: Option<InvitationJson>,
+    /// Of a temporary conversation: when it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64)]
+    end_time: Option<u64>,
 }
 
 /// An invitation to a group. It lives for 7 days.
@@ -74,6 +78,7 @@ impl From<ConversationView> for Conversation {
     fn from(view: ConversationView) -> Self {
         Self {
             hidden: view.is_hidden(),
+            end_time: view.end().map(|end| end.0),
             id: view.id.to_string(),
             head_seq: view.head_seq,
             rev: view.rev,

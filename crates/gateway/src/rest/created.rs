@@ -23,7 +23,7 @@ use super::auth::App;
 use super::extract::{
     Body, Path, Query, conversation_id, cursor, page_limit, present, user_id, users,
 };
-use super::failure::{ErrorBody, Result};
+use super::failure::{ErrorBody, Failure, Result};
 use super::group_admin::{GroupUserPage, NewOwner, seconds};
 use super::groups::{GroupMemberPage, MembersQuery};
 use super::messages::ConversationPath;
@@ -32,7 +32,7 @@ use super::spec::{Common, WithBody};
 /// A conversation that a user created.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CreatedConversation {
-    /// `c/<id>`.
+    /// `c/<id>`, or `t/<id>` of a temporary one.
     conversation: String,
     /// Possibly empty.
     name: String,
@@ -52,6 +52,10 @@ pub(super) struct CreatedConversation {
     managers: Vec<String>,
     /// It was created as the one of exactly these members.
     unique: bool,
+    /// Of a temporary one: when it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64)]
+    end_time: Option<u64>,
 }
 
 /// What is set for a created conversation.
@@ -70,6 +74,7 @@ pub(super) struct ConversationSettings {
 impl From<Group> for CreatedConversation {
     fn from(it: Group) -> Self {
         Self {
+            end_time: it.conversation().end().map(|end| end.0),
             conversation: it.conversation().to_string(),
             name: it.name,
             owner: it.owner,
@@ -116,11 +121,27 @@ pub(super) struct CreateConversation {
     /// answer, as it is; nothing is created then.
     #[serde(default)]
     unique: bool,
+    /// It is temporary, `t/<id>`: at most 50 members, never `unique`, never found by queries, and
+    /// gone with all its messages when its time is over.
+    #[serde(default)]
+    temporary: bool,
+    /// So long a temporary conversation lives; a day if it is not said.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(minimum = 1, maximum = 86_400, value_type = u32)]
+    seconds: Option<u32>,
 }
 
 fn object(map: serde_json::Map<String, serde_json::Value>) -> Object {
     let members = map.into_iter();
     members.map(|(key, it)| (key, json::value(it))).collect()
+}
+
+fn temporary_seconds(temporary: bool, seconds: Option<u32>) -> Result<Option<u32>> {
+    if seconds == Some(0) {
+        return Err(Failure::invalid("seconds is from 1 to 86,400"));
+    }
+    let seconds = crate::native::temporary_seconds(temporary, seconds.unwrap_or(0));
+    Ok(seconds?)
 }
 
 /// Create a conversation.
@@ -149,6 +170,7 @@ pub(super) async fn create_conversation(
         attributes: object(body.attributes),
         public: body.public,
         unique: body.unique,
+        temporary_seconds: temporary_seconds(body.temporary, body.seconds)?,
     };
     let created = api.engine.create_conversation(app, By::Server, new).await?;
     let status = match created.reused {

@@ -19,7 +19,8 @@ pub(super) struct DeadLetterJson {
     /// For the replay.
     id: String,
     /// `inbox`: a user's list follows a membership; `touch`: a user's devices learn of something;
-    /// `burn`: a message that was read is deleted; `relation`: chats follow a block or allow list.
+    /// `burn`: a message that was read is deleted; `relation`: chats follow a block or allow list;
+    /// `end`: a temporary conversation that is over is removed.
     effect: &'static str,
     /// The conversation that caused it.
     conversation: String,

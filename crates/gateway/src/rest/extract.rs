@@ -182,8 +182,8 @@ pub(crate) fn device_id(field: &str, text: &str) -> Result<DeviceId> {
 pub(crate) fn conversation_id(text: &str) -> Result<ConversationId> {
     ConversationId::parse(text).map_err(|why| {
         Failure::invalid(format!(
-            "conversation {why}: it is p/<user>/<user> (ids in byte order), g/<group> or c/<id>, \
-             with % and / inside ids written %25 and %2F"
+            "conversation {why}: it is p/<user>/<user> (ids in byte order), g/<group>, c/<id> or \
+             t/<id>, with % and / inside ids written %25 and %2F"
         ))
     })
 }

@@ -112,7 +112,7 @@ fn status_of(code: Code) -> StatusCode {
         | Code::LoggedOut => StatusCode::CONFLICT,
         // The status of tus, a protocol of uploads; nobody else has one.
         Code::ChecksumMismatch => StatusCode::from_u16(460).unwrap_or(StatusCode::CONFLICT),
-        Code::GroupDismissed | Code::MessageRecalled => StatusCode::GONE,
+        Code::GroupDismissed | Code::MessageRecalled | Code::ConversationOver => StatusCode::GONE,
     }
 }
 

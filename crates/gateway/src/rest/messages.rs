@@ -116,7 +116,9 @@ pub(super) async fn send_message(
     let conversation = body.conversation(&sender)?;
     let kind = match conversation {
         ConversationId::Private(..) => Kind::User,
-        ConversationId::Group(_) | ConversationId::Created(_) => Kind::Group,
+        ConversationId::Group(_) | ConversationId::Created(_) | ConversationId::Temporary(_) => {
+            Kind::Group
+        }
     };
     let (content_type, body_bytes) = body.content.0.read()?;
     let options = SendOptions {

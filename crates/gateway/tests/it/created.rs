@@ -1,5 +1,7 @@
 //! Conversations that clients create, over real sockets.
 
+use std::time::Duration;
+
 use anser_proto::client as wire;
 use wire::change_conversation::Change;
 use wire::request::Command;
@@ -26,8 +28,8 @@ fn create(members: &[&str], unique: bool) -> Command {
         name: "Geese".into(),
         members: members.iter().map(|name| (*name).into()).collect(),
         attributes: r#"{"game":{"round":1}}"#.into(),
-        public: false,
         unique,
+        ..Default::default()
     })
 }
 
@@ -165,4 +167,64 @@ async fn clients_find_conversations_that_they_are_in() {
     assert_eq!((found.matched, found.complete), (0, true));
     let bad = bob.call(query(r#"{"field":"secrets","value":1}"#)).await;
     assert_eq!(refused(bad), "INVALID_REQUEST");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_create_conversations_for_a_time() {
+    let server = Server::plain().await;
+    let mut alice = server.web("alice").await;
+    let mut bob = server.native("bob").await;
+    let temporary = |temporary, unique, seconds| {
+        Command::CreateConversation(wire::CreateConversation {
+            members: vec!["bob".into()],
+            temporary,
+            unique,
+            seconds,
+            ..Default::default()
+        })
+    };
+    let day = created(alice.call(temporary(true, false, 0)).await);
+    let life = day.end_time - day.created_time;
+    assert!((86_000_000..=86_400_000).contains(&life), "{life}");
+    for (is, unique, seconds) in [(true, true, 60), (true, false, 86_401), (false, false, 60)] {
+        let refusal = alice.call(temporary(is, unique, seconds)).await;
+        assert_eq!(refused(refusal), "INVALID_REQUEST");
+    }
+    assert!(day.conversation.starts_with("t/") && day.attributes.is_empty());
+    let id = day.conversation;
+    let sent = bob.call(text(&id, "1", "honk")).await;
+    assert!(matches!(sent, Answer::SendMessage(_)), "{sent:?}");
+    let members = users(&["carol"]);
+    let changed = created(change(&mut bob, &id, Change::Invite(members)).await);
+    assert_eq!((changed.member_count, changed.end_time), (3, day.end_time));
+    let list = Command::ListConversations(wire::ListConversations::default());
+    let listed = loop {
+        let Answer::Conversations(page) = alice.call(list.clone()).await else {
+            panic!("no list");
+        };
+        // The list follows in a moment.
+        if let Some(it) = page.conversations.into_iter().find(|it| it.id == id) {
+            break it;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(listed.end_time, day.end_time);
+
+    let id = created(alice.call(temporary(true, false, 1)).await).conversation;
+    let get = wire::GetCreatedConversation {
+        conversation: id.clone(),
+    };
+    let refusal = loop {
+        match bob.call(Command::GetCreatedConversation(get.clone())).await {
+            Answer::CreatedConversation(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            other => break refused(other),
+        }
+    };
+    assert_eq!(refusal, "CONVERSATION_OVER");
+    let sent = bob.call(text(&id, "2", "honk")).await;
+    assert_eq!(refused(sent), "CONVERSATION_OVER");
+    let Answer::Conversations(page) = alice.call(list).await else {
+        panic!("no list");
+    };
+    assert!(page.conversations.iter().all(|it| it.id != id));
 }

@@ -17,5 +17,6 @@ mod own_view;
 mod search;
 mod secrets;
 mod server;
+mod temporary;
 mod token;
 mod upgrade;

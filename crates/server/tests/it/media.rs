@@ -95,7 +95,7 @@ fn uploads(place: &Place) -> PathBuf {
     place.data().join("media/uploads")
 }
 
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if condition() {
             return;

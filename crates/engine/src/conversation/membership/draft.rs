@@ -7,9 +7,9 @@ use anser_domain::attributes::PathChange;
 use anser_domain::group::info::{self, Attributes};
 use anser_domain::group::notice::NoticeKind;
 use anser_domain::group::{GroupState, Operator, Role};
-use anser_domain::limits::NOTICE_USERS_MAX;
+use anser_domain::limits::{NOTICE_USERS_MAX, SYNC_LOOK_BACK_MS};
 use anser_domain::position::ReadPosition;
-use anser_domain::{Reject, Timestamp, UserId};
+use anser_domain::{ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::{Space, Unit};
 use prost::Message as _;
@@ -45,6 +45,7 @@ pub(super) struct Draft<'a> {
     info: Option<stored::GroupInfo>,
     unit: Unit,
     inbox: Option<Inbox>,
+    end: Option<Nudge>,
 }
 
 impl<'a> Draft<'a> {
@@ -72,6 +73,7 @@ impl<'a> Draft<'a> {
             info: None,
             unit: Unit::new(),
             inbox: None,
+            end: None,
         }
     }
 
@@ -278,6 +280,29 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Everything of it is removed when it is over.
+    pub(super) fn ends(&mut self) {
+        let conversation = self.conversation;
+        let Some(end) = conversation.id.end() else {
+            return;
+        };
+        let effect = stored::EndEffect {
+            app: conversation.app.0,
+            conversation: conversation.name.to_string(),
+        };
+        let row = stored::OutboxRow {
+            attempts: 0,
+            created_time: conversation.tools.env.now().0,
+            effect: Some(stored::outbox_row::Effect::End(effect)),
+        };
+        // By then every commit that was under way at the end is decided.
+        let due = end.plus_ms(SYNC_LOOK_BACK_MS).0;
+        let key = conversation
+            .keys
+            .outbox(due, conversation.tools.env.random());
+        self.end = Some(Nudge { key, row });
+    }
+
     fn put(&mut self, key: anser_store::Key, value: bytes::Bytes) {
         self.unit.writes.push(anser_store::Write::Put(key, value));
     }
@@ -299,7 +324,10 @@ impl<'a> Draft<'a> {
         if let Some(info) = &info {
             self.put(conversation.keys.group_info(), tables::encode(&**info));
         }
+        self.remember_who_left();
+        let end = self.end.take();
         let nudge = self.inbox.take().map(|inbox| self.inbox_effect(inbox));
+        let nudges = nudge.into_iter().chain(end);
         let group = rows::group(
             &conversation.id,
             &self.head,
@@ -313,9 +341,25 @@ impl<'a> Draft<'a> {
             members,
             info,
             group: Some(group),
-            ..conversation.append((self.head, head_bytes), self.message, recipients, nudge)
+            ..conversation.append((self.head, head_bytes), self.message, recipients, nudges)
         };
         Ok(finish(unit, append))
+    }
+
+    /// Whoever has a row in their inbox without being in a temporary conversation: when it is over,
+    /// that row goes too.
+    fn remember_who_left(&mut self) {
+        let temporary = matches!(self.conversation.id, ConversationId::Temporary(_));
+        let Some(inbox) = self.inbox.as_ref().filter(|it| temporary && !it.member) else {
+            return;
+        };
+        let keys = &self.conversation.keys;
+        let left = inbox
+            .users
+            .iter()
+            .map(|user| keys.user(tables::LEFT, user.as_str()));
+        let writes = left.map(|key| anser_store::Write::Put(key, bytes::Bytes::new()));
+        self.unit.writes.extend(writes);
     }
 
     fn inbox_effect(&self, inbox: Inbox) -> Nudge {

@@ -52,6 +52,7 @@ impl Conversation {
         change: &GroupChange,
         facts: &GroupFacts,
     ) -> Result<Option<(Unit, Append)>, Reject> {
+        self.id.check_living(self.tools.env.now())?;
         let (head, message) = self.next(loaded, false, |_| {});
         let mut draft = Draft::new(self, loaded, by, head, message);
         if !plan::plan(&mut draft, change, facts)? {

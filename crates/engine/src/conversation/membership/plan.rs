@@ -84,7 +84,10 @@ fn create(
     let joining = membership::create(state, name, owner, members)?;
     if state.settings.kind != group::Kind::Group {
         attributes::check(&creation.attributes)?;
-        draft.info().nested_attributes = json::object_text(&creation.attributes);
+        let temporary = state.settings.kind == group::Kind::Temporary;
+        if !temporary || !creation.attributes.is_empty() {
+            draft.info().nested_attributes = json::object_text(&creation.attributes);
+        }
         let settings = Settings {
             open: state.policy().open,
             join: match creation.public {
@@ -95,7 +98,10 @@ fn create(
         };
         draft.head.settings = Some(rows::settings_row(settings, 0));
         draft.head.unique = creation.unique;
-        draft.index(true);
+        match temporary {
+            true => draft.ends(),
+            false => draft.index(true),
+        }
     }
     name.clone_into(&mut draft.head.name);
     draft.head.owner = owner.as_str().to_owned();
@@ -153,7 +159,7 @@ fn dismiss(draft: &mut Draft<'_>) -> Result<bool, Reject> {
     membership::dismiss(draft.state(), draft.operator())?;
     let leaving: Vec<UserId> = draft.loaded.members.keys().cloned().collect();
     draft.head.dismissed = true;
-    if draft.state().settings.kind != group::Kind::Group {
+    if draft.state().settings.kind == group::Kind::Created {
         draft.index(false);
     }
     draft.say(NoticeKind::Dismissed, &leaving);
