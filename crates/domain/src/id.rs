@@ -99,6 +99,10 @@ text_id! {
     GroupId
 }
 text_id! {
+    /// A tag that an app gives its users.
+    Tag
+}
+text_id! {
     /// An installation of a client, named by itself.
     DeviceId
 }

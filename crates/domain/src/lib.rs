@@ -31,6 +31,6 @@ pub mod words;
 
 pub use code::{Code, Reject};
 pub use conversation::ConversationId;
-pub use id::{AppId, DeviceId, GroupId, InvalidId, MessageId, UserId};
+pub use id::{AppId, DeviceId, GroupId, InvalidId, MessageId, Tag, UserId};
 pub use login::Platform;
 pub use time::Timestamp;

@@ -93,6 +93,12 @@ pub const ATTRIBUTE_PATH_BYTES_MAX: usize = 256;
 pub const ATTRIBUTE_PATHS_MAX: usize = 100;
 /// Members that a created conversation begins with, its creator included.
 pub const CREATED_MEMBERS_AT_FIRST_MAX: usize = 500;
+/// Tags of a user.
+pub const TAGS_MAX: usize = 20;
+/// Users whose tags one request sets.
+pub const TAGGED_USERS_MAX: usize = 100;
+/// Users of a tag on a page.
+pub const TAGGED_PAGE_MAX: usize = 500;
 /// Members of a temporary conversation, its creator included.
 pub const TEMPORARY_MEMBERS_MAX: usize = 50;
 /// Conditions of a query, and besides so many groups of them.

@@ -559,6 +559,14 @@ fn what_apps_and_users_decide() {
         },
     );
     check(
+        "stored/v1/user_with_tags",
+        &stored::User {
+            created_time: 1_800_000_000_000,
+            tags: [("vip".to_owned(), 1_800_000_000_001)].into(),
+            ..Default::default()
+        },
+    );
+    check(
         "stored/v1/app_control_with_mutes",
         &stored::AppControl {
             version: 8,

@@ -48,6 +48,7 @@
 //! | [`CREATED`] | app, conversation | nothing: there is this created conversation | the unit that creates it; the unit that dismisses it deletes |
 //! | [`LEFT`] | conversation, user | nothing: the user, who has a row in their inbox, is not in this temporary conversation any more | the unit of the notice about it |
 //! | [`ENDED`] | user | `EndedConversations`: temporary conversations that a device which was away has to drop | the unit that takes one out of the user's inbox |
+//! | [`TAGGED`] | app, tag, user, in the user's shard | nothing: the user has this tag, as `User` says | the unit that changes the user's tags |
 //! | [`MEDIA`] | app, id | `Media` | the announcement of an upload, its end |
 //! | [`MEDIA_USE`] | user | `MediaUse` | the user's announcements of uploads; conditional on itself |
 //!
@@ -59,6 +60,7 @@ mod created_key;
 mod key;
 mod presence_key;
 mod relation_key;
+mod tag_key;
 mod view_key;
 
 use anser_store::{Space, SpaceClass};
@@ -79,6 +81,7 @@ pub(crate) use key::{
 };
 pub(crate) use key::{conversation_shard, media_key, user_shard};
 pub(crate) use presence_key::{of_online, online};
+pub(crate) use tag_key::{tagged_key, tagged_range, user_of_tagged};
 pub(crate) use view_key::{last_number, with_number};
 
 /// See the catalog.
@@ -174,6 +177,8 @@ pub const CREATED: Space = Space(41);
 pub const LEFT: Space = Space(47);
 /// See the catalog.
 pub const ENDED: Space = Space(48);
+/// See the catalog.
+pub const TAGGED: Space = Space(49);
 
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
@@ -219,6 +224,7 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (CREATED, SpaceClass::Small),
     (LEFT, SpaceClass::Small),
     (ENDED, SpaceClass::Small),
+    (TAGGED, SpaceClass::Small),
     (MEDIA, SpaceClass::Small),
     (MEDIA_USE, SpaceClass::Small),
 ];

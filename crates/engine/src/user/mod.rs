@@ -3,6 +3,7 @@
 pub(crate) mod ended;
 pub(crate) mod inbox;
 pub(crate) mod settings;
+pub mod tags;
 
 use std::sync::Arc;
 

@@ -42,6 +42,7 @@ mod reference;
 mod relations;
 mod search;
 mod spec;
+mod tags;
 mod tokens;
 mod users;
 
@@ -194,6 +195,14 @@ fn user_routes() -> Router<Api> {
             "/v1/users/{user_id}/messages/search",
             get(search::search_user_messages),
         )
+        .route(
+            "/v1/users/{user_id}/tags",
+            get(tags::get_tags)
+                .put(tags::put_tags)
+                .delete(tags::delete_tags),
+        )
+        .route("/v1/tags", put(tags::put_users_tags))
+        .route("/v1/tags/{tag}/users", get(tags::list_tagged))
         .route("/v1/users/{user_id}/token", post(tokens::create_token))
         .route("/v1/users/{user_id}/tokens", delete(tokens::revoke_tokens))
         .route(

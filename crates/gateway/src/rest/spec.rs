@@ -9,8 +9,8 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
     app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin,
-    groups, media, messages, operations, own_view, presence, receipts, relations, search, tokens,
-    users,
+    groups, media, messages, operations, own_view, presence, receipts, relations, search, tags,
+    tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -31,6 +31,11 @@ use super::{
         tokens::revoke_tokens,
         users::list_sessions,
         users::sign_out,
+        tags::get_tags,
+        tags::put_tags,
+        tags::delete_tags,
+        tags::put_users_tags,
+        tags::list_tagged,
         conversations::list_conversations,
         conversations::get_conversation,
         conversations::mark_read,

@@ -17,6 +17,7 @@ mod own_view;
 mod search;
 mod secrets;
 mod server;
+mod tags;
 mod temporary;
 mod token;
 mod upgrade;
