@@ -60,6 +60,8 @@ pub struct Settings {
     pub edit_seconds: u64,
     /// Days after which messages are removed.
     pub retention_days: u32,
+    /// Days after which files are removed; 0: they are kept.
+    pub media_retention_days: u32,
 }
 
 /// What an engine is made of.

@@ -14,6 +14,8 @@ use prost::Message;
 
 #[path = "fixtures/created.rs"]
 mod created;
+#[path = "fixtures/users.rs"]
+mod users;
 
 #[track_caller]
 fn check<T: Message + Default + PartialEq + Debug>(name: &str, expected: &T) {
@@ -555,14 +557,6 @@ fn what_apps_and_users_decide() {
                 group_retention_days: Some(7),
                 ..Default::default()
             }),
-            ..Default::default()
-        },
-    );
-    check(
-        "stored/v1/user_with_tags",
-        &stored::User {
-            created_time: 1_800_000_000_000,
-            tags: [("vip".to_owned(), 1_800_000_000_001)].into(),
             ..Default::default()
         },
     );

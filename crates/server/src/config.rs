@@ -171,6 +171,9 @@ settings! {
         parallel: usize = 256;
         /// Hours after which an upload that was not finished is removed.
         unfinished_hours: u64 = 24;
+        /// Days after which files are removed; at most 1096. 0: they are kept. Apps may set their
+        /// own.
+        retention_days: u32 = 0;
         /// Seconds for which an address for a download works.
         url_seconds: u64 = 3_600;
         /// Pixels of a picture that gets a thumbnail.
@@ -372,6 +375,12 @@ impl Config {
             ("url_seconds", media.url_seconds, 1, 7 * 24 * 3_600),
             ("pixels_max", media.pixels_max, 1, 500_000_000),
             ("threads", media.threads as u64, 1, 64),
+            (
+                "retention_days",
+                media.retention_days.into(),
+                0,
+                RETENTION_DAYS_MAX.into(),
+            ),
         ];
         for (key, value, min, max) in within {
             if !(min..=max).contains(&value) {

@@ -89,6 +89,7 @@ pub(crate) async fn wire(
             recall_seconds: config.messages.recall_seconds,
             edit_seconds: config.messages.edit_seconds,
             retention_days: config.messages.retention_days,
+            media_retention_days: config.media.retention_days,
             login_policy: LoginPolicy::from_name(&config.messages.login_policy).unwrap_or_default(),
             installation_key,
         },

@@ -154,6 +154,7 @@ impl Cluster {
                 recall_seconds: RECALL_SECONDS_DEFAULT,
                 edit_seconds: EDIT_SECONDS_DEFAULT,
                 retention_days: RETENTION_DAYS_DEFAULT,
+                media_retention_days: 0,
             };
             let bus = self.hub.join(id);
             let parts = Parts {

@@ -69,6 +69,8 @@ app_settings! {
     private_retention_days: RETENTION_DAYS_MIN => u64::from(RETENTION_DAYS_MAX);
     /// Days after which messages of groups, and of everything like them, are removed.
     group_retention_days: RETENTION_DAYS_MIN => u64::from(RETENTION_DAYS_MAX);
+    /// Days after which files are removed; 0: they are kept.
+    media_retention_days: 0_u32 => u64::from(RETENTION_DAYS_MAX);
 }
 
 fn check(name: &str, value: u32, min: u64, max: u64) -> Result<(), Reject> {

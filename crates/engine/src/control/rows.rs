@@ -18,6 +18,7 @@ pub(super) fn settings(row: Option<&stored::AppSettings>) -> AppSettings {
         group_members_max: row.group_members_max,
         private_retention_days: row.private_retention_days,
         group_retention_days: row.group_retention_days,
+        media_retention_days: row.media_retention_days,
         swallow_blocked: row.swallow_blocked,
         presence: row.presence,
     }
@@ -35,6 +36,7 @@ pub(super) fn settings_row(settings: &AppSettings) -> stored::AppSettings {
         group_members_max: settings.group_members_max,
         private_retention_days: settings.private_retention_days,
         group_retention_days: settings.group_retention_days,
+        media_retention_days: settings.media_retention_days,
         swallow_blocked: settings.swallow_blocked,
         presence: settings.presence,
     }

@@ -8,6 +8,7 @@
 //! Addresses for downloads are signed with a key of the installation for one file, one variant and
 //! a time, so that they can be handed to what has no token: an image element, a player.
 
+mod retention;
 mod sign;
 
 use anser_domain::media::{self as rules, MediaLimits, Use};
@@ -20,6 +21,7 @@ use crate::engine::Engine;
 use crate::fault;
 use crate::tables::{self, UserKeys};
 use crate::tools::Tools;
+pub use retention::{ExpiredMedia, MediaPlace};
 
 /// A file, as far as it is known.
 #[derive(Clone, Eq, PartialEq, Debug)]

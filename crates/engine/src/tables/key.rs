@@ -421,6 +421,16 @@ pub(crate) fn media_key(app: AppId, id: &str) -> Key {
     Key::new(MEDIA, shard(b'f', app, id), name_key(app, id, 0).freeze())
 }
 
+/// The files of a shard from there on, whichever app's.
+pub(crate) fn media_from(shard: Shard, from: Bound<Bytes>, limit: usize) -> Scan {
+    Scan::range(MEDIA, shard, from, Bound::Unbounded).limit(limit)
+}
+
+/// Whose file this is, and its id.
+pub(crate) fn media_of_key(key: &[u8]) -> Option<(AppId, &str)> {
+    conversation_of_head(key)
+}
+
 /// The key of the installation's row.
 pub(crate) fn installation_key() -> Key {
     Key::new(INSTALLATION, Shard(0), Bytes::from_static(b"anser"))

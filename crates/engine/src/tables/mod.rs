@@ -79,7 +79,7 @@ pub(crate) use key::{
     dead_letters_after, heads, installation_key, outbox_due, outbox_later, outbox_of_dead_letter,
     outbox_range,
 };
-pub(crate) use key::{conversation_shard, media_key, user_shard};
+pub(crate) use key::{conversation_shard, media_from, media_key, media_of_key, user_shard};
 pub(crate) use presence_key::{of_online, online};
 pub(crate) use tag_key::{tagged_key, tagged_range, user_of_tagged};
 pub(crate) use view_key::{last_number, with_number};

@@ -51,6 +51,7 @@ pub(crate) fn settings() -> Settings {
         recall_seconds: 120,
         edit_seconds: 86_400,
         retention_days: 180,
+        media_retention_days: 0,
     }
 }
 

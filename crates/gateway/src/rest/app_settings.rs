@@ -55,6 +55,9 @@ pub(super) struct AppSettingsJson {
     /// Days after which messages of groups, and of everything like them, are removed.
     #[schema(required)]
     group_retention_days: Option<u32>,
+    /// Days after which files are removed; 0: they are kept.
+    #[schema(required)]
+    media_retention_days: Option<u32>,
     /// A message from a blocked sender is acknowledged like any other and goes nowhere; without
     /// it, it is refused.
     #[schema(required)]
@@ -77,6 +80,7 @@ impl From<AppSettings> for AppSettingsJson {
             group_members_max: own.group_members_max,
             private_retention_days: own.private_retention_days,
             group_retention_days: own.group_retention_days,
+            media_retention_days: own.media_retention_days,
             swallow_blocked: own.swallow_blocked,
             presence: own.presence,
         }
@@ -118,6 +122,9 @@ pub(super) struct UpdateAppSettings {
     #[schema(value_type = Option<u32>, minimum = 2, maximum = 1_096)]
     group_retention_days: Option<Option<u32>>,
     #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 1_096)]
+    media_retention_days: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<bool>)]
     swallow_blocked: Option<Option<bool>>,
     #[serde(default, deserialize_with = "nullable")]
@@ -138,6 +145,7 @@ impl From<UpdateAppSettings> for AppSettingsChange {
             group_members_max: update.group_members_max,
             private_retention_days: update.private_retention_days,
             group_retention_days: update.group_retention_days,
+            media_retention_days: update.media_retention_days,
             swallow_blocked: update.swallow_blocked,
             presence: update.presence,
         }

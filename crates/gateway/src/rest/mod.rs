@@ -142,6 +142,7 @@ pub fn router(parts: Parts, others: Router) -> Router {
         metrics: parts.metrics,
     }));
     api.env.spawn(media::sweep(Arc::downgrade(&api.0)));
+    api.env.spawn(media::walk(Arc::downgrade(&api.0)));
     routes()
         .with_state(api.clone())
         .merge(others)

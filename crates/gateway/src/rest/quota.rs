@@ -116,6 +116,7 @@ mod tests {
         group_members_max: None,
         private_retention_days: None,
         group_retention_days: None,
+        media_retention_days: None,
         swallow_blocked: None,
         presence: None,
     };

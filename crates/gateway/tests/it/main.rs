@@ -23,6 +23,7 @@ mod created;
 mod fuzz;
 mod groups;
 mod library;
+mod media_retention;
 mod outbox;
 mod own_view;
 mod pipe;

@@ -71,6 +71,7 @@ pub(crate) async fn context(settings: SessionSettings) -> (Context, AppId) {
             recall_seconds: 120,
             edit_seconds: 86_400,
             retention_days: 180,
+            media_retention_days: 0,
             login_policy: LoginPolicy::OnePerPlatform,
             installation_key: [7; 32],
         },

@@ -15,6 +15,7 @@ mod cors;
 pub(super) mod download;
 pub(super) mod files;
 mod places;
+mod retention;
 mod sweep;
 mod transfer;
 pub(super) mod tus;
@@ -29,6 +30,7 @@ use super::Api;
 
 use download::{get_content, get_thumbnail};
 use files::{delete_media, get_media, upload_media};
+pub(super) use retention::walk;
 pub(super) use sweep::sweep;
 use tus::{create_upload, delete_upload, get_upload_offset, upload_piece};
 
