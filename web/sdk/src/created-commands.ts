@@ -35,12 +35,15 @@ export abstract class CreatedCommands extends GroupCommands {
    */
   async createConversation(options: CreateOptions = {}): Promise<CreatedConversation> {
     const { name = "", members = [], attributes, unique = false } = options;
+    const { temporary = false, seconds = 0 } = options;
     const value = create(CreateConversationSchema, {
       name,
       members: [...members],
       attributes: attributes ? JSON.stringify(attributes) : "",
       public: options.public ?? false,
       unique,
+      temporary,
+      seconds,
     });
     const command = { case: "createConversation", value } as const;
     const kind = unique ? "question" : "action";

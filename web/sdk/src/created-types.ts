@@ -7,7 +7,7 @@ export interface JsonObject {
 }
 
 export interface CreatedConversation {
-  /** Its name, `c/<id>`, as messages and the list have it. */
+  /** Its name, `c/<id>` or `t/<id>`, as messages and the list have it. */
   readonly conversation: string;
   readonly name: string;
   /** Who created it, or was handed it over; possibly not in it any more. */
@@ -27,6 +27,8 @@ export interface CreatedConversation {
   readonly unique: boolean;
   /** In the answer to `createConversation`: it was there already. */
   readonly reused: boolean;
+  /** Of a temporary one: when it ends, by the server's clock, in Unix milliseconds. */
+  readonly endTime?: number;
 }
 
 export interface CreatedSettings {
@@ -51,6 +53,10 @@ export interface CreateOptions {
   public?: boolean;
   /** The one that was created like this for exactly these members, if there is one. */
   unique?: boolean;
+  /** It is temporary: at most 50 members, not `unique`, never found, and gone after its time. */
+  temporary?: boolean;
+  /** So long a temporary one lives, 1–86,400 s; a day if it is not said. */
+  seconds?: number;
 }
 
 /** What `updateCreatedConversation` changes; what is absent stays. */

@@ -40,6 +40,7 @@ export function createdFrom(wire: WireCreated): CreatedConversation {
     managers: wire.managers,
     unique: wire.unique,
     reused: wire.reused,
+    ...(wire.endTime > 0n && { endTime: safeNumber(wire.endTime) }),
   };
 }
 

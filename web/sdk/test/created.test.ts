@@ -67,6 +67,8 @@ test("a created conversation has all that is told of it", async () => {
       attributes: '{"game":{"round":1}}',
       public: false,
       unique: true,
+      temporary: false,
+      seconds: 0,
     },
   ]);
   assert.deepEqual(value, {
@@ -83,6 +85,31 @@ test("a created conversation has all that is told of it", async () => {
     unique: true,
     reused: true,
   });
+});
+
+test("a temporary conversation tells when it ends", async () => {
+  const answer = create(CreatedConversationSchema, {
+    ...CHESS,
+    conversation: "t/x1-60",
+    endTime: 60_005n,
+  });
+  const { command, value } = await exchange(
+    { case: "createdConversation", value: answer },
+    (client) => client.createConversation({ members: ["bob"], temporary: true, seconds: 60 }),
+  );
+  assert.deepEqual(fields(command), [
+    "createConversation",
+    {
+      name: "",
+      members: ["bob"],
+      attributes: "",
+      public: false,
+      unique: false,
+      temporary: true,
+      seconds: 60,
+    },
+  ]);
+  assert.equal((value as { endTime?: number }).endTime, 60_005);
 });
 
 test("attributes that are no JSON break the protocol", async () => {
