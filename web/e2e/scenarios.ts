@@ -97,6 +97,7 @@ export interface Args {
   readonly attributes?: JsonObject;
   readonly public?: boolean;
   readonly unique?: boolean;
+  readonly temporary?: boolean;
   readonly reused?: boolean;
   readonly invite?: readonly string[];
   readonly leave?: true;

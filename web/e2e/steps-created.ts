@@ -53,6 +53,8 @@ export const CREATED: Record<string, Command> = {
         ...(args.attributes && { attributes: args.attributes }),
         ...(args.public && { public: true }),
         ...(args.unique && { unique: true }),
+        ...(args.temporary && { temporary: true }),
+        ...(args.seconds && { seconds: args.seconds }),
       });
     };
     const made = await Promise.all(creators.map(create));
