@@ -3,7 +3,9 @@
 //! One string names a conversation for everybody in it, on the wire, in REST paths, in logs and
 //! in the SDKs: `p/<user>/<user>` for a private chat, with the two ids in byte order, so that it
 //! is the same whoever starts it; `g/<group>` for a group; `c/<id>` for a conversation that a user
-//! created, under an id that the server made; `t/<id>` for a temporary one ([`crate::temporary`]). In ids, `%` and `/` are written `%25` and `%2F`;
+//! created, under an id that the server made; `t/<id>` for a temporary one ([`crate::temporary`]);
+//! `s/<id>` for a system conversation, in which the app's backend speaks to those who subscribe. In
+//! ids, `%` and `/` are written `%25` and `%2F`;
 //! there is exactly one way to write each name.
 
 use std::borrow::Cow;
@@ -26,6 +28,8 @@ pub enum ConversationId {
     Created(GroupId),
     /// One that a user created for a time; the id tells when it ends.
     Temporary(GroupId),
+    /// A conversation of the app's backend with those who subscribe.
+    System(GroupId),
 }
 
 /// Bytes of the longest name: two ids with every byte escaped.
@@ -52,11 +56,11 @@ impl ConversationId {
         }
     }
 
-    /// Kind and id of a conversation that has member rows; `None` for a private one.
+    /// Kind and id of a conversation that has member rows; `None` for a private or a system one.
     #[must_use]
     pub fn members_of(&self) -> Option<(Kind, &GroupId)> {
         match self {
-            Self::Private(..) => None,
+            Self::Private(..) | Self::System(_) => None,
             Self::Group(id) => Some((Kind::Group, id)),
             Self::Created(id) => Some((Kind::Created, id)),
             Self::Temporary(id) => Some((Kind::Temporary, id)),
@@ -105,9 +109,16 @@ impl ConversationId {
                 temporary::end(&id).ok_or(InvalidId::Malformed)?;
                 Self::Temporary(id)
             }
+            "s" => Self::System(GroupId::new(&unescape(rest)?)?),
             _ => return Err(InvalidId::Malformed),
         };
         Ok(id)
+    }
+
+    /// Does the app's backend speak here to those who subscribe?
+    #[must_use]
+    pub const fn is_system(&self) -> bool {
+        matches!(self, Self::System(_))
     }
 
     /// The other one of a private conversation; `None` for a group or an outsider.
@@ -171,6 +182,7 @@ impl fmt::Display for ConversationId {
             Self::Group(group) => write!(f, "g/{}", Escaped(group.as_str())),
             Self::Created(id) => write!(f, "c/{}", Escaped(id.as_str())),
             Self::Temporary(id) => write!(f, "t/{}", Escaped(id.as_str())),
+            Self::System(id) => write!(f, "s/{}", Escaped(id.as_str())),
         }
     }
 }
@@ -229,7 +241,7 @@ mod tests {
         }
 
         #[test]
-        fn reading_never_panics_and_is_canonical(text in "[pgc%/2F5ab]{0,30}") {
+        fn reading_never_panics_and_is_canonical(text in "[pgcs%/2F5ab]{0,30}") {
             if let Ok(id) = ConversationId::parse(&text) {
                 prop_assert_eq!(id.to_string(), text);
             }

@@ -25,6 +25,7 @@ pub mod relation;
 pub mod retention;
 pub mod search;
 pub mod settings;
+pub mod system;
 pub mod temporary;
 pub mod time;
 pub mod words;

@@ -152,6 +152,10 @@ pub const NOTICE_USERS_MAX: usize = 100;
 /// Conversations of one user that a list or a sync looks at: those whose membership or settings
 /// changed last. A first window sorts them all by activity, so there must be a bound.
 pub const INBOX_CONVERSATIONS_MAX: usize = 5_000;
+/// System conversations of an app to which everyone is subscribed: each costs every user a row.
+pub const SYSTEM_EVERYONE_MAX: usize = 8;
+/// Users whom one command subscribes to a system conversation, or unsubscribes.
+pub const SUBSCRIBERS_CHANGE_MAX: usize = 100;
 /// Items of a page of messages or conversations.
 pub const PAGE_ITEMS_MAX: usize = 100;
 /// Messages in a page when the client does not say.

@@ -15,6 +15,7 @@ use anser_domain::limits::{
 };
 use anser_domain::login::LoginPolicy;
 use anser_domain::settings::SettingsChange;
+use anser_domain::system::{self, Speaker};
 use anser_domain::{AppId, Code, ConversationId, DeviceId, Reject, UserId, message as rules};
 use anser_store::Store;
 use parking_lot::Mutex;
@@ -26,7 +27,7 @@ use crate::control::{self, Controls};
 use crate::conversation::{
     Command, ConversationPage, ConversationView, ReadResult, Registry, reading, view,
 };
-use crate::delivery::{FanOut, Home};
+use crate::delivery::{Broadcasts, FanOut, Home};
 use crate::env::Env;
 use crate::event::{Reply, SessionSink};
 use crate::forward::Forwards;
@@ -39,6 +40,7 @@ use crate::presence::Notes;
 use crate::receipt::{self, ReaderPage, ReadersOf, ReceiptPage};
 use crate::session::{Locals, NewSession, Opened, SessionId, SessionInfo};
 use crate::sync::{SyncRequest, SyncResult, device};
+use crate::system::{everyone, refuse_receipts};
 use crate::tools::Tools;
 use crate::user::{self, Profile, User, settings};
 use crate::{node, tables};
@@ -81,7 +83,7 @@ pub(crate) struct Core {
     pub(crate) apps: Apps,
     pub(crate) conversations: Registry,
     pub(crate) outbox: Outbox,
-    pub(crate) locals: Locals,
+    pub(crate) locals: Arc<Locals>,
     /// Some session's home may not know it.
     pub(crate) strays: AtomicBool,
     /// Sessions that ended, by the nodes that have not confirmed that they forgot them.
@@ -113,9 +115,13 @@ impl Engine {
         let cluster = Arc::new(Cluster::new(env.clone(), bus));
         let notes = Arc::new(Notes::default());
         let home = Arc::new(Home::new(env.clone(), notes.clone()));
+        let locals = Arc::new(Locals::new(env.random_u64()));
+        let broadcasts = Broadcasts::new(env.clone(), cluster.clone(), locals.clone());
         let tools = Arc::new(Tools {
             committer: Committer::new(env.clone(), store.clone()),
             fan_out: FanOut::new(home.clone(), cluster.clone()),
+            locals: locals.clone(),
+            broadcasts: Arc::new(broadcasts),
             env,
             store,
             cluster,
@@ -136,7 +142,7 @@ impl Engine {
                 apps,
                 conversations,
                 outbox,
-                locals: Locals::default(),
+                locals,
                 strays: AtomicBool::new(false),
                 gone: Mutex::default(),
                 checks: AtomicU64::new(0),
@@ -334,11 +340,12 @@ impl Engine {
 
     /// Takes a message. Sends of one caller to one conversation are taken in the order of the
     /// calls; `reply` hears of each once it is durable, or refused. Never blocks.
-    pub fn send(&self, message: SendMessage, reply: Reply) {
+    pub fn send(&self, mut message: SendMessage, reply: Reply) {
         let tools = &self.core.tools;
         let checked = self
             .check_running()
-            .and_then(|()| self.check_send(&message));
+            .and_then(|()| self.check_send(&message))
+            .and_then(|()| address(&mut message));
         if let Err(reject) = checked {
             return refuse(reply, reject);
         }
@@ -367,6 +374,12 @@ impl Engine {
         rules::check_mention(options.mention.as_ref())?;
         rules::check_targets(&options.targets)?;
         rules::check_burn(options.burn_after_seconds, &message.conversation)?;
+        if message.conversation.is_system() {
+            system::check_options(options.mention.as_ref(), options.receipt_wanted)?;
+        } else if options.by_server {
+            let why = "the backend speaks under a name of its own in system conversations only";
+            return Err(Reject::new(Code::InvalidRequest, why));
+        }
         if options.transient && options.burn_after_seconds > 0 {
             let why = "a transient message is not stored: there is nothing to burn";
             return Err(Reject::new(Code::InvalidRequest, why));
@@ -412,6 +425,7 @@ impl Engine {
         seq: u64,
     ) -> Result<(), Reject> {
         self.check_running()?;
+        refuse_receipts(conversation)?;
         receipt::mark_delivered(&self.core.tools, app, user, conversation, seq).await
     }
 
@@ -425,6 +439,7 @@ impl Engine {
         from_version: u64,
         limit: usize,
     ) -> Result<ReceiptPage, Reject> {
+        refuse_receipts(conversation)?;
         let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
         let tools = &self.core.tools;
         receipt::list(tools, app, user, conversation, from_version, limit).await
@@ -440,6 +455,7 @@ impl Engine {
         seqs: &[u64],
     ) -> Result<(), Reject> {
         self.check_running()?;
+        refuse_receipts(conversation)?;
         receipt::acknowledge(&self.core.tools, app, user, conversation, seqs).await
     }
 
@@ -454,6 +470,7 @@ impl Engine {
         cursor: &str,
         limit: usize,
     ) -> Result<ReaderPage, Reject> {
+        refuse_receipts(conversation)?;
         let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
         let of = ReadersOf {
             seq,
@@ -473,6 +490,7 @@ impl Engine {
         cursor: &str,
         limit: usize,
     ) -> Result<ReaderPage, Reject> {
+        refuse_receipts(conversation)?;
         let limit = page_limit(limit, RECEIPTS_PAGE_DEFAULT, RECEIPTS_PAGE_MAX)?;
         let of = ReadersOf {
             seq,
@@ -536,6 +554,7 @@ impl Engine {
         change: &SettingsChange,
     ) -> Result<ConversationView, Reject> {
         self.check_running()?;
+        self.ensure_listed(app, user, conversation).await?;
         settings::update(&self.core.tools, app, user, conversation, change).await
     }
 
@@ -549,6 +568,7 @@ impl Engine {
         with_history: bool,
     ) -> Result<(), Reject> {
         self.check_running()?;
+        self.ensure_listed(app, user, conversation).await?;
         settings::delete(&self.core.tools, app, user, conversation, with_history).await
     }
 
@@ -561,6 +581,7 @@ impl Engine {
         up_to: u64,
     ) -> Result<ConversationView, Reject> {
         self.check_running()?;
+        self.ensure_listed(app, user, conversation).await?;
         settings::clear(&self.core.tools, app, user, conversation, up_to).await
     }
 
@@ -586,6 +607,7 @@ impl Engine {
         conversation: &ConversationId,
     ) -> Result<ConversationView, Reject> {
         conversation.check_living(self.core.tools.env.now())?;
+        self.ensure_listed(app, user, conversation).await?;
         view::lookup(
             &self.core.tools,
             app,
@@ -611,6 +633,37 @@ impl Engine {
         )
         .await
     }
+}
+
+impl Engine {
+    /// A conversation for everyone is in the user's list from the first time it is asked for.
+    async fn ensure_listed(
+        &self,
+        app: AppId,
+        user: &UserId,
+        conversation: &ConversationId,
+    ) -> Result<(), Reject> {
+        match conversation {
+            ConversationId::System(_) => {
+                let name = conversation.to_string();
+                everyone::ensure_one(&self.core.tools, app, user, &name).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Names those whom a message of a system conversation is for.
+fn address(message: &mut SendMessage) -> Result<(), Reject> {
+    if !message.conversation.is_system() {
+        return Ok(());
+    }
+    let speaker = match message.options.by_server {
+        true => Speaker::Backend,
+        false => Speaker::User(&message.sender),
+    };
+    message.options.targets = system::audience(speaker, &message.options.targets)?;
+    Ok(())
 }
 
 pub(crate) fn page_limit(asked: usize, default: usize, max: usize) -> Result<usize, Reject> {

@@ -38,6 +38,7 @@ mod retention;
 pub mod search;
 pub mod session;
 pub mod sync;
+pub mod system;
 pub mod tables;
 mod tools;
 mod touch;

@@ -214,6 +214,7 @@ impl Engine {
                 };
                 self.core.tools.env.spawn(task);
             }
+            Some(Body::Broadcast(it)) => tools.broadcasts.here(wire::broadcast_from(it)),
             // Of a newer release.
             None => {}
         }
@@ -224,6 +225,7 @@ impl Engine {
             return;
         };
         for outgoing in events.iter().filter(|outgoing| outgoing.skip != Some(id)) {
+            self.core.locals.heed(id, &outgoing.event.body);
             session.sink.push(&outgoing.event);
         }
         match close {

@@ -7,11 +7,12 @@ use anser_store::Store;
 use crate::cluster::Cluster;
 use crate::committer::Committer;
 use crate::control::Controls;
-use crate::delivery::{FanOut, Home};
+use crate::delivery::{Broadcasts, FanOut, Home};
 use crate::engine::Settings;
 use crate::env::Env;
 use crate::metrics::Metrics;
 use crate::presence::Notes;
+use crate::session::Locals;
 
 /// Shared by the actors, the outbox and the handle itself; knows none of them.
 pub(crate) struct Tools {
@@ -21,6 +22,8 @@ pub(crate) struct Tools {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) home: Arc<Home>,
     pub(crate) fan_out: FanOut,
+    pub(crate) locals: Arc<Locals>,
+    pub(crate) broadcasts: Arc<Broadcasts>,
     pub(crate) settings: Settings,
     pub(crate) controls: Controls,
     pub(crate) notes: Arc<Notes>,

@@ -290,6 +290,37 @@ fn a_groups_rows() {
 }
 
 #[test]
+fn a_system_conversations_rows() {
+    check(
+        "stored/v1/head_of_a_system_conversation",
+        &stored::Head {
+            kind: 3,
+            everyone: true,
+            targeted_tail: 3,
+            ..Default::default()
+        },
+    );
+    check(
+        "stored/v1/subscriber",
+        &stored::Subscriber {
+            subscribed: true,
+            time: 1_800_000_000_000,
+            seq: 9,
+            ordinal: 7,
+            version: 1_800_000_000_001,
+        },
+    );
+    check(
+        "stored/v1/app_control_with_names_for_everyone",
+        &stored::AppControl {
+            version: 3,
+            everyone: vec!["s/news".into(), "s/雁".into()],
+            ..Default::default()
+        },
+    );
+}
+
+#[test]
 fn a_changed_message_and_its_rows() {
     let mention = stored::Mention {
         all: true,

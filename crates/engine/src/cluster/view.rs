@@ -25,6 +25,11 @@ impl View {
         self.nodes.len() <= 1
     }
 
+    /// All of them.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.iter().copied()
+    }
+
     pub(crate) fn contains(&self, node: NodeId) -> bool {
         self.nodes.binary_search(&node).is_ok()
     }

@@ -13,7 +13,7 @@ use pb::packet::Body;
 
 use super::{control_wire, group_wire};
 use crate::conversation::{ConversationView, Invitation};
-use crate::delivery::Outgoing;
+use crate::delivery::{Broadcast, Outgoing};
 use crate::event::{Event, EventBody};
 use crate::group::By;
 use crate::message::codec::cluster as codec;
@@ -48,6 +48,35 @@ pub(crate) fn to_sessions(
         events: events.iter().map(event).collect(),
         close: close.map(reject),
     })
+}
+
+pub(crate) fn broadcast(it: &Broadcast) -> Body {
+    let seen = it.seen.iter().map(|(user, seq)| pb::SeenBy {
+        user: user.as_str().to_owned(),
+        seq: *seq,
+    });
+    Body::Broadcast(pb::Broadcast {
+        app: it.app.0,
+        conversation: it.conversation.to_string(),
+        everyone: it.everyone,
+        event: Some(event(&Outgoing::to_all(it.event.clone()))),
+        seen: seen.collect(),
+    })
+}
+
+/// What this release does not know becomes a check.
+pub(crate) fn broadcast_from(it: pb::Broadcast) -> Broadcast {
+    let seen = it.seen.into_iter().filter_map(|seen| {
+        let user = user_from(&seen.user).ok()?;
+        Some((user, seen.seq))
+    });
+    Broadcast {
+        app: AppId(it.app),
+        conversation: it.conversation.into(),
+        everyone: it.everyone,
+        seen: seen.collect(),
+        event: event_from(it.event.unwrap_or_default()).event,
+    }
 }
 
 fn event(outgoing: &Outgoing) -> pb::Event {
@@ -340,6 +369,7 @@ fn send_options(it: &SendOptions) -> pb::SendOptions {
         targets: codec::users(&it.targets),
         receipt_wanted: it.receipt_wanted,
         burn_after_seconds: it.burn_after_seconds,
+        by_server: it.by_server,
     }
 }
 
@@ -351,6 +381,7 @@ fn send_options_from(it: pb::SendOptions) -> Result<SendOptions, Reject> {
         targets: codec::users_from(it.targets).ok_or_else(garbled)?,
         receipt_wanted: it.receipt_wanted,
         burn_after_seconds: it.burn_after_seconds,
+        by_server: it.by_server,
     })
 }
 

@@ -42,6 +42,8 @@ struct Control {
     settings: AppSettings,
     mutes: Arc<AppMutes>,
     is_muting: bool,
+    /// System conversations to which everyone is subscribed.
+    everyone: Arc<[Arc<str>]>,
 }
 
 /// What the apps decide, as far as they do.
@@ -72,6 +74,14 @@ impl Controls {
         mutes.check(Kind::of(conversation), user, now)
     }
 
+    /// Names that are reserved for conversations to which everyone is subscribed.
+    pub(crate) fn everyone(&self, app: AppId) -> Arc<[Arc<str>]> {
+        let apps = self.0.read();
+        apps.get(&app)
+            .map(|control| control.everyone.clone())
+            .unwrap_or_default()
+    }
+
     /// Apps that have switched presence on.
     pub(crate) fn with_presence(&self) -> BTreeSet<AppId> {
         let apps = self.0.read();
@@ -97,6 +107,11 @@ async fn learn(tools: &Tools, app: AppId, row: &stored::AppControl) -> Result<()
         settings: rows::settings(row.settings.as_ref()),
         mutes: Arc::new(mutes::load(tools, app, row).await?),
         is_muting: row.mutes > 0 || !row.kinds.is_empty(),
+        everyone: row
+            .everyone
+            .iter()
+            .map(|name| Arc::from(name.as_str()))
+            .collect(),
     });
     let mut apps = tools.controls.0.write();
     let known = apps.entry(app).or_default();
@@ -144,6 +159,17 @@ async fn row(tools: &Tools, app: AppId) -> Result<stored::AppControl, Reject> {
     let row = tools.store.get(&tables::control_key(app)).await;
     let row = row.map_err(|e| fault::reject(&e))?;
     Ok(tables::decode_some(row.as_ref())?.unwrap_or_default())
+}
+
+/// Changes the names that are reserved for conversations to which everyone is subscribed.
+pub(crate) async fn change_everyone(
+    tools: &Tools,
+    app: AppId,
+    change: impl Fn(&mut Vec<String>) -> Result<(), Reject>,
+) -> Result<(), Reject> {
+    update(tools, app, |row| change(&mut row.everyone))
+        .await
+        .map(drop)
 }
 
 /// Changes the app's row, on this node at once.

@@ -447,7 +447,7 @@ impl Conversation {
         };
         // Without a head, who may write is looked up.
         let refused = match head {
-            Some(_) => Ok(None),
+            Some(_) => self.check_audience(&send.message).await.map(|()| None),
             None => self.refused_now().await,
         };
         let refused = match refused {
@@ -472,7 +472,7 @@ impl Conversation {
                 }
             }
         };
-        let (message, recipients) = match planned {
+        let (message, recipients, reach) = match planned {
             Ok(planned) => planned,
             Err(reject) if self.swallows(&reject) => return self.swallow(*send),
             Err(reject) => return self.refuse(Command::Send(send), &reject),
@@ -480,7 +480,7 @@ impl Conversation {
         self.lane
             .lock()
             .items
-            .push_back(LaneItem::transient(*send, message, recipients));
+            .push_back(LaneItem::transient(*send, message, recipients, reach));
         let mut burst = Burst::default();
         self.run_lane(&mut burst);
         burst.flush();
@@ -617,7 +617,7 @@ impl Conversation {
             return Err((command, reject));
         }
         let loaded = state.loaded.as_mut().expect("a unit was planned on it");
-        append.seen = loaded.seen.clone();
+        append.seen = loaded.seen.for_append(&append);
         loaded.apply(&append);
         state.in_flight.push_back(InFlight {
             command,

@@ -15,6 +15,7 @@ use super::change::audience;
 use super::lane::LaneItem;
 use super::loaded::Loaded;
 use super::row;
+use super::system::Reach;
 use super::targeted::Seen;
 use crate::fault;
 use crate::group::Group;
@@ -40,6 +41,8 @@ pub(crate) struct Append {
     pub(crate) message: Arc<Message>,
     /// Who gets the message.
     pub(crate) recipients: Arc<[UserId]>,
+    /// Or it is for all subscribers of a system conversation.
+    pub(super) reach: Option<Reach>,
     /// The members from now on, if they changed.
     pub(crate) members: Option<Arc<BTreeMap<UserId, stored::Member>>>,
     /// The sender's count of countable messages from now on.
@@ -90,6 +93,9 @@ pub(super) struct ReadFacts {
     ordinal: Option<u64>,
 }
 
+/// A message that is not stored, and who gets it: these, or all subscribers.
+type Transient = (Message, Arc<[UserId]>, Option<Reach>);
+
 /// A read position that moves with a send.
 #[derive(Clone)]
 pub(crate) struct ReadMove {
@@ -101,6 +107,7 @@ pub(crate) struct ReadMove {
 
 impl Conversation {
     pub(super) async fn send_facts(&self, message: &SendMessage) -> Result<SendFacts, Reject> {
+        self.check_audience(message).await?;
         let (is_new, own) = self.peek(|loaded| {
             (
                 loaded.head_bytes.is_none(),
@@ -251,7 +258,16 @@ impl Conversation {
             ConversationId::Group(_)
             | ConversationId::Created(_)
             | ConversationId::Temporary(_) => loaded.may_send(user, now),
+            ConversationId::System(_) => loaded.check_system(),
         }
+    }
+
+    /// May this be said here?
+    fn check_send(&self, loaded: &Loaded, send: &SendMessage) -> Result<(), Reject> {
+        if send.options.by_server && self.id.is_system() {
+            return loaded.check_system();
+        }
+        self.check_may_send(loaded, &send.sender)
     }
 
     pub(super) fn plan_send<'a>(
@@ -261,7 +277,7 @@ impl Conversation {
         facts: &SendFacts,
         in_flight: impl DoubleEndedIterator<Item = &'a Append> + Clone,
     ) -> Result<(Unit, Append), Reject> {
-        self.check_may_send(loaded, &send.sender)?;
+        self.check_send(loaded, send)?;
         let options = &send.options;
         let recipients = self.targets(loaded, send)?;
         // Of what only some may see, each of them has a count of their own.
@@ -298,11 +314,18 @@ impl Conversation {
             own = Some((send.sender.clone(), total));
         }
         let mut targeted = Vec::new();
-        if message.counted {
+        if message.counted || self.id.is_system() {
+            let step = |user: &UserId| u64::from(message.counted && *user != send.sender);
             let before = facts.targeted.iter();
-            targeted = before.map(|(user, n)| (user.clone(), n + 1)).collect();
+            targeted = before
+                .map(|(user, n)| (user.clone(), n + step(user)))
+                .collect();
             let rows = self.targeted_rows(message.seq, &targeted);
             unit.writes.extend(rows.writes);
+        }
+        let reach = loaded.reach(&message);
+        if reach.is_some() {
+            unit = unit.put(self.keys.for_all(message.seq), Bytes::new());
         }
         let mentions = self.mentions(loaded, &message, message.mention.as_deref());
         unit.writes.extend(mentions.writes);
@@ -326,6 +349,7 @@ impl Conversation {
             read,
             own,
             targeted,
+            reach,
             ..self.append((head, head_bytes), message, recipients, nudge)
         };
         Ok(finish(unit, append))
@@ -336,8 +360,8 @@ impl Conversation {
         &self,
         loaded: &Loaded,
         send: &SendMessage,
-    ) -> Result<(Message, Arc<[UserId]>), Reject> {
-        self.check_may_send(loaded, &send.sender)?;
+    ) -> Result<Transient, Reject> {
+        self.check_send(loaded, send)?;
         let recipients = self.targets(loaded, send)?;
         let (_, message) = self.next(loaded, false, |message| {
             Self::say(send, message);
@@ -345,7 +369,8 @@ impl Conversation {
             message.ordinal = 0;
             message.counted = false;
         });
-        Ok((message, recipients))
+        let reach = loaded.reach(&message);
+        Ok((message, recipients, reach))
     }
 
     /// What the sender says.
@@ -431,6 +456,7 @@ impl Conversation {
             head_bytes,
             message: Arc::new(message),
             recipients,
+            reach: None,
             members: None,
             own: None,
             nudges: nudges.into_iter().collect(),
@@ -462,11 +488,15 @@ impl Conversation {
         for (key, value) in &page.rows {
             let message = row::decode_message(&self.name, key, value)?;
             let recipients = audience(loaded, &message);
-            items.push(LaneItem::missed(Arc::new(message), recipients));
+            let reach = loaded.reach(&message);
+            items.push(LaneItem::missed(Arc::new(message), recipients, reach));
         }
         let more_changes = self.missed_changes(told.rev, loaded, &mut items).await?;
         if page.more || more_changes {
-            items.push(LaneItem::check(loaded.recipients.clone()));
+            items.push(LaneItem::check(
+                loaded.recipients.clone(),
+                loaded.reach_of_all(),
+            ));
         }
         Ok(items)
     }

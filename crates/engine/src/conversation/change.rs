@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anser_domain::change::{self, Changer, MessageState, Subject};
 use anser_domain::message::Mention;
-use anser_domain::{Code, Reject, Timestamp, UserId};
+use anser_domain::{Code, Reject, Timestamp, UserId, system};
 use anser_proto::stored;
 use anser_store::Unit;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use super::actor::Conversation;
 use super::append::{Append, MISSED_MAX};
 use super::lane::LaneItem;
 use super::loaded::Loaded;
-use super::row;
+use super::{row, system as own};
 use crate::fault;
 use crate::group::{By, rows};
 use crate::message::codec::stored as codec;
@@ -152,8 +152,10 @@ impl Conversation {
         }
         whole.writes.extend(unit.writes);
         let recipients = audience(loaded, &message);
+        let reach = loaded.reach(&message);
         let append = Append {
             previous_rev: Some(previous_rev),
+            reach,
             ..self.append((head, head_bytes), message, recipients, None)
         };
         (whole, append)
@@ -177,10 +179,12 @@ impl Conversation {
         let mut previous = told;
         for (rev, message) in page.changes {
             let recipients = audience(loaded, &message);
+            let reach = loaded.reach(&message);
             items.push(LaneItem::missed_change(
                 Arc::new(message),
                 previous,
                 recipients,
+                reach,
             ));
             previous = rev;
         }
@@ -199,6 +203,9 @@ impl Conversation {
         self.check_may_send(loaded, user)?;
         if !may_see(loaded, user, message) {
             return Err(no_such_message());
+        }
+        if self.id.is_system() {
+            system::check_changer(user, &message.sender)?;
         }
         Ok(Changer::User {
             user,
@@ -312,6 +319,9 @@ fn may_see(loaded: &Loaded, user: &UserId, message: &Message) -> bool {
 
 /// Everybody who may see the message.
 pub(super) fn audience(loaded: &Loaded, message: &Message) -> Arc<[UserId]> {
+    if loaded.is_system {
+        return own::named(message);
+    }
     let sees = |user: &&UserId| may_see(loaded, user, message);
     if loaded.recipients.iter().all(|user| sees(&user)) {
         return loaded.recipients.clone();

@@ -14,6 +14,7 @@ use futures::channel::oneshot;
 use super::actor::{Command, Conversation, SendCommand};
 use super::append::{Append, Nudge, ReadMove};
 use super::reading;
+use super::system::{ForAll, Reach};
 use crate::delivery::{Burst, FanOut, Outgoing, Routes};
 use crate::event::{Event, EventBody, Reply};
 use crate::group::Group;
@@ -68,6 +69,8 @@ pub(crate) struct LaneItem {
     nudges: Vec<Nudge>,
     /// Whose read position moved along.
     read: Option<ReadMove>,
+    /// Goes to all subscribers of a system conversation.
+    for_all: Option<Box<ForAll>>,
 }
 
 impl LaneItem {
@@ -81,6 +84,7 @@ impl LaneItem {
             read,
             previous_rev,
             seen,
+            reach,
             ..
         } = append;
         let (telling, skip) = match command {
@@ -110,6 +114,20 @@ impl LaneItem {
                 (Telling::Changed(change.replies, result), None)
             }
         };
+        if let Some(reach) = reach {
+            let (event, later) = match previous_rev {
+                None => {
+                    let (prev, later) = seen.of_all();
+                    (message_event(message, prev, None), later)
+                }
+                Some(previous_rev) => (change_event(message, previous_rev), Vec::new()),
+            };
+            return Self {
+                nudges,
+                read,
+                ..Self::for_all(telling, reach, event, later)
+            };
+        }
         let events = match previous_rev {
             None => seen
                 .group(&recipients)
@@ -123,6 +141,22 @@ impl LaneItem {
             events,
             nudges,
             read,
+            for_all: None,
+        }
+    }
+
+    /// To all subscribers of a system conversation.
+    fn for_all(telling: Telling, reach: Reach, event: Outgoing, seen: Vec<(UserId, u64)>) -> Self {
+        Self {
+            telling,
+            events: Vec::new(),
+            nudges: Vec::new(),
+            read: None,
+            for_all: Some(Box::new(ForAll {
+                reach,
+                event: event.event,
+                seen,
+            })),
         }
     }
 
@@ -131,6 +165,7 @@ impl LaneItem {
         send: SendCommand,
         message: Message,
         recipients: Arc<[UserId]>,
+        reach: Option<Reach>,
     ) -> Self {
         let result = SendResult {
             conversation: message.conversation.clone(),
@@ -140,24 +175,39 @@ impl LaneItem {
             prev: 0,
         };
         let event = message_event(Arc::new(message), 0, send.message.session);
+        let telling = Telling::Sent(send.replies, result);
+        if let Some(reach) = reach {
+            return Self::for_all(telling, reach, event, Vec::new());
+        }
         Self {
-            telling: Telling::Sent(send.replies, result),
+            telling,
             events: vec![(recipients, event)],
             nudges: Vec::new(),
             read: None,
+            for_all: None,
         }
     }
 
     /// A message that somebody else appended, and may not have lived to tell.
-    pub(super) fn missed(message: Arc<Message>, recipients: Arc<[UserId]>) -> Self {
+    pub(super) fn missed(
+        message: Arc<Message>,
+        recipients: Arc<[UserId]>,
+        reach: Option<Reach>,
+    ) -> Self {
+        let prev = message.seq - 1;
+        Self::missed_event(message_event(message, prev, None), recipients, reach)
+    }
+
+    fn missed_event(event: Outgoing, recipients: Arc<[UserId]>, reach: Option<Reach>) -> Self {
+        if let Some(reach) = reach {
+            return Self::for_all(Telling::Nobody, reach, event, Vec::new());
+        }
         Self {
             telling: Telling::Nobody,
-            events: vec![(
-                recipients,
-                message_event(message.clone(), message.seq - 1, None),
-            )],
+            events: vec![(recipients, event)],
             nudges: Vec::new(),
             read: None,
+            for_all: None,
         }
     }
 
@@ -166,25 +216,15 @@ impl LaneItem {
         message: Arc<Message>,
         previous_rev: u64,
         recipients: Arc<[UserId]>,
+        reach: Option<Reach>,
     ) -> Self {
-        Self {
-            events: vec![(
-                recipients.clone(),
-                change_event(message.clone(), previous_rev),
-            )],
-            ..Self::missed(message, recipients)
-        }
+        Self::missed_event(change_event(message, previous_rev), recipients, reach)
     }
 
     /// Too much was missed: the devices find out by themselves.
-    pub(super) fn check(recipients: Arc<[UserId]>) -> Self {
+    pub(super) fn check(recipients: Arc<[UserId]>, reach: Option<Reach>) -> Self {
         let event = Outgoing::to_all(Event::new(EventBody::Check));
-        Self {
-            telling: Telling::Nobody,
-            events: vec![(recipients, event)],
-            nudges: Vec::new(),
-            read: None,
-        }
+        Self::missed_event(event, recipients, reach)
     }
 }
 
@@ -292,6 +332,9 @@ impl Conversation {
                 );
                 self.outbox.touched(read.touch);
                 self.tell_read(read.user);
+            }
+            if let Some(for_all) = item.for_all {
+                self.broadcast(*for_all);
             }
             for (users, event) in item.events {
                 match groups.last_mut() {

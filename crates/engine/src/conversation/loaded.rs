@@ -28,6 +28,8 @@ pub(crate) struct Loaded {
     pub(crate) info: Arc<stored::GroupInfo>,
     /// Who gets what is appended.
     pub(crate) recipients: Arc<[UserId]>,
+    /// Who gets it is not known here: all subscribers, or those named with it.
+    pub(super) is_system: bool,
     /// How many countable messages each of the recent senders has sent.
     pub(crate) own: BTreeMap<UserId, u64>,
     /// What each user saw last.
@@ -79,6 +81,7 @@ impl Loaded {
                 let recipients = members.keys().cloned().collect();
                 (members, recipients)
             }
+            ConversationId::System(_) => (BTreeMap::new(), Arc::from([])),
         };
         let (mut refused, mut stamp) = (Vec::new(), None);
         if let ConversationId::Private(low, high) = id
@@ -91,12 +94,14 @@ impl Loaded {
             refused = relation::refusals(store, app, low, high).await?;
         }
         let seen = Seen::load(store, keys, name, &head).await?;
+        let is_system = id.is_system();
         Ok(Self {
             head,
             head_bytes,
             members: Arc::new(members),
             info: Arc::new(info),
             recipients,
+            is_system,
             own: BTreeMap::new(),
             seen,
             refused,

@@ -10,6 +10,7 @@ mod outdated;
 pub(crate) mod reading;
 mod registry;
 pub(crate) mod row;
+mod system;
 mod targeted;
 mod unheard;
 pub(crate) mod unread;

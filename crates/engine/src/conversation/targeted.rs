@@ -6,8 +6,13 @@
 //! says how many they are, and the actor knows which of them each user saw last. The next message
 //! for everybody ends the tail: it follows the tail's last message for those who saw one, and the
 //! last common message for the others.
+//!
+//! A system conversation may have very many receivers, who each see other messages. Of those only
+//! the last [`LATER_MAX`] are known by name. Whoever is forgotten is told to follow the last common
+//! message: that is at or before what they saw, so nobody pulls in vain, and a push that was lost
+//! on the way to them is found by the number of its packet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anser_domain::{Code, Reject, UserId};
@@ -15,6 +20,7 @@ use anser_proto::stored;
 use anser_store::{Direction, Store, Unit};
 
 use super::actor::Conversation;
+use super::append::Append;
 use super::loaded::Loaded;
 use super::row;
 use crate::fault;
@@ -26,12 +32,17 @@ use crate::tables::ConversationKeys;
 const TAIL_MAX: u64 = 1_000;
 
 /// What each user saw last of a conversation.
+/// Receivers of targeted messages of a system conversation that are known by name.
+const LATER_MAX: usize = 1_000;
+
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     /// The last message for everybody.
     common: u64,
     /// Who has seen a later one, and which.
     later: Arc<BTreeMap<UserId, u64>>,
+    /// Too many may have.
+    bounded: bool,
 }
 
 impl Seen {
@@ -45,12 +56,13 @@ impl Seen {
         let mut seen = Self {
             common: head.seq - head.targeted_tail.min(head.seq),
             later: Arc::default(),
+            bounded: keys.is_system(),
         };
-        if head.targeted_tail > TAIL_MAX {
+        if head.targeted_tail > TAIL_MAX && !seen.bounded {
             seen.common = head.seq;
             return Ok(seen);
         }
-        let mut from = seen.common + 1;
+        let mut from = (seen.common + 1).max((head.seq + 1).saturating_sub(TAIL_MAX));
         while from <= head.seq {
             let scan = keys.messages(from, head.seq, Direction::Forward, 100);
             let page = store.scan(scan).await.map_err(|e| fault::reject(&e))?;
@@ -80,6 +92,34 @@ impl Seen {
         for user in message.targets.iter().cloned().chain(sender) {
             later.insert(user, message.seq);
         }
+        while self.bounded && later.len() > LATER_MAX {
+            let oldest = later.iter().min_by_key(|(_, seq)| **seq);
+            let Some(oldest) = oldest.map(|(user, _)| user.clone()) else {
+                break;
+            };
+            later.remove(&oldest);
+        }
+    }
+
+    /// What an append has to know: of many, those alone who get it.
+    pub(super) fn for_append(&self, append: &Append) -> Self {
+        if !self.bounded || append.reach.is_some() {
+            return self.clone();
+        }
+        let known = append.recipients.iter().filter_map(|user| {
+            let (user, seq) = self.later.get_key_value(user)?;
+            Some((user.clone(), *seq))
+        });
+        Self {
+            later: Arc::new(known.collect()),
+            ..*self
+        }
+    }
+
+    /// The last message for everybody, and who saw a later one.
+    pub(super) fn of_all(&self) -> (u64, Vec<(UserId, u64)>) {
+        let later = self.later.iter().map(|(user, seq)| (user.clone(), *seq));
+        (self.common, later.collect())
     }
 
     /// The last sequence this user may see.
@@ -110,9 +150,14 @@ impl Conversation {
         &self,
         send: &SendMessage,
     ) -> Result<Vec<(UserId, u64)>, Reject> {
-        let mut totals = Vec::with_capacity(send.options.targets.len());
-        for user in &send.options.targets {
-            if *user != send.sender && !totals.iter().any(|(known, _)| known == user) {
+        let targets = &send.options.targets;
+        let mut totals = Vec::with_capacity(targets.len());
+        // In a system conversation the sender has a row as well: by it their messages are found.
+        let with_sender = self.id.is_system() && !targets.is_empty();
+        let sender = with_sender.then_some(&send.sender);
+        for user in targets.iter().chain(sender) {
+            let wanted = with_sender || *user != send.sender;
+            if wanted && !totals.iter().any(|(known, _)| known == user) {
                 totals.push((user.clone(), self.targeted_in_flight(user)));
             }
         }
@@ -136,6 +181,10 @@ impl Conversation {
         let targets = &send.options.targets;
         if targets.is_empty() {
             return Ok(loaded.recipients.clone());
+        }
+        if loaded.is_system {
+            let all: BTreeSet<&UserId> = targets.iter().chain([&send.sender]).collect();
+            return Ok(all.into_iter().cloned().collect());
         }
         for user in targets {
             if loaded.recipients.binary_search(user).is_err() {
@@ -206,7 +255,7 @@ mod tests {
                     let tail: Vec<&Message> = tail.collect();
                     let mut anew = Seen {
                         common: (messages.len() - tail.len()) as u64,
-                        later: Arc::default(),
+                        ..Seen::default()
                     };
                     tail.iter().rev().for_each(|message| anew.add(message));
                     seen = anew;

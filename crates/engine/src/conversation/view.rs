@@ -14,6 +14,7 @@ use super::{ConversationView, Invitation, ReadResult, reading};
 use crate::fault;
 use crate::group::rows;
 use crate::message::{Message, changes, history};
+use crate::system::{everyone, read as system};
 use crate::tables::{self, ConversationKeys};
 use crate::tools::Tools;
 use crate::user::inbox;
@@ -95,9 +96,46 @@ pub(crate) async fn access(
                 },
             }
         }
+        ConversationId::System(_) => return system_access(tools, app, keys, id, user).await,
     };
     let row = inbox::row(tools, app, user.as_str(), &id.to_string()).await?;
     Ok(row.map_or(access, |row| access.cleared(&row)))
+}
+
+/// The same of a system conversation.
+async fn system_access(
+    tools: &Tools,
+    app: AppId,
+    keys: &ConversationKeys,
+    id: &ConversationId,
+    user: &UserId,
+) -> Result<Access, Reject> {
+    let read = [keys.head(), keys.subscriber(user.as_str())];
+    let read = tools.store.get_many(&read).await;
+    let read = read.map_err(|e| fault::reject(&e))?;
+    let head: Option<stored::Head> = tables::decode_some(read[0].as_ref())?;
+    let head = head.ok_or_else(|| Reject::new(Code::NotFound, "there is no such conversation"))?;
+    if head.dismissed {
+        return Err(Code::GroupDismissed.into());
+    }
+    let inbox = inbox::row(tools, app, user.as_str(), &id.to_string()).await?;
+    let access = if head.everyone {
+        match &inbox {
+            Some(row) => return Ok(Access::of_row(row)),
+            None => everyone::access(tools, app, keys, user, &head).await?,
+        }
+    } else {
+        let row: Option<stored::Subscriber> = tables::decode_some(read[1].as_ref())?;
+        let row = row.filter(|row| row.subscribed).ok_or(Code::NotAMember)?;
+        Access {
+            first_seq: row.seq + 1,
+            unread_after: ReadPosition {
+                seq: row.seq,
+                ordinal: row.ordinal,
+            },
+        }
+    };
+    Ok(inbox.map_or(access, |row| access.cleared(&row)))
 }
 
 /// Where the user's read position stands, and what is unread beyond it.
@@ -139,9 +177,16 @@ pub(crate) async fn view(
         read_seq: position.read_seq,
         ..Default::default()
     };
-    if row.member {
+    let member = row.member && !is_dismissed(name, head);
+    if member {
         read = result(store, &keys, user, head, &position, access).await?;
-        newest = history::newest(store, &keys, name, user, head, &position, access).await?;
+        newest = match keys.is_system() {
+            true => {
+                let deleted = position.deleted_version > 0;
+                system::newest(store, &keys, name, user, (head, deleted), access).await?
+            }
+            false => history::newest(store, &keys, name, user, head, &position, access).await?,
+        };
     }
     Ok(ConversationView {
         id: name.clone(),
@@ -154,7 +199,7 @@ pub(crate) async fn view(
         read_seq: read.read_seq,
         first_seq: access.first_seq,
         name: head.name.clone(),
-        member: row.member,
+        member,
         deleted_version: position.deleted_version,
         settings: inbox::settings(row),
         invitation: row
@@ -166,6 +211,11 @@ pub(crate) async fn view(
                 time: Timestamp(it.time),
             }),
     })
+}
+
+/// Is it a system conversation that was dismissed? Its subscribers' rows do not say so.
+pub(crate) fn is_dismissed(name: &str, head: &stored::Head) -> bool {
+    head.dismissed && name.starts_with("s/")
 }
 
 /// The head of a conversation, if it has one.
@@ -229,7 +279,11 @@ pub(crate) async fn lookup(
             ));
         }
     };
-    let head = head(&tools.store, &ConversationKeys::new(app, name)).await?;
+    let keys = ConversationKeys::new(app, name);
+    let mut head = head(&tools.store, &keys).await?;
+    if let Some(whole) = head.take_if(|_| keys.is_system()) {
+        head = Some(system::head_for(&tools.store, &keys, user, whole).await?);
+    }
     view(&tools.store, app, user, name, &row, head.as_ref()).await
 }
 

@@ -30,6 +30,9 @@ impl Engine {
         self.check_running()?;
         conversation.check_living(self.core.tools.env.now())?;
         change.check(self.core.tools.content_bytes_max(app))?;
+        if let (true, Change::Edit { mention, .. }) = (conversation.is_system(), &change) {
+            anser_domain::system::check_options(mention.as_ref(), false)?;
+        }
         let wanted = ChangeMessage {
             app,
             by,

@@ -14,6 +14,7 @@ use crate::conversation::unread::hidden_seqs;
 use crate::conversation::view::{self, Access};
 use crate::conversation::{reading, row};
 use crate::fault;
+use crate::system::read as system;
 use crate::tables::{self, ConversationKeys};
 use crate::tools::Tools;
 
@@ -49,28 +50,19 @@ pub(crate) async fn pull(
     };
     let head = view::head(&tools.store, &keys).await?;
     let Some(head) = head else {
-        if reader.is_none() || id.members_of().is_some() {
+        if reader.is_none() || !matches!(id, ConversationId::Private(..)) {
             return Err(Reject::new(Code::NotFound, "there is no such conversation"));
         }
         // A private chat in which nobody has said anything yet.
         return Ok(empty_page(name, 0, 1, 0));
     };
     let first_seq = access.first_seq.max(head.first_seq).max(1);
-    let mut result = empty_page(name, head.seq, first_seq, head.rev);
-    let (low, high, direction) = if page.descending {
-        let below = if page.from_seq == 0 {
-            head.seq
-        } else {
-            page.from_seq - 1
-        };
-        (first_seq, below.min(head.seq), Direction::Backward)
-    } else {
-        (
-            page.from_seq.saturating_add(1).max(first_seq),
-            head.seq,
-            Direction::Forward,
-        )
+    let head = match reader.filter(|_| keys.is_system()) {
+        Some(user) => system::head_for(&tools.store, &keys, user.as_str(), head).await?,
+        None => head,
     };
+    let mut result = empty_page(name, head.seq, first_seq, head.rev);
+    let (low, high, direction) = range(page, first_seq, head.seq);
     if low > high {
         return Ok(result);
     }
@@ -84,6 +76,16 @@ pub(crate) async fn pull(
                 .as_ref()
                 .is_none_or(|hidden| !hidden.contains(&message.seq))
     };
+    if let Some(user) = reader.filter(|_| keys.is_system()) {
+        let (store, name) = (&tools.store, &result.conversation);
+        let range = (low, high);
+        let page = system::messages(store, &keys, name, user.as_str(), range, direction, limit);
+        let (messages, more) = page.await?;
+        result.more = more;
+        result.next_seq = messages.last().filter(|_| more).map_or(0, |last| last.seq);
+        result.messages = messages.into_iter().filter(shown).collect();
+        return Ok(result);
+    }
     let (mut low, mut high) = (low, high);
     let mut budget = SCAN_BUDGET;
     loop {
@@ -126,6 +128,19 @@ pub(crate) async fn pull(
             return Ok(result);
         }
     }
+}
+
+/// The sequences that a page may hold, and in which order.
+fn range(page: PageRequest, first_seq: u64, head_seq: u64) -> (u64, u64, Direction) {
+    if !page.descending {
+        let low = page.from_seq.saturating_add(1).max(first_seq);
+        return (low, head_seq, Direction::Forward);
+    }
+    let below = match page.from_seq {
+        0 => head_seq,
+        from_seq => from_seq - 1,
+    };
+    (first_seq, below.min(head_seq), Direction::Backward)
 }
 
 fn empty_page(conversation: Arc<str>, head_seq: u64, first_seq: u64, rev: u64) -> MessagePage {

@@ -123,6 +123,8 @@ pub struct SendOptions {
     pub receipt_wanted: bool,
     /// See [`Message::burn_after_seconds`].
     pub burn_after_seconds: u32,
+    /// In a system conversation: the app's backend speaks, under a name of its own.
+    pub by_server: bool,
 }
 
 /// Messages that a user deleted for themself.

@@ -126,7 +126,8 @@ pub(crate) fn advance(
     })
 }
 
-/// Writes a row of positions that has moved, on condition that it is as it was read.
+/// Writes a row of positions that has moved, on condition that it is as it was read. In a system
+/// conversation nobody is told.
 pub(crate) fn write(
     unit: Unit,
     keys: &ConversationKeys,
@@ -138,8 +139,11 @@ pub(crate) fn write(
     let (old_bytes, old) = old;
     let unit = unit
         .expect_unchanged(key.clone(), old_bytes)
-        .put(key, tables::encode(new))
-        .put(keys.receipt_feed(new.receipt_version, user), Bytes::new());
+        .put(key, tables::encode(new));
+    if keys.is_system() {
+        return unit;
+    }
+    let unit = unit.put(keys.receipt_feed(new.receipt_version, user), Bytes::new());
     match old.receipt_version {
         0 => unit,
         version => unit.delete(keys.receipt_feed(version, user)),
@@ -188,6 +192,9 @@ pub(crate) fn tell(
     old: &stored::Position,
     new: &stored::Position,
 ) {
+    if id.is_system() {
+        return;
+    }
     let (tools, id, user) = (tools.clone(), id.clone(), user.clone());
     let (old_seq, new) = (old.read_seq, *new);
     let env = tools.env.clone();

@@ -115,6 +115,7 @@ async fn candidates(
     sender: &str,
 ) -> Result<Vec<UserId>, Reject> {
     let users: Vec<UserId> = match id {
+        ConversationId::System(_) => Vec::new(),
         ConversationId::Private(low, high) if low == high => Vec::new(),
         ConversationId::Private(low, high) => vec![low.clone(), high.clone()],
         ConversationId::Group(_) | ConversationId::Created(_) | ConversationId::Temporary(_) => {

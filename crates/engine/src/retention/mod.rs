@@ -192,7 +192,7 @@ async fn expire(
 
 /// The first sequence not older than `cutoff`, with the ordinal before it. `None`: nothing is
 /// older. Time never falls as the sequence grows, so it is found by bisection.
-async fn beginning(
+pub(crate) async fn beginning(
     tools: &Tools,
     keys: &ConversationKeys,
     first: u64,

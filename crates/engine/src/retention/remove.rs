@@ -76,6 +76,9 @@ async fn with_message(
     unit = unit
         .delete(keys.message(seq))
         .delete(keys.sent(&message.sender, &message.client_message_id));
+    if keys.is_system() {
+        unit = unit.delete(keys.for_all(seq));
+    }
     if message.burn_after_seconds > 0 {
         unit = unit.delete(keys.burn(seq));
     }

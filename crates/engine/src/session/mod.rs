@@ -3,7 +3,7 @@
 mod local;
 mod register;
 
-pub(crate) use local::{LocalSession, Locals};
+pub(crate) use local::{LocalSession, Locals, Walk};
 
 use anser_domain::{AppId, DeviceId, Platform, Timestamp, UserId};
 

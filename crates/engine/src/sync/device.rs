@@ -8,6 +8,7 @@ use super::list::{self, Listed};
 use super::{SyncRequest, SyncResult};
 use crate::conversation::{ConversationPage, ConversationView};
 use crate::message::{PageRequest, history};
+use crate::system::everyone;
 use crate::tools::Tools;
 use crate::user::{self, ended};
 
@@ -81,6 +82,9 @@ pub(crate) async fn conversations(
         "" => None,
         text => Some(Cursor::parse(text).ok_or_else(bad_cursor)?),
     };
+    if after.is_none() {
+        everyone::ensure(tools, app, user).await?;
+    }
     let all = list::all(tools, app, user.as_str()).await?;
     let mut rest = all
         .iter()
@@ -122,6 +126,9 @@ pub(crate) async fn sync(
         "" => None,
         text => Some(Cursor::parse(text).ok_or_else(bad_cursor)?),
     };
+    if after.is_none() {
+        everyone::ensure(tools, app, user).await?;
+    }
     // Read before what they describe: what moves meanwhile is given again next time.
     let now = tools.env.now();
     let feed_version = user::feed_version(tools, app, user.as_str()).await?;
@@ -140,7 +147,15 @@ pub(crate) async fn sync(
             None => reset = true,
         }
     }
-    let all = list::all(tools, app, user.as_str()).await?;
+    let rows = list::rows(tools, app, user.as_str()).await?;
+    if let Some(session) = request.session {
+        // Before the heads are read: what is sent from then on is pushed.
+        for (name, row) in rows.iter().filter(|(name, _)| name.starts_with("s/")) {
+            let locals = &tools.locals;
+            locals.follow(session, name, row.feed_version, row.member);
+        }
+    }
+    let all = list::with_heads(tools, app, user.as_str(), rows).await?;
     let since = Timestamp(request.synced.0).minus_ms(SYNC_LOOK_BACK_MS);
     let concerns = |one: &Listed| {
         if is_new || reset {

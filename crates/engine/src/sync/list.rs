@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::conversation::{ConversationView, view};
 use crate::fault;
+use crate::system::read as system;
 use crate::tables::{self, ConversationKeys, UserKeys};
 use crate::tools::Tools;
 use crate::user::inbox;
@@ -37,7 +38,13 @@ impl Listed {
     /// Does it stand in the list?
     pub(crate) fn is_shown(&self) -> bool {
         let head_seq = self.head.as_ref().map_or(0, |head| head.seq);
-        self.row.member && !inbox::settings(&self.row).is_hidden(head_seq)
+        self.row.member && !self.is_dismissed() && !inbox::settings(&self.row).is_hidden(head_seq)
+    }
+
+    /// Was it a system conversation, which is dismissed?
+    fn is_dismissed(&self) -> bool {
+        let head = self.head.as_ref();
+        head.is_some_and(|head| view::is_dismissed(&self.name, head))
     }
 
     pub(crate) async fn view(
@@ -61,27 +68,54 @@ impl Listed {
 /// All conversations of the user, those that the user left or hid included, in the
 /// order of the list.
 pub(crate) async fn all(tools: &Tools, app: AppId, user: &str) -> Result<Vec<Listed>, Reject> {
+    let rows = rows(tools, app, user).await?;
+    with_heads(tools, app, user, rows).await
+}
+
+/// A conversation's name, and the user's row of it.
+pub(crate) type NamedRow = (Arc<str>, stored::InboxRow);
+
+/// The user's rows, those that changed last first.
+pub(crate) async fn rows(tools: &Tools, app: AppId, user: &str) -> Result<Vec<NamedRow>, Reject> {
     let keys = UserKeys::new(app, user);
     let mut names = names(tools, &keys).await?;
     let now = tools.env.now();
     names.retain(|name| !view::is_over(name, now));
     let rows = get_all(tools, names.iter().map(|name| keys.inbox(name)).collect()).await?;
-    let heads = get_all(
-        tools,
-        names
-            .iter()
-            .map(|name| ConversationKeys::new(app, name).head())
-            .collect(),
-    )
-    .await?;
-    let mut listed = Vec::with_capacity(names.len());
-    for ((name, row), head) in names.into_iter().zip(rows).zip(heads) {
+    let mut named = Vec::with_capacity(names.len());
+    for (name, row) in names.into_iter().zip(rows) {
         // A feed row and its inbox row are written together; one without the other was read
         // while it moved, and its own push is on the way.
-        let Some(row) = tables::decode_some::<stored::InboxRow>(row.as_ref())? else {
-            continue;
-        };
-        let head: Option<stored::Head> = tables::decode_some(head.as_ref())?;
+        if let Some(row) = tables::decode_some(row.as_ref())? {
+            named.push((name, row));
+        }
+    }
+    Ok(named)
+}
+
+/// The conversations of these rows, in the order of the list.
+pub(crate) async fn with_heads(
+    tools: &Tools,
+    app: AppId,
+    user: &str,
+    rows: Vec<NamedRow>,
+) -> Result<Vec<Listed>, Reject> {
+    let heads = rows
+        .iter()
+        .map(|(name, _)| ConversationKeys::new(app, name).head());
+    let heads = get_all(tools, heads.collect()).await?;
+    let mut listed = Vec::with_capacity(rows.len());
+    for ((name, row), head) in rows.into_iter().zip(heads) {
+        let mut head: Option<stored::Head> = tables::decode_some(head.as_ref())?;
+        let mut updated = 0;
+        if row.member && name.starts_with("s/") {
+            let keys = ConversationKeys::new(app, &name);
+            if let Some(whole) = head.take() {
+                // Nothing else tells devices that were away of a new name, or of the end.
+                updated = whole.updated_time;
+                head = Some(system::head_for(&tools.store, &keys, user, whole).await?);
+            }
+        }
         let last_time = Timestamp(
             head.as_ref()
                 .map_or(0, |head| head.last_time)
@@ -89,7 +123,7 @@ pub(crate) async fn all(tools: &Tools, app: AppId, user: &str) -> Result<Vec<Lis
         );
         let changed = head.as_ref().map_or(0, |head| head.changed_time);
         listed.push(Listed {
-            moved: last_time.max(Timestamp(changed)),
+            moved: last_time.max(Timestamp(changed.max(updated))),
             name,
             row,
             head,

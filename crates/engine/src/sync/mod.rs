@@ -7,6 +7,7 @@ use anser_domain::{ConversationId, Timestamp};
 
 use crate::conversation::ConversationView;
 use crate::message::MessagePage;
+use crate::session::SessionId;
 
 /// Where a device stands.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,9 @@ pub struct SyncRequest {
     pub open: Vec<(ConversationId, u64)>,
     /// Continues an incomplete answer.
     pub cursor: String,
+    /// The session that asks: from here on it hears what is for all subscribers of the user's
+    /// system conversations.
+    pub session: Option<SessionId>,
 }
 
 /// What it missed.

@@ -38,7 +38,7 @@
 //! | [`CHANGE`] | conversation, rev | seq (8 bytes) | the unit that changes a message: one row a changed message, moved at each change |
 //! | [`EDIT`] | conversation, seq, rev | `EditRow`: what the message said before the edit of this `rev` | the unit of the edit |
 //! | [`RECALLED`] | conversation, seq | `RecalledRow` | the unit of the recall |
-//! | [`TARGETED`] | conversation, user, seq | how many countable messages up to this one are targeted at the user (8 bytes) | the unit of the message |
+//! | [`TARGETED`] | conversation, user, seq | how many countable messages up to this one are targeted at the user (8 bytes); in a system conversation every message that some may see has a row of each of them, its sender included | the unit of the message |
 //! | [`MENTION`] | conversation, user (empty: all), seq | `MentionRow` | the unit of the message, edits and recalls of it |
 //! | [`HIDDEN`] | conversation, user, seq | `HiddenRow`: deleted by the user for themself | the unit that moves the user's position row |
 //! | [`HIDDEN_FEED`] | conversation, user, version | seq (8 bytes) | the same |
@@ -46,6 +46,9 @@
 //! | [`ACKNOWLEDGED`] | conversation, seq, user | time (8 bytes) | the user's acknowledgement; written once |
 //! | [`UNIQUE`] | app, kind, SHA-256 of the sorted members; in the shard of that hash | `UniqueConversation` | who creates a unique conversation, before it is there; conditional on itself |
 //! | [`CREATED`] | app, conversation | nothing: there is this created conversation | the unit that creates it; the unit that dismisses it deletes |
+//! | [`SUBSCRIBER`] | conversation, user | `Subscriber`: who is or was subscribed to a system conversation | subscribing; conditional on itself |
+//! | [`SYSTEM`] | app, conversation, in the app's shard | nothing: there may be this system conversation | who creates it, before it is there; who dismisses it deletes |
+//! | [`FOR_ALL`] | conversation, seq | nothing: a message of a system conversation that is for all subscribers | the unit of the message |
 //! | [`LEFT`] | conversation, user | nothing: the user, who has a row in their inbox, is not in this temporary conversation any more | the unit of the notice about it |
 //! | [`ENDED`] | user | `EndedConversations`: temporary conversations that a device which was away has to drop | the unit that takes one out of the user's inbox |
 //! | [`TAGGED`] | app, tag, user, in the user's shard | nothing: the user has this tag, as `User` says | the unit that changes the user's tags |
@@ -60,6 +63,7 @@ mod created_key;
 mod key;
 mod presence_key;
 mod relation_key;
+mod system_key;
 mod tag_key;
 mod view_key;
 
@@ -81,6 +85,7 @@ pub(crate) use key::{
 };
 pub(crate) use key::{conversation_shard, media_from, media_key, media_of_key, user_shard};
 pub(crate) use presence_key::{of_online, online};
+pub(crate) use system_key::{system_key, system_of_key, systems_after};
 pub(crate) use tag_key::{tagged_key, tagged_range, user_of_tagged};
 pub(crate) use view_key::{last_number, with_number};
 
@@ -174,6 +179,13 @@ pub const UNIQUE: Space = Space(40);
 pub const CREATED: Space = Space(41);
 
 /// See the catalog.
+pub const SUBSCRIBER: Space = Space(42);
+/// See the catalog.
+pub const SYSTEM: Space = Space(43);
+/// See the catalog.
+pub const FOR_ALL: Space = Space(44);
+
+/// See the catalog.
 pub const LEFT: Space = Space(47);
 /// See the catalog.
 pub const ENDED: Space = Space(48);
@@ -222,6 +234,9 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (ACKNOWLEDGED, SpaceClass::Small),
     (UNIQUE, SpaceClass::Small),
     (CREATED, SpaceClass::Small),
+    (SUBSCRIBER, SpaceClass::Small),
+    (SYSTEM, SpaceClass::Small),
+    (FOR_ALL, SpaceClass::Small),
     (LEFT, SpaceClass::Small),
     (ENDED, SpaceClass::Small),
     (TAGGED, SpaceClass::Small),

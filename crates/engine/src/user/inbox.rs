@@ -24,7 +24,7 @@ const TRIES_MAX: u32 = 32;
 /// Changes the row, moves the feed, and tells the user's sessions. `change` gets the row as it is
 /// and returns it as it shall be; `None` changes nothing. Returns the row, if it was changed.
 pub(crate) async fn change(
-    tools: &Arc<Tools>,
+    tools: &Tools,
     app: AppId,
     user: &str,
     conversation: &Arc<str>,

@@ -45,7 +45,7 @@ pub(crate) const PORTRAIT_BYTES_MAX: usize = 1_024;
 
 /// A row of the user's inbox changed: tells the user's sessions, by way of the user's home.
 pub(crate) async fn inbox_changed(
-    tools: &Arc<Tools>,
+    tools: &Tools,
     app: AppId,
     user: &str,
     conversation: &Arc<str>,
@@ -78,6 +78,9 @@ pub(crate) async fn inbox_changed(
         // It can't be shown now; the device finds out what changed by asking.
         Err(_) => EventBody::Check,
     };
+    for session in tools.home.sessions(app, user) {
+        tools.locals.heed(session.info.id, &event);
+    }
     tools
         .fan_out
         .at_home(app, user, &[Outgoing::to_all(Event::new(event))], burst);

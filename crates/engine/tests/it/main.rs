@@ -26,6 +26,7 @@ mod relations;
 mod retention;
 mod search;
 mod sync;
+mod system;
 mod tags;
 mod targeted;
 mod temporary;

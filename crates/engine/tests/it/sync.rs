@@ -40,6 +40,7 @@ async fn a_device_that_was_away_gets_all_of_it_in_one_round_trip() {
         synced: first.synced,
         open: vec![(with("ann"), 1)],
         cursor: String::new(),
+        session: None,
     };
     let second = engine.sync(app, &me, request.clone()).await.unwrap();
     let names: Vec<&str> = second.conversations.iter().map(|one| &*one.id).collect();

@@ -42,6 +42,7 @@ pub(crate) fn send(
             targets: user_list("targets", &send.targets, TARGETS_MAX)?,
             receipt_wanted: send.receipt_wanted,
             burn_after_seconds: send.burn_after_seconds,
+            by_server: false,
         },
     })
 }

@@ -17,6 +17,7 @@ mod receipt;
 mod relation;
 mod search;
 mod sync;
+mod system;
 
 pub use dialect::{Framing, NativeDialect};
 
@@ -40,6 +41,7 @@ pub(crate) use receipt::{reader_page, receipt_page, receipts_limit};
 pub(crate) use relation::{list_relations, relation_change, relation_page};
 pub(crate) use search::{search, search_page};
 pub(crate) use sync::{sync, sync_result};
+pub(crate) use system::{system, system_id};
 
 use std::collections::BTreeSet;
 

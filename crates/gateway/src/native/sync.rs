@@ -2,13 +2,14 @@
 
 use anser_domain::limits::SYNC_OPEN_MAX;
 use anser_domain::{Code, Reject, Timestamp};
+use anser_engine::session::SessionId;
 use anser_engine::sync::{SyncRequest, SyncResult};
 use anser_proto::client as wire;
 
 use super::{conversation, message};
 
 /// Where the device stands.
-pub(crate) fn sync(sync: wire::Sync) -> Result<SyncRequest, Reject> {
+pub(crate) fn sync(session: SessionId, sync: wire::Sync) -> Result<SyncRequest, Reject> {
     if sync.open.len() > SYNC_OPEN_MAX {
         let message = format!("at most {SYNC_OPEN_MAX} conversations may be open in a sync");
         return Err(Reject::new(Code::InvalidRequest, message));
@@ -23,6 +24,7 @@ pub(crate) fn sync(sync: wire::Sync) -> Result<SyncRequest, Reject> {
         synced: Timestamp(sync.synced_time),
         open: open.collect::<Result<_, Reject>>()?,
         cursor: sync.cursor,
+        session: Some(session),
     })
 }
 
@@ -60,9 +62,15 @@ mod tests {
             ],
             ..Default::default()
         };
-        assert_eq!(sync(open("g/1", SYNC_OPEN_MAX)).unwrap().open[0].1, 3);
+        assert_eq!(
+            sync(SessionId(1), open("g/1", SYNC_OPEN_MAX)).unwrap().open[0].1,
+            3
+        );
         for bad in [open("g/1", SYNC_OPEN_MAX + 1), open("nonsense", 1)] {
-            assert_eq!(sync(bad).unwrap_err().code, Code::InvalidRequest);
+            assert_eq!(
+                sync(SessionId(1), bad).unwrap_err().code,
+                Code::InvalidRequest
+            );
         }
     }
 }

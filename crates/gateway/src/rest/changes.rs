@@ -25,11 +25,11 @@ use super::spec::{Common, WithBody};
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct MessagePath {
-    /// `p/<user>/<user>` (ids in byte order), `g/<group>` or `c/<id>`, percent-encoded as one segment.
+    /// `p/<user>/<user>` (ids in byte order), `g/<group>`, `c/<id>`, `t/<id>` or `s/<id>`, percent-encoded as one segment.
     #[param(
         min_length = 3,
         max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
+        pattern = "^(p/[^/]+/[^/]+|[gcts]/[^/]+)$",
         example = "p/alice/bob"
     )]
     conversation: String,

@@ -19,7 +19,7 @@ use super::users::UserPath;
 /// A conversation as it stands in a user's list.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Conversation {
-    /// `p/<user>/<user>`, `g/<group>`, `c/<id>` or `t/<id>`.
+    /// `p/<user>/<user>`, `g/<group>`, `c/<id>`, `t/<id>` or `s/<id>`.
     #[schema(example = "p/alice/bob")]
     id: String,
     /// Its last sequence; 0 when it is empty.
@@ -162,11 +162,11 @@ pub(super) struct UserConversationPath {
     /// Your name for the user, 1–64 bytes of printable UTF-8.
     #[param(min_length = 1, max_length = 64)]
     pub(super) user_id: String,
-    /// `p/<user>/<user>` (ids in byte order), `g/<group>` or `c/<id>`, percent-encoded as one segment.
+    /// `p/<user>/<user>` (ids in byte order), `g/<group>`, `c/<id>`, `t/<id>` or `s/<id>`, percent-encoded as one segment.
     #[param(
         min_length = 3,
         max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
+        pattern = "^(p/[^/]+/[^/]+|[gcts]/[^/]+)$",
         example = "p/alice/bob"
     )]
     pub(super) conversation: String,

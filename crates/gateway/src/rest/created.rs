@@ -131,7 +131,7 @@ pub(super) struct CreateConversation {
     seconds: Option<u32>,
 }
 
-fn object(map: serde_json::Map<String, serde_json::Value>) -> Object {
+pub(super) fn object(map: serde_json::Map<String, serde_json::Value>) -> Object {
     let members = map.into_iter();
     members.map(|(key, it)| (key, json::value(it))).collect()
 }

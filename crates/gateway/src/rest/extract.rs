@@ -183,7 +183,7 @@ pub(crate) fn conversation_id(text: &str) -> Result<ConversationId> {
     ConversationId::parse(text).map_err(|why| {
         Failure::invalid(format!(
             "conversation {why}: it is p/<user>/<user> (ids in byte order), g/<group>, c/<id> or \
-             t/<id>, with % and / inside ids written %25 and %2F"
+             t/<id> or s/<id>, with % and / inside ids written %25 and %2F"
         ))
     })
 }

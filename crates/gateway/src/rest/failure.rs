@@ -96,6 +96,7 @@ fn status_of(code: Code) -> StatusCode {
         Code::NotFound | Code::UserNotFound => StatusCode::NOT_FOUND,
         Code::NotAMember
         | Code::NotAllowed
+        | Code::NotInSystem
         | Code::Muted
         | Code::Banned
         | Code::Blocked
@@ -105,6 +106,8 @@ fn status_of(code: Code) -> StatusCode {
         Code::StaleSend
         | Code::GroupFull
         | Code::AlreadyExists
+        | Code::EveryoneSubscribed
+        | Code::TooManyForEveryone
         | Code::TooLate
         | Code::UploadConflict
         | Code::Replaced

@@ -40,7 +40,7 @@ pub(super) struct SendMessage {
     #[serde(default, deserialize_with = "present")]
     to_group: Option<String>,
     /// Or the conversation by its name.
-    #[schema(min_length = 3, max_length = 387, pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$", value_type = String)]
+    #[schema(min_length = 3, max_length = 387, pattern = "^(p/[^/]+/[^/]+|[gcts]/[^/]+)$", value_type = String)]
     #[serde(default, deserialize_with = "present")]
     conversation: Option<String>,
     /// 1–64 bytes, unique for this sender in this conversation: a retry with the same one gets the
@@ -116,9 +116,7 @@ pub(super) async fn send_message(
     let conversation = body.conversation(&sender)?;
     let kind = match conversation {
         ConversationId::Private(..) => Kind::User,
-        ConversationId::Group(_) | ConversationId::Created(_) | ConversationId::Temporary(_) => {
-            Kind::Group
-        }
+        _ => Kind::Group,
     };
     let (content_type, body_bytes) = body.content.0.read()?;
     let options = SendOptions {
@@ -128,6 +126,7 @@ pub(super) async fn send_message(
         receipt_wanted: body.receipt_wanted,
         burn_after_seconds: body.burn_after_seconds,
         mention: body.mention.map(MentionJson::read).transpose()?.flatten(),
+        by_server: false,
     };
     let own = api.engine.app_settings(app);
     api.quota.take(app, &own, kind, api.env.now())?;
@@ -158,11 +157,11 @@ pub(super) async fn send_message(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct ConversationPath {
-    /// `p/<user>/<user>` (ids in byte order), `g/<group>` or `c/<id>`, percent-encoded as one segment.
+    /// `p/<user>/<user>` (ids in byte order), `g/<group>`, `c/<id>`, `t/<id>` or `s/<id>`, percent-encoded as one segment.
     #[param(
         min_length = 3,
         max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
+        pattern = "^(p/[^/]+/[^/]+|[gcts]/[^/]+)$",
         example = "p/alice/bob"
     )]
     pub(super) conversation: String,

@@ -42,6 +42,7 @@ mod reference;
 mod relations;
 mod search;
 mod spec;
+mod system;
 mod tags;
 mod tokens;
 mod users;
@@ -160,6 +161,7 @@ fn routes() -> Router<Api> {
         .merge(user_routes())
         .merge(conversation_routes())
         .merge(created_routes())
+        .merge(system_routes())
         .merge(group_routes())
         .merge(control_routes())
         .merge(media::routes())
@@ -285,6 +287,33 @@ fn conversation_routes() -> Router<Api> {
         .route(
             "/v1/conversations/{conversation}/changes",
             get(changes::list_changes),
+        )
+}
+
+/// System conversations.
+fn system_routes() -> Router<Api> {
+    Router::new()
+        .route(
+            "/v1/system-conversations",
+            get(system::list_systems).post(system::create_system),
+        )
+        .route(
+            "/v1/system-conversations/{system_id}",
+            get(system::get_system)
+                .patch(system::update_system)
+                .delete(system::dismiss_system),
+        )
+        .route(
+            "/v1/system-conversations/{system_id}/subscribers",
+            get(system::list_subscribers).post(system::subscribe),
+        )
+        .route(
+            "/v1/system-conversations/{system_id}/subscribers/remove",
+            post(system::unsubscribe),
+        )
+        .route(
+            "/v1/system-conversations/{system_id}/messages",
+            post(system::send_system_message),
         )
 }
 

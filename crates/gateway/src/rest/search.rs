@@ -57,7 +57,7 @@ pub(super) struct SearchParams {
     #[param(
         min_length = 3,
         max_length = 387,
-        pattern = "^(p/[^/]+/[^/]+|[gc]/[^/]+)$",
+        pattern = "^(p/[^/]+/[^/]+|[gcts]/[^/]+)$",
         required = false,
         value_type = String
     )]

@@ -9,8 +9,8 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
     app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin,
-    groups, media, messages, operations, own_view, presence, receipts, relations, search, tags,
-    tokens, users,
+    groups, media, messages, operations, own_view, presence, receipts, relations, search, system,
+    tags, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -70,6 +70,15 @@ use super::{
         created::mute_created,
         created::block_created,
         created::list_created_blocks,
+        system::create_system,
+        system::list_systems,
+        system::get_system,
+        system::update_system,
+        system::dismiss_system,
+        system::list_subscribers,
+        system::subscribe,
+        system::unsubscribe,
+        system::send_system_message,
         groups::create_group,
         groups::get_group,
         groups::dismiss_group,
@@ -125,6 +134,7 @@ use super::{
         (name = "messages", description = "Sending on behalf of users, and reading what was sent."),
         (name = "conversations", description = "A user's conversation list with unread counts and read positions."),
         (name = "created conversations", description = "Conversations that users create, with nested attributes. Their messages are read and sent as everywhere."),
+        (name = "system conversations", description = "Your backend speaks to all users, to those who subscribe, or to some of them; they answer. A message is stored once, whoever it is for."),
         (name = "media", description = "Files: uploads in one request or in pieces, thumbnails, downloads. A user calls these with the token that the client signs in with."),
         (name = "groups", description = "Groups of up to 3,000 members."),
         (name = "control", description = "Whom the app keeps out, who may not write, whom a user hears, and who is online."),

@@ -3,6 +3,7 @@
 use anser_domain::{AppId, Code, Reject, UserId};
 use anser_engine::group::By;
 use anser_engine::message::Change;
+use anser_engine::session::SessionId;
 use anser_engine::{Engine, Env};
 use anser_proto::client as wire;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -10,7 +11,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 
 use super::machine::Done;
-use super::{created, group, own_view, presence, receipt, relation};
+use super::{created, group, own_view, presence, receipt, relation, system};
 use crate::native;
 
 /// Who asks, and whom.
@@ -19,6 +20,7 @@ pub(super) struct Caller {
     pub(super) env: Env,
     pub(super) app: AppId,
     pub(super) user: UserId,
+    pub(super) session: SessionId,
 }
 
 /// Begins a command. What is wrong with it by itself is said at once.
@@ -71,6 +73,9 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
         | Command::SubscribePresence(_)
         | Command::GetPresence(_)
         | Command::ListPresenceSubscriptions(_) => presence::begin(caller, command),
+        Command::Subscribe(_) | Command::Unsubscribe(_) | Command::GetSystemConversation(_) => {
+            system::begin(caller, command)
+        }
         Command::UpdateRelations(_) | Command::ListRelations(_) => relation::begin(caller, command),
         Command::RecallMessage(_)
         | Command::EditMessage(_)
@@ -98,6 +103,7 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
         env,
         app,
         user,
+        session,
     } = caller;
     match command {
         Command::Ping(_) => run(async move {
@@ -108,7 +114,7 @@ fn begin_reading(caller: Caller, command: Command) -> Result<BoxFuture<'static, 
             }))
         }),
         Command::Sync(sync) => {
-            let request = native::sync(sync)?;
+            let request = native::sync(session, sync)?;
             run(async move {
                 let result = engine.sync(app, &user, request).await?;
                 Ok(Answer::Sync(native::sync_result(result)))

@@ -251,6 +251,7 @@ impl<W: Wire> Session<W> {
                     env: self.context.env.clone(),
                     app: live.app,
                     user: live.user.clone(),
+                    session: live.id,
                 };
                 Ok(Some(command::begin(caller, command)?))
             }

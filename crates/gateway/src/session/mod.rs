@@ -27,6 +27,7 @@ mod presence;
 mod rate;
 mod receipt;
 mod relation;
+mod system;
 
 pub use handler::{Frame, Handler};
 pub use machine::{Context, Session};

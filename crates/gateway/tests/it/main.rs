@@ -31,6 +31,7 @@ mod random;
 mod search;
 mod server;
 mod session;
+mod system;
 mod tls;
 mod will;
 mod wire;

@@ -97,7 +97,7 @@ pub(crate) async fn token(context: &Context, app: AppId, user: &str) -> String {
 pub(crate) struct Server {
     pub(crate) context: Context,
     pub(crate) gateway: Gateway,
-    app: AppId,
+    pub(crate) app: AppId,
 }
 
 impl Server {

@@ -17,6 +17,7 @@ mod own_view;
 mod search;
 mod secrets;
 mod server;
+mod system;
 mod tags;
 mod temporary;
 mod token;
