@@ -166,7 +166,7 @@ test("search finds what this device has, single Chinese characters, too", async 
   await lea.page.locator(".found .row", { hasText: "the geese fly south" }).click();
   await lea.page.getByRole("textbox", { name: "Write to kai" }).waitFor();
   await box.fill("crane");
-  await lea.page.getByText("Nothing found on this device").waitFor();
+  await lea.page.getByText("Nothing found").waitFor();
   await box.fill("");
   await lea.page.locator(".row-title", { hasText: "Sky" }).waitFor();
   await lea.context.setOffline(false);

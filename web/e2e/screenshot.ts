@@ -7,6 +7,7 @@ import { Server } from "../sdk/e2e/server.js";
 import { Person, launch } from "./browser.js";
 
 const IMAGE = fileURLToPath(new URL("../../docs/images/demo.png", import.meta.url));
+const GOOSE = fileURLToPath(new URL("../../scenarios/files/goose.png", import.meta.url));
 const SIZE = { width: 1180, height: 740 };
 
 const server = await Server.start();
@@ -38,8 +39,6 @@ try {
     [bob, "The geese left the lake today."],
     [bob, "Forty of them at least, heading south."],
     [alice, "Then autumn is official. Did you write it down?"],
-    [bob, "In the log, with the time. Same week as last year."],
-    [alice, "I was on the train, no signal from the pass to the coast."],
     [alice, "Everything you wrote was here when I came out of the tunnel."],
     [bob, "That is what geese are for."],
   ];
@@ -49,7 +48,12 @@ try {
     await person.say(text);
     said.push(text);
     await alice.sees(said);
+    if (said.length !== 2) continue;
+    await bob.page.getByLabel("Send a picture or a file").setInputFiles(GOOSE);
+    await alice.page.locator('[data-seq="3"] .picture img').waitFor();
+    await bob.page.locator("[data-upload]").waitFor({ state: "detached" });
   }
+  await alice.page.waitForFunction("document.querySelector('.picture img').naturalWidth > 0");
   await alice.unread("bob", 0);
   await mkdir(dirname(IMAGE), { recursive: true });
   await alice.page.mouse.move(0, 0);

@@ -11,6 +11,10 @@ import { Goose } from "./logo.js";
 import { NewConversation } from "./new-conversation.js";
 import { Sidebar } from "./sidebar.js";
 import { Thread } from "./thread.js";
+import { PresenceContext, useWatching } from "./use-people.js";
+
+/** Characters of the name of a conversation of several. */
+const TALK_NAME_MAX = 40;
 
 interface Props {
   me: string;
@@ -28,15 +32,24 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
   const [composing, setComposing] = useState(false);
 
   useDelivering(client);
+  const presences = useWatching(client, me);
 
   const unread = rows.reduce((sum, row) => sum + row.unread, 0);
   useEffect(() => {
     document.title = `${unread > 0 ? `(${unread}) ` : ""}${me} · 鸿雁 Anser`;
   }, [unread, me]);
 
-  const talkTo = async (peer: string) => {
-    await introduce([peer]);
-    setOpen(privateWith(me, peer));
+  const talkTo = async (...peers: string[]) => {
+    await introduce(peers);
+    const [peer = me] = peers;
+    if (peers.length > 1) {
+      // The same people get the same conversation, whoever of them begins.
+      const name = [me, ...peers].sort().join(words.listSeparator).slice(0, TALK_NAME_MAX);
+      const talk = await client.createConversation({ name, members: peers, unique: true });
+      setOpen(talk.conversation);
+    } else {
+      setOpen(privateWith(me, peer));
+    }
     setComposing(false);
   };
   const createGroup = async (name: string, members: readonly string[]) => {
@@ -54,41 +67,43 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
   };
 
   return (
-    <div className={open ? "chat chat-open" : "chat"}>
-      <ConnectionBanner client={client} onSignOut={onSignOut} />
-      <Sidebar
-        me={me}
-        client={client}
-        open={open}
-        onOpen={setOpen}
-        onCompose={() => setComposing(true)}
-        onTalkTo={(peer) => void talkTo(peer)}
-        onSwitchLanguage={onSwitchLanguage}
-        onSignOut={onSignOut}
-      />
-      {open ? (
-        <Thread
-          key={open}
+    <PresenceContext value={presences}>
+      <div className={open ? "chat chat-open" : "chat"}>
+        <ConnectionBanner client={client} onSignOut={onSignOut} />
+        <Sidebar
           me={me}
           client={client}
-          conversation={open}
-          onBack={() => setOpen(undefined)}
+          open={open}
+          onOpen={setOpen}
+          onCompose={() => setComposing(true)}
+          onTalkTo={(peer) => void talkTo(peer)}
+          onSwitchLanguage={onSwitchLanguage}
+          onSignOut={onSignOut}
         />
-      ) : (
-        <main className="thread thread-none">
-          <Goose className="thread-none-goose" />
-          <p>{words.pickOne}</p>
-        </main>
-      )}
-      {composing && (
-        <NewConversation
-          me={me}
-          onTalkTo={talkTo}
-          onCreateGroup={createGroup}
-          onJoinGroup={joinGroup}
-          onClose={() => setComposing(false)}
-        />
-      )}
-    </div>
+        {open ? (
+          <Thread
+            key={open}
+            me={me}
+            client={client}
+            conversation={open}
+            onBack={() => setOpen(undefined)}
+          />
+        ) : (
+          <main className="thread thread-none">
+            <Goose className="thread-none-goose" />
+            <p>{words.pickOne}</p>
+          </main>
+        )}
+        {composing && (
+          <NewConversation
+            me={me}
+            onTalkTo={talkTo}
+            onCreateGroup={createGroup}
+            onJoinGroup={joinGroup}
+            onClose={() => setComposing(false)}
+          />
+        )}
+      </div>
+    </PresenceContext>
   );
 }

@@ -1,4 +1,11 @@
-import { type FormEvent, type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
+import {
+  type ClipboardEvent,
+  type FormEvent,
+  type KeyboardEvent,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 
 import { useWords } from "./i18n.js";
 import { Icon } from "./icons.js";
@@ -13,12 +20,15 @@ interface Props {
   /** The text of a message that is being edited. */
   editing: string | undefined;
   onSend(text: string): void;
+  /** Chosen or pasted. */
+  onFiles(files: Iterable<File>): void;
   onChange(text: string): void;
   onCancel(): void;
 }
 
 /** Enter sends, Shift+Enter breaks the line; not while an input method is composing. */
-export function Composer({ label, draft, editing, onSend, onChange, onCancel }: Props) {
+export function Composer(props: Props) {
+  const { label, draft, editing, onSend, onFiles, onChange, onCancel } = props;
   const words = useWords();
   const [text, setText] = useState(editing ?? draft);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -47,6 +57,12 @@ export function Composer({ label, draft, editing, onSend, onChange, onCancel }: 
     send();
   };
 
+  const paste = (event: ClipboardEvent) => {
+    if (event.clipboardData.files.length === 0) return;
+    event.preventDefault();
+    onFiles(event.clipboardData.files);
+  };
+
   return (
     <form className="composer" onSubmit={send}>
       {editing !== undefined && (
@@ -62,6 +78,20 @@ export function Composer({ label, draft, editing, onSend, onChange, onCancel }: 
           {words.tooLarge}
         </p>
       )}
+      <label className="composer-attach round" title={words.attach}>
+        <Icon name="picture" />
+        <input
+          className="visually-hidden"
+          type="file"
+          multiple
+          aria-label={words.attach}
+          disabled={editing !== undefined}
+          onChange={(event) => {
+            onFiles(event.target.files ?? []);
+            event.target.value = "";
+          }}
+        />
+      </label>
       <textarea
         ref={area}
         rows={1}
@@ -75,6 +105,7 @@ export function Composer({ label, draft, editing, onSend, onChange, onCancel }: 
           onChange(event.target.value);
         }}
         onKeyDown={key}
+        onPaste={paste}
       />
       <button
         className="composer-send"

@@ -8,12 +8,14 @@ import { Icon } from "./icons.js";
 interface Props {
   client: AnserClient;
   row: Conversation;
+  /** The other one of a private chat: is blocked, and how that is changed. */
+  blocking: readonly [blocked: boolean, block: (blocked: boolean) => Promise<void>] | undefined;
   onProblem(problem: string): void;
   /** It is not in the list any more. */
   onGone(): void;
 }
 
-export function ConversationMenu({ client, row, onProblem, onGone }: Props) {
+export function ConversationMenu({ client, row, blocking, onProblem, onGone }: Props) {
   const words = useWords();
   const [open, setOpen] = useState(false);
   const frame = useRef<HTMLSpanElement>(null);
@@ -68,6 +70,11 @@ export function ConversationMenu({ client, row, onProblem, onGone }: Props) {
           >
             {muted === "none" ? words.mute : words.unmute}
           </button>
+          {blocking && (
+            <button type="button" role="menuitem" onClick={act(() => blocking[1](!blocking[0]))}>
+              {blocking[0] ? words.unblock : words.block}
+            </button>
+          )}
           <button type="button" role="menuitem" onClick={act(() => client.clearHistory(id))}>
             {words.clearHistory}
           </button>

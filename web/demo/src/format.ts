@@ -1,5 +1,12 @@
 /** How names, times and messages read. */
-import { type Conversation, type Message, parseConversation, peerOf } from "@anser-im/sdk";
+import {
+  type Content,
+  type Conversation,
+  type Message,
+  bodyOf,
+  parseConversation,
+  peerOf,
+} from "@anser-im/sdk";
 
 import type { Words } from "./i18n.js";
 
@@ -19,7 +26,23 @@ export function titleOf(id: string, name: string, me: string, words: Words): str
 export function previewOf(message: Message, words: Words, me: string): string {
   if (message.notice) return noticeText(message, words, me);
   if (message.state?.recall) return recallText(message, words, me);
-  return message.text ?? words.unknownMessage(message.content.type);
+  return message.text ?? contentLine(message.content, words);
+}
+
+/** One line for what is no text. */
+export function contentLine(content: Content, words: Words): string {
+  if (content.type === "image") return `[${words.picture}]`;
+  if (content.type === "file") return `[${words.file}] ${bodyOf(content, "file")?.name ?? ""}`;
+  if (content.type === "location") {
+    return `[${words.place}] ${bodyOf(content, "location")?.name ?? ""}`;
+  }
+  return words.unknownMessage(content.type);
+}
+
+export function fileSize(bytes: number): string {
+  const units = ["B", "KB", "MB"];
+  const step = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
+  return `${(bytes / 1024 ** step).toFixed(step === 2 ? 1 : 0)} ${units[step]}`;
 }
 
 export function previewOfRow(row: Conversation, words: Words, me: string): string {
@@ -29,7 +52,7 @@ export function previewOfRow(row: Conversation, words: Words, me: string): strin
   const said = previewOf(newest, words, me);
   if (newest.notice || newest.state?.recall) return said;
   if (newest.sender === me) return `${words.you}: ${said}`;
-  return row.id.startsWith("g/") ? `${newest.sender}: ${said}` : said;
+  return row.id.startsWith("p/") ? said : `${newest.sender}: ${said}`;
 }
 
 export function recallText(message: Message, words: Words, me: string): string {

@@ -10,11 +10,13 @@ import type {
 import { Fragment, useContext, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import { Avatar } from "./avatar.js";
-import { clockTime, dayName, dayOf, noticeText, recallText } from "./format.js";
+import { clockTime, contentLine, dayName, dayOf, noticeText, recallText } from "./format.js";
 import { useNow } from "./hooks.js";
 import { LanguageContext, useWords } from "./i18n.js";
 import { Icon } from "./icons.js";
+import { Media, Uploading, isMedia } from "./media.js";
 import { MessageMenu, Reactions } from "./message-menu.js";
+import type { Uploads } from "./use-uploads.js";
 
 /** Messages of one sender within this time stand together, in milliseconds. */
 const TOGETHER_MS = 5 * 60_000;
@@ -32,6 +34,7 @@ interface Props {
   client: AnserClient;
   /** How far the others are. */
   receipts: ReadonlyMap<string, Receipt>;
+  uploads: Uploads;
   onEdit(message: Message): void;
   onProblem(problem: string): void;
 }
@@ -41,7 +44,11 @@ export function Messages(props: Props) {
   const words = useWords();
   const language = useContext(LanguageContext);
   const now = useNow(60_000);
-  const { scroller, above, following, toEnd } = useScrolling(shown, timeline);
+  const { scroller, above, following, toEnd } = useScrolling(
+    shown,
+    timeline,
+    props.uploads.all.length,
+  );
   const { messages, outgoing, loading, loaded, hasOlder } = shown;
   const firstNew =
     readBefore === undefined
@@ -98,10 +105,12 @@ export function Messages(props: Props) {
             <Unconfirmed
               key={one.clientMessageId}
               outgoing={one}
+              client={client}
               timeline={timeline}
               online={online}
             />
           ))}
+          <Uploading uploads={props.uploads} />
         </ol>
       </div>
       {!following && (
@@ -156,7 +165,11 @@ function Entry({ message, me, continues, client, receipts, onEdit, onProblem }: 
       {!mine && !continues && <span className="message-sender">{message.sender}</span>}
       {mine && <span className="visually-hidden">{words.you}</span>}
       <span className="bubble-line">
-        <p className="bubble">{message.text ?? words.unknownMessage(message.content.type)}</p>
+        {isMedia(message.content) ? (
+          <Media client={client} content={message.content} />
+        ) : (
+          <p className="bubble">{message.text ?? contentLine(message.content, words)}</p>
+        )}
         <MessageMenu {...menu} onEdit={onEdit} />
       </span>
       <Reactions {...menu} />
@@ -200,18 +213,23 @@ function Ticks({ message: { seq, conversation }, me, receipts }: TicksProps) {
 
 interface UnconfirmedProps {
   outgoing: Outgoing;
+  client: AnserClient;
   timeline: Timeline;
   online: boolean;
 }
 
-function Unconfirmed({ outgoing, timeline, online }: UnconfirmedProps) {
+function Unconfirmed({ outgoing, client, timeline, online }: UnconfirmedProps) {
   const words = useWords();
-  const { clientMessageId, text, state, error } = outgoing;
+  const { clientMessageId, content, text, state, error } = outgoing;
   const failed = state === "failed";
   const waiting = online ? words.sending : words.waitingToSend;
   return (
     <li className={`message message-mine message-${state}`} data-state={state}>
-      <p className="bubble">{text}</p>
+      {isMedia(content) ? (
+        <Media client={client} content={content} />
+      ) : (
+        <p className="bubble">{text ?? contentLine(content, words)}</p>
+      )}
       {failed ? (
         <span className="message-foot" role="alert">
           <Icon name="alert" />
@@ -234,7 +252,7 @@ function Unconfirmed({ outgoing, timeline, online }: UnconfirmedProps) {
 }
 
 /** Follows the newest message unless the reader went up; keeps the place when older ones come. */
-function useScrolling(shown: TimelineSnapshot, timeline: Timeline) {
+function useScrolling(shown: TimelineSnapshot, timeline: Timeline, uploading: number) {
   const scroller = useRef<HTMLDivElement>(null);
   const above = useRef<HTMLDivElement>(null);
   const [following, setFollowing] = useState(true);
@@ -272,7 +290,7 @@ function useScrolling(shown: TimelineSnapshot, timeline: Timeline) {
   }, [shown, firstSeq]);
 
   // One's own message brings the reader back to the end.
-  const sending = shown.outgoing.length;
+  const sending = shown.outgoing.length + uploading;
   useEffect(() => {
     if (sending > 0 && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
   }, [sending]);

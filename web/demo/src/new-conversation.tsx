@@ -7,7 +7,8 @@ import { splitNames } from "./identity.js";
 
 interface Props {
   me: string;
-  onTalkTo(peer: string): Promise<void>;
+  /** Several: all together. */
+  onTalkTo(...peers: string[]): Promise<void>;
   onCreateGroup(name: string, members: readonly string[]): Promise<void>;
   /** False: the request waits for an answer. */
   onJoinGroup(groupId: string, message: string): Promise<boolean>;
@@ -29,8 +30,10 @@ export function NewConversation({ me, onTalkTo, onCreateGroup, onJoinGroup, onCl
     setProblem(undefined);
     try {
       const others = splitNames(members).filter((member) => member !== me);
-      if (kind === "person") await onTalkTo(name.trim());
-      else if (kind === "group") await onCreateGroup(name.trim(), others);
+      if (kind === "person") {
+        const peers = splitNames(name).filter((peer) => peer !== me);
+        await onTalkTo(...(peers.length > 1 ? peers : [name.trim()]));
+      } else if (kind === "group") await onCreateGroup(name.trim(), others);
       else if (!(await onJoinGroup(name.trim(), members.trim()))) {
         setWaits(true);
         setBusy(false);
@@ -65,10 +68,11 @@ export function NewConversation({ me, onTalkTo, onCreateGroup, onJoinGroup, onCl
             autoFocus
             autoComplete="off"
             autoCapitalize="none"
-            maxLength={64}
+            maxLength={kind === "person" ? 1_000 : 64}
             onChange={(event) => setName(event.target.value)}
           />
         </label>
+        {kind === "person" && <p className="hint">{words.severalNames}</p>}
         {kind !== "person" && (
           <label className="field">
             {kind === "group" ? words.members : words.joinMessage}

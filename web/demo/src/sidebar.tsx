@@ -1,5 +1,5 @@
 /** Who is here, the conversation list, and the way to a second window. */
-import type { AnserClient, Conversation } from "@anser-im/sdk";
+import { type AnserClient, type Conversation, peerOf } from "@anser-im/sdk";
 import { useContext, useState } from "react";
 
 import { Avatar } from "./avatar.js";
@@ -141,7 +141,8 @@ function Row({ row, me, now, current, onOpen }: RowProps) {
   const words = useWords();
   const language = useContext(LanguageContext);
   const title = titleOf(row.id, row.name, me, words);
-  const isGroup = row.id.startsWith("g/");
+  const isGroup = !row.id.startsWith("p/");
+  const peer = peerOf(row.id, me);
   const classes = ["row", current && "row-current", !row.member && "row-left"]
     .filter(Boolean)
     .join(" ");
@@ -152,7 +153,7 @@ function Row({ row, me, now, current, onOpen }: RowProps) {
       aria-current={current ? "true" : undefined}
       onClick={onOpen}
     >
-      <Avatar name={title} group={isGroup} />
+      <Avatar name={title} group={isGroup} user={peer} />
       <span className="row-title">
         {title}
         {row.pinned && (

@@ -1,6 +1,12 @@
 /** One conversation: its head, its messages, and a place to write. */
-import { type AnserClient, type Message, type Timeline, parseConversation } from "@anser-im/sdk";
-import { useEffect, useRef, useState } from "react";
+import {
+  type AnserClient,
+  type Message,
+  type Timeline,
+  parseConversation,
+  peerOf,
+} from "@anser-im/sdk";
+import { type DragEvent, useEffect, useRef, useState } from "react";
 
 import { Avatar } from "./avatar.js";
 import { Composer } from "./composer.js";
@@ -13,7 +19,10 @@ import { Icon } from "./icons.js";
 import { Invitation } from "./invitation.js";
 import { useReceipts, useTyping } from "./live.js";
 import { Messages } from "./messages.js";
+import { TalkDetails } from "./talk-details.js";
 import { useGroup } from "./use-group.js";
+import { useBlocked, usePresence } from "./use-people.js";
+import { useUploads } from "./use-uploads.js";
 
 interface Props {
   me: string;
@@ -65,10 +74,25 @@ function OpenThread({
     client,
     parsed.kind === "group" && row?.member ? parsed.group : undefined,
   );
+  const peer = peerOf(conversation, me);
+  const other = peer === me ? undefined : peer;
+  const presence = usePresence(other);
+  const blocking = useBlocked(client, other);
+  const uploads = useUploads(client, conversation, setProblem);
+  const [dropping, setDropping] = useState(false);
+  const drag = (event: DragEvent): void => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    setDropping(event.type === "dragover");
+    if (event.type === "drop") uploads.add(event.dataTransfer.files);
+  };
   const failed = (error: Error): void => setProblem(error.message);
   const mention = async (text: string) => {
-    if (parsed.kind !== "group" || !text.includes("@")) return undefined;
-    const { members } = await client.groupMembers(parsed.group, { limit: 500 });
+    if (parsed.kind === "private" || !text.includes("@")) return undefined;
+    const { members } =
+      parsed.kind === "group"
+        ? await client.groupMembers(parsed.group, { limit: 500 })
+        : await client.conversationMembers(conversation, { limit: 500 });
     return mentionIn(
       text,
       members.map(({ userId }) => userId),
@@ -101,7 +125,14 @@ function OpenThread({
   const title = titleOf(conversation, row?.name ?? "", me, words);
   const member = row?.member ?? true;
   return (
-    <main className="thread" aria-label={title}>
+    <main
+      className={dropping ? "thread thread-dropping" : "thread"}
+      aria-label={title}
+      data-drop={words.dropHere}
+      onDragOver={member ? drag : undefined}
+      onDragLeave={() => setDropping(false)}
+      onDrop={member ? drag : undefined}
+    >
       <header className="thread-header">
         <button
           className="round thread-back"
@@ -111,17 +142,26 @@ function OpenThread({
         >
           <Icon name="back" />
         </button>
-        <Avatar name={title} group={parsed.kind === "group"} />
-        <h2>{title}</h2>
+        <Avatar name={title} group={parsed.kind !== "private"} user={other} />
+        <h2>
+          {title}
+          {presence?.status && <small className="thread-status">{presence.status}</small>}
+        </h2>
         {row && (
-          <ConversationMenu client={client} row={row} onProblem={setProblem} onGone={onBack} />
+          <ConversationMenu
+            client={client}
+            row={row}
+            blocking={other === undefined ? undefined : blocking}
+            onProblem={setProblem}
+            onGone={onBack}
+          />
         )}
-        {parsed.kind === "group" && member && (
+        {parsed.kind !== "private" && member && (
           <button
             className="round"
             type="button"
-            aria-label={words.groupDetails}
-            title={words.groupDetails}
+            aria-label={parsed.kind === "group" ? words.groupDetails : words.talkDetails}
+            title={parsed.kind === "group" ? words.groupDetails : words.talkDetails}
             onClick={() => setDetails(true)}
           >
             <Icon name="people" />
@@ -142,12 +182,18 @@ function OpenThread({
         online={state === "connected"}
         client={client}
         receipts={receipts}
+        uploads={uploads}
         onEdit={setEditing}
         onProblem={setProblem}
       />
       <p className="typing" role="status">
         {typing.length > 0 && words.typing(typing.join(words.listSeparator))}
       </p>
+      {blocking[0] && (
+        <p className="hint thread-blocked" role="note">
+          {words.blocked}
+        </p>
+      )}
       {problem && (
         <p className="problem" role="alert">
           {problem}
@@ -160,6 +206,7 @@ function OpenThread({
           draft={client.local.draft(conversation)}
           editing={editing?.text}
           onSend={send}
+          onFiles={uploads.add}
           onChange={(text) => {
             if (!editing) client.local.setDraft(conversation, text);
             if (text !== "") tell();
@@ -176,6 +223,15 @@ function OpenThread({
         />
       ) : (
         <p className="thread-left">{words.noLonger}</p>
+      )}
+      {details && parsed.kind === "created" && (
+        <TalkDetails
+          me={me}
+          client={client}
+          conversation={conversation}
+          title={title}
+          onClose={() => setDetails(false)}
+        />
       )}
       {details && parsed.kind === "group" && (
         <GroupDetails

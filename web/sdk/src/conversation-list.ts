@@ -112,6 +112,7 @@ export class ConversationList {
     if (counts || mentions) this.#count(message, counts, mentions);
     this.#set({
       ...base,
+      name: newName(message) ?? base.name,
       headSeq: message.seq,
       // It was hidden until the next message, which this one is.
       hidden: false,
@@ -272,6 +273,11 @@ export class ConversationList {
 /** Is it unread for this user until it is read? */
 export function countsFor(message: Message, me: string): boolean {
   return message.counted && message.sender !== me && !message.state?.recall;
+}
+
+/** What the conversation is called from this message on, if it says so. */
+function newName({ notice }: Message): string | undefined {
+  return notice?.kind === "updated" && notice.changed.includes("name") ? notice.name : undefined;
 }
 
 /** Does it mention this user, by name or with all? One's own mentions don't count. */

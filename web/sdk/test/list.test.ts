@@ -119,3 +119,18 @@ test("pinned ones first; hidden ones are left out until the next message", () =>
   list.message(message(1, { conversation: "g/b", time: 9 }), "alice");
   assert.deepEqual(ids(), ["g/a", "g/b", "g/c"]);
 });
+
+test("a notice of another name renames the row, unless the row is of later", () => {
+  const list = new ConversationList();
+  list.put(row({ headSeq: 3, name: "Sea" }));
+  const renamed = (seq: number, name: string, changed = ["name"]): Message => {
+    const values = { name, announcement: "", portrait: "", nestedAttributes: {} };
+    const about = { operator: "bob", users: [], userCount: 0 };
+    return message(seq, { notice: { kind: "updated", ...about, changed, ...values } });
+  };
+  list.message(renamed(3, "Lake"), "alice");
+  assert.equal(list.get(TALK)?.name, "Sea");
+  list.message(renamed(4, "Marsh"), "alice");
+  list.message(renamed(5, "", ["announcement"]), "alice");
+  assert.equal(list.get(TALK)?.name, "Marsh");
+});
