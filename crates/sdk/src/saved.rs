@@ -32,7 +32,9 @@ impl SavedState {
     /// Takes note of an event that was delivered.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::Followed { conversation, seq } => {
+            Event::Followed {
+                conversation, seq, ..
+            } => {
                 self.followed.insert(conversation.clone(), *seq);
                 self.revs.remove(conversation);
                 self.deleted.remove(conversation);
@@ -104,6 +106,8 @@ impl SavedState {
             | Event::Transient(_)
             | Event::Receipts { .. }
             | Event::JoinRequest(_)
+            | Event::Relations(_)
+            | Event::Presence(_)
             | Event::Queue(_) => {}
         }
     }

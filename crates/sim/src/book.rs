@@ -90,7 +90,9 @@ impl Book {
     /// Takes note of an event, or says what is wrong with it.
     pub fn take(&mut self, event: &Event) -> Result<(), String> {
         match event {
-            Event::Followed { conversation, seq } => {
+            Event::Followed {
+                conversation, seq, ..
+            } => {
                 let chat = self.chat(conversation);
                 if let Some(known) = chat.followed.replace(*seq) {
                     return Err(format!(
@@ -169,6 +171,8 @@ impl Book {
             | Event::Synced { .. }
             | Event::Outdated { .. }
             | Event::JoinRequest(_)
+            | Event::Relations(_)
+            | Event::Presence(_)
             | Event::Changes { .. }
             | Event::Transient(_)
             | Event::Receipts { .. }

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use anser_domain::{Platform, Timestamp};
 use bytes::Bytes;
 
+use super::created::CreatedRequest;
+use super::people::PeopleRequest;
 use crate::database::Write;
 use crate::error::Error;
 use crate::model::{
-    Acknowledgement, Content, Conversation, ConversationPage, ConversationSettings, DefinedRole,
-    Group, GroupMemberPage, GroupMemberUpdate, GroupRole, GroupUpdate, GroupUserPage, JoinRequest,
-    Mention, Message, MessagePage, MessageState, ReadPosition, ReaderPage, Receipt, ReceiptPage,
-    Sent,
+    Acknowledgement, Content, Conversation, ConversationPage, ConversationSettings,
+    ConversationsFound, CreatedConversation, DefinedRole, FoundPage, Group, GroupMemberPage,
+    GroupMemberUpdate, GroupRole, GroupUpdate, GroupUserPage, JoinRequest, Mention, Message,
+    MessagePage, MessageSearch, MessageState, Presence, PresenceSubscription, ReadPosition,
+    ReaderPage, Receipt, ReceiptPage, RelationChange, RelationPage, Sent,
 };
 
 /// Where random numbers come from: each call gives 64 fresh random bits.
@@ -306,6 +309,12 @@ pub enum Request {
     SetWill(Outgoing),
     /// About a group, beyond its members.
     Group(GroupRequest),
+    /// About conversations that users create.
+    Created(CreatedRequest),
+    /// About other people.
+    People(PeopleRequest),
+    /// Finds messages on the server.
+    Search(MessageSearch),
     /// Ends the session on the server; the client stops.
     Logout,
 }
@@ -513,6 +522,18 @@ pub enum Reply {
     GroupUsers(GroupUserPage),
     /// To `Join`: the group, if the user is in it; else the request waits for an answer.
     Joined(Option<Group>),
+    /// To requests that read or change a created conversation.
+    Created(CreatedConversation),
+    /// To `Query`.
+    CreatedFound(ConversationsFound),
+    /// To `ListRelations`.
+    Relations(RelationPage),
+    /// To `Subscribe` and `GetPresence`: how they are now.
+    Presences(Vec<Presence>),
+    /// To `ListSubscriptions`.
+    PresenceSubscriptions(Vec<PresenceSubscription>),
+    /// To `Search`.
+    Found(FoundPage),
     /// To everything else.
     Done,
 }
@@ -585,6 +606,10 @@ pub enum Event {
         conversation: String,
         /// What comes after this is delivered.
         seq: u64,
+        /// Changes of what came before go on from where they were told earlier, as when it only
+        /// gave way to another. Otherwise what is held of it may have changed meanwhile, and a
+        /// database asks for it anew.
+        continued: bool,
     },
     /// It is no longer followed: the user left it, the server refuses it, or another took its
     /// place ([`FOLLOWED_MAX`](crate::limits::FOLLOWED_MAX)).
@@ -649,6 +674,10 @@ pub enum Event {
     /// Somebody asks to be let into a group, told to its owner and admins; or was rejected, told to
     /// them too.
     JoinRequest(JoinRequest),
+    /// One of the user's lists of others changed, on whichever device.
+    Relations(RelationChange),
+    /// The presence of a user that this one subscribed to.
+    Presence(Presence),
     /// A queued send came to its end.
     Queue(QueueUpdate),
     /// A row of the conversation list is new or changed.

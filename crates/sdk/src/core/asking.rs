@@ -39,8 +39,10 @@ impl ClientCore {
 
     fn accept(&mut self, ticket: Ticket, request: Request) -> Result<(), Error> {
         requests::check(&request)?;
-        if let Request::Group(request) = &request {
-            groups::check(request)?;
+        match &request {
+            Request::Group(request) => groups::check(request)?,
+            Request::Created(request) => request.check()?,
+            _ => {}
         }
         self.check_size(commands::encode(&request))?;
         self.requests.push(ticket, request, self.now)
@@ -63,11 +65,22 @@ impl ClientCore {
         random: Random<'_>,
     ) -> Result<(), Error> {
         let client_message_id = self.check_outgoing(&outgoing, random)?;
+        self.check_send_size(&outgoing, &client_message_id)?;
         self.outbox
             .push(ticket, outgoing, client_message_id, self.now)
     }
 
-    pub(super) fn check_size(&self, command: Option<Command>) -> Result<(), Error> {
+    /// Does a send fit into a frame, whenever it goes out?
+    pub(super) fn check_send_size(&self, outgoing: &Outgoing, id: &str) -> Result<(), Error> {
+        let send = wire::SendMessage {
+            client_message_id: id.to_owned(),
+            first_try_time: u64::MAX,
+            ..outgoing.clone().into()
+        };
+        self.check_size(Some(Command::SendMessage(send)))
+    }
+
+    fn check_size(&self, command: Option<Command>) -> Result<(), Error> {
         let request = wire::Request {
             id: u32::MAX,
             command,
@@ -118,7 +131,7 @@ impl ClientCore {
             state: None,
         };
         self.send_done(&entry, &message);
-        if entry.outgoing.transient {
+        if entry.outgoing.transient || message.seq == 0 {
             return Ok(()); // it has no place in the conversation
         }
         if entry.went_out_before() {

@@ -22,6 +22,7 @@ pub(super) fn repeatable(request: &Request) -> bool {
         | Request::DismissGroup { .. }
         | Request::Logout => false,
         Request::Group(request) => groups::repeatable(request),
+        Request::Created(request) => request.repeatable(),
         // They read, or set what is then as they say.
         _ => true,
     }
@@ -46,6 +47,8 @@ pub(super) fn conversation_of(request: &Request) -> Option<&str> {
         | Request::GetReceipts { conversation, .. }
         | Request::ListReaders { conversation, .. }
         | Request::ListMentions { conversation } => Some(conversation),
+        Request::Created(request) => request.conversation(),
+        Request::Search(search) => search.conversation.as_deref(),
         _ => None,
     }
 }
@@ -55,6 +58,9 @@ pub(super) fn encode(request: &Request) -> Option<Command> {
     Some(match request.clone() {
         Request::Send(_) | Request::Queue(_) | Request::Discard { .. } => return None,
         Request::Group(request) => return groups::encode(request),
+        Request::Created(request) => request.encode(),
+        Request::People(request) => request.encode(),
+        Request::Search(search) => Command::SearchMessages(search.into()),
         Request::History {
             conversation,
             from_seq,
@@ -212,6 +218,9 @@ pub(super) fn decode(request: &Request, answer: Answer) -> Result<Reply, Error> 
     match (request, answer) {
         (_, Answer::Error(error)) => Err(error.into()),
         (Request::Group(request), answer) => groups::decode(request, answer),
+        (Request::Created(request), answer) => request.decode(answer),
+        (Request::People(request), answer) => request.decode(answer),
+        (Request::Search(_), Answer::SearchPage(page)) => Ok(Reply::Found(page.into())),
         (Request::History { .. }, Answer::Messages(page)) => Ok(Reply::Messages(page.into())),
         (Request::MarkRead { .. }, Answer::MarkRead(result)) => Ok(Reply::Read(result.into())),
         (Request::ListConversations { .. }, Answer::Conversations(page)) => {

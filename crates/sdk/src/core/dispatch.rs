@@ -1,7 +1,8 @@
 //! What goes over a connection: requests into frames, and what frames bring to whom it concerns.
 
+use anser_domain::Timestamp;
 use anser_domain::code::Code;
-use anser_domain::{Timestamp, limits::FRAME_REQUESTS_MAX};
+use anser_domain::limits::{FRAME_REQUESTS_MAX, PRESENCE_SUBSCRIPTIONS_MAX};
 use anser_proto::client as wire;
 use bytes::Bytes;
 use prost::Message as _;
@@ -15,6 +16,7 @@ use super::follow::{BrokenPromise, Pull};
 use super::{ClientCore, commands, outbox};
 use crate::error::Error;
 use crate::limits::{REQUEST_TIMEOUT_MS, SEND_TIMEOUT_MS};
+use crate::model::Presence;
 
 /// A request that waits for its response.
 #[derive(Clone, Debug)]
@@ -236,10 +238,30 @@ impl ClientCore {
                 self.changed(push.previous_rev, message.into());
             }
             Item::Deleted(push) => self.deleted(push),
-            Item::JoinRequest(push) => self.emit(Event::JoinRequest(push.into())),
-            Item::Relation(_) | Item::Presence(_) => {}
+            Item::JoinRequest(push) => {
+                if self.held.is_none() {
+                    self.emit(Event::JoinRequest(push.into()));
+                }
+            }
+            Item::Relation(push) => {
+                // One that is left out is seen by the next one's `previous`.
+                if self.held.is_none() {
+                    self.emit(Event::Relations(push.into()));
+                }
+            }
+            Item::Presence(push) => self.presence(push.into()),
         }
         Ok(())
+    }
+
+    fn presence(&mut self, presence: Presence) {
+        let Some(held) = &mut self.held else {
+            return self.emit(Event::Presence(presence));
+        };
+        let room = held.presences.len() < PRESENCE_SUBSCRIPTIONS_MAX;
+        if room || held.presences.contains_key(&presence.user) {
+            held.presences.insert(presence.user.clone(), presence);
+        }
     }
 
     fn response(

@@ -52,6 +52,8 @@ struct Told {
     seq: u64,
     changes: Numbered,
     deletions: Numbered,
+    /// It was followed, and everything since was told here.
+    followed: bool,
 }
 
 /// All followed conversations.
@@ -330,6 +332,7 @@ impl Follows {
                 target: told.seq,
                 changes: told.changes,
                 deletions: told.deletions,
+                continued: told.followed,
                 verify: self.told_more,
                 ..Track::default()
             }
@@ -545,6 +548,7 @@ impl Follows {
                 seq: track.target.max(track.floor),
                 changes: track.changes.clone(),
                 deletions: track.deletions.clone(),
+                followed: track.known.is_some() || track.continued,
             });
             self.remove(&silent, None, out);
             if let (Some(told), Some(room)) = (told, self.told(&silent)) {

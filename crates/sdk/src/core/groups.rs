@@ -199,13 +199,18 @@ pub(super) fn decode(request: &GroupRequest, answer: Answer) -> Result<Reply, Er
 /// Refuses a role that nobody can be given.
 pub(super) fn check(request: &GroupRequest) -> Result<(), Error> {
     match request {
-        GroupRequest::SetRole {
-            role: GroupRole::Owner | GroupRole::Other,
-            ..
-        } => Err(Error::new(
-            anser_domain::code::Code::InvalidRequest,
-            "a member or an admin; a group is handed over by a transfer",
-        )),
+        GroupRequest::SetRole { role, .. } => check_role(*role),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a role that nobody can be given.
+pub(super) fn check_role(role: GroupRole) -> Result<(), Error> {
+    match role {
+        GroupRole::Member | GroupRole::Admin => Ok(()),
+        GroupRole::Owner | GroupRole::Other => Err(Error::new(
+            anser_domain::code::Code::InvalidRequest,
+            "a member or an admin; it is handed over by a transfer",
+        )),
     }
 }

@@ -44,12 +44,14 @@ mod backoff;
 mod catching_up;
 mod commands;
 mod connection;
+mod created;
 mod delivered;
 mod dispatch;
 mod follow;
 mod groups;
 mod heartbeat;
 mod outbox;
+mod people;
 mod requests;
 mod storing;
 mod sync;
@@ -68,9 +70,12 @@ pub use api::{
     QueueUpdate, Random, Reply, Request, Ticket,
 };
 
+pub use created::{CreatedChange, CreatedRequest};
+pub use people::PeopleRequest;
+
 use crate::database::Loaded;
 use crate::error::Error;
-use crate::model::ReadPosition;
+use crate::model::{Presence, ReadPosition};
 use crate::saved::SavedState;
 use backoff::Backoff;
 use connection::{Phase, Session};
@@ -128,6 +133,8 @@ struct Held {
     state: bool,
     /// Bounded by the conversations of a user.
     reads: BTreeMap<String, ReadPosition>,
+    /// Bounded by what a user can subscribe to.
+    presences: BTreeMap<String, Presence>,
 }
 
 impl ClientCore {
@@ -310,6 +317,9 @@ impl ClientCore {
                 conversation,
                 position,
             });
+        }
+        for presence in held.presences.into_values() {
+            self.emit(Event::Presence(presence));
         }
         self.sync.want();
     }

@@ -4,6 +4,7 @@
 //! client without a database makes none.
 
 use anser_domain::code::Code;
+use anser_domain::limits::{MENTIONS_MAX, TARGETS_MAX};
 use anser_domain::message::check_client_message_id;
 
 use super::api::{Event, Outgoing, Output, QueueUpdate, Random, Reply, Request, Ticket};
@@ -26,6 +27,8 @@ impl ClientCore {
                 | Event::Transient(_)
                 | Event::Receipts { .. }
                 | Event::JoinRequest(_)
+                | Event::Relations(_)
+                | Event::Presence(_)
                 | Event::Queue(_)
         );
         if self.stores && !passing {
@@ -67,6 +70,7 @@ impl ClientCore {
             return wrong("a transient message is never stored, so it can't be queued");
         }
         let id = self.check_outgoing(&outgoing, random)?;
+        self.check_send_size(&outgoing, &id)?;
         if self.outbox.find(&outgoing.conversation, &id).is_some() {
             return wrong("a message with this client message id is queued already");
         }
@@ -95,6 +99,9 @@ impl ClientCore {
         let content = &outgoing.content;
         let bytes_max = self.session.content_bytes_max;
         anser_domain::message::check_content(&content.kind, content.body.len(), bytes_max)?;
+        let mentions = outgoing.mention.as_ref().map_or(0, |m| m.users.len());
+        at_most(MENTIONS_MAX, mentions, "mentions")?;
+        at_most(TARGETS_MAX, outgoing.targets.len(), "targets")?;
         match &outgoing.client_message_id {
             Some(id) => {
                 check_client_message_id(id)?;
@@ -228,6 +235,14 @@ impl ClientCore {
             _ => {}
         }
     }
+}
+
+fn at_most(max: usize, count: usize, what: &str) -> Result<(), Error> {
+    if count <= max {
+        return Ok(());
+    }
+    let message = format!("a message has at most {max} {what}");
+    Err(Error::new(Code::InvalidRequest, message))
 }
 
 /// The range that a page of history leaves no hole in: after the first, up to the second.

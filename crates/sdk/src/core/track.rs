@@ -141,6 +141,8 @@ pub(super) struct Track {
     pub(super) beyond: BTreeMap<u64, Held>,
     pub(super) changes: Numbered,
     pub(super) deletions: Numbered,
+    /// `changes` goes on from an earlier following.
+    pub(super) continued: bool,
     /// Where it began to be followed, and, while it is to be found out up to which `rev` changes
     /// are known, up to where messages were looked at for that.
     pub(super) began: u64,
@@ -234,6 +236,7 @@ impl Track {
         out.push(Event::Followed {
             conversation: conversation.to_owned(),
             seq,
+            continued: self.continued && self.changes.known.is_some(),
         });
         self.deletions.begin(0);
         if seq == 0 {

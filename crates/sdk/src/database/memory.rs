@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::query::{self, first_id};
 use super::ranges::Ranges;
+use super::rules::Cleared;
 use super::words::{Words, tokens};
 use super::{
-    Draft, Loaded, LocalPage, MessageQuery, Place, Queued, Reader, SearchCursor, SearchPage,
-    SearchQuery, Storage, StorageError, Stored, UnreadTotal, Write, rules, searchable,
+    Draft, Loaded, LocalPage, MessageQuery, PendingUpload, Place, Queued, Reader, SearchCursor,
+    SearchPage, SearchQuery, Storage, StorageError, Stored, UnreadTotal, Write, rules, searchable,
 };
 use crate::core::Event;
 use crate::model::{Conversation, Message};
@@ -33,6 +34,7 @@ struct Data {
     drafts: BTreeMap<String, String>,
     queued: BTreeMap<u64, Queued>,
     next_queued: u64,
+    uploads: Vec<PendingUpload>,
 }
 
 /// The database in memory. Clones are the same database.
@@ -92,15 +94,13 @@ impl Data {
                     self.import(message);
                 }
             }
-            Write::Clear {
-                conversation,
-                up_to,
-            } => {
-                self.clear(conversation, *up_to);
-                if let Some(row) = self.rows.get_mut(conversation) {
-                    rules::after_clear(row, *up_to);
+            Write::Upload(upload) => {
+                match self.uploads.iter_mut().find(|one| one.id == upload.id) {
+                    Some(known) => known.clone_from(upload),
+                    None => self.uploads.push(upload.clone()),
                 }
             }
+            Write::UploadEnded(id) => self.uploads.retain(|upload| upload.id != *id),
         }
     }
 
@@ -148,6 +148,13 @@ impl Data {
                     rules::after_deletion(row, &deleted, *version, &self.user_id);
                 }
             }
+            Event::Followed {
+                conversation,
+                continued: false,
+                ..
+            } => {
+                self.ranges.remove(conversation);
+            }
             Event::Outdated { conversation } => {
                 for place in self.places(conversation, |place| place.local == 0) {
                     self.remove(conversation, place);
@@ -166,8 +173,9 @@ impl Data {
             Event::Reset { positions } => {
                 self.rows.clear();
                 if *positions {
-                    self.messages.clear();
-                    self.by_id.clear();
+                    self.messages.retain(|(_, place), _| place.local > 0);
+                    let messages = &self.messages;
+                    self.by_id.retain(|_, key| messages.contains_key(key));
                     self.ranges.clear();
                 }
             }
@@ -178,6 +186,8 @@ impl Data {
             | Event::Transient(_)
             | Event::Receipts { .. }
             | Event::JoinRequest(_)
+            | Event::Relations(_)
+            | Event::Presence(_)
             | Event::Queue(_)
             | Event::Synced { .. } => {}
         }
@@ -190,7 +200,7 @@ impl Data {
             self.cover(&told.id, newest.seq.saturating_sub(1), newest.seq);
         }
         let mut row = told.clone();
-        let from = (told.id.clone(), Place::of(told.head_seq + 1));
+        let from = (told.id.clone(), Place::of(told.head_seq.saturating_add(1)));
         let later = self.messages.range(from..);
         let later = later.take_while(|((name, _), _)| *name == told.id);
         for (_, later) in later.filter(|((_, place), _)| place.local == 0) {
@@ -201,14 +211,11 @@ impl Data {
         }
         let cleared = rules::cleared_by(self.rows.get(&told.id), &row);
         self.rows.insert(row.id.clone(), row);
-        if let Some(up_to) = cleared {
-            self.clear(&told.id, up_to);
-        }
-    }
-
-    fn clear(&mut self, conversation: &str, up_to: u64) {
-        for place in self.places(conversation, |place| place.seq <= up_to) {
-            self.remove(conversation, place);
+        if let Some(Cleared { up_to, all }) = cleared {
+            let goes = |place: Place| place.seq <= up_to && (all || place.local == 0);
+            for place in self.places(&told.id, goes) {
+                self.remove(&told.id, place);
+            }
         }
     }
 
@@ -451,5 +458,9 @@ impl Reader for MemoryStorage {
         let queued = data.queued.values();
         let here = queued.filter(|queued| queued.outgoing.conversation == conversation);
         Ok(here.cloned().collect())
+    }
+
+    fn uploads(&mut self) -> Result<Vec<PendingUpload>, StorageError> {
+        Ok(self.data().uploads.clone())
     }
 }

@@ -93,6 +93,23 @@ impl Queued {
     }
 }
 
+/// A file on its way to the server, which is not there yet.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+pub struct PendingUpload {
+    /// Names it on this device.
+    pub id: String,
+    /// Where the file is.
+    pub path: String,
+    /// What it is called.
+    pub name: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// When it was changed last, Unix milliseconds: another file in its place is not it.
+    pub modified: u64,
+    /// The server's place for it; empty: it was not announced yet.
+    pub location: String,
+}
+
 /// Something to be written.
 #[derive(Clone, PartialEq, Debug)]
 #[expect(
@@ -137,13 +154,10 @@ pub enum Write {
     /// it stands behind the last message that is here and not later than it. One whose message
     /// id is here already is not inserted again.
     Import(Vec<Message>),
-    /// Everything of this device's copy up to this sequence goes, what is only here too.
-    Clear {
-        /// The conversation.
-        conversation: String,
-        /// Up to and including.
-        up_to: u64,
-    },
+    /// A file is to be uploaded, or has a place on the server now.
+    Upload(PendingUpload),
+    /// The upload with this id is over, one way or another.
+    UploadEnded(String),
 }
 
 /// What a client starts from.
@@ -213,6 +227,9 @@ pub trait Reader: Send {
 
     /// The sends of a conversation that wait, refused ones too, in their order.
     fn queued(&mut self, conversation: &str) -> Result<Vec<Queued>, StorageError>;
+
+    /// Uploads that are not over, in the order of their beginning.
+    fn uploads(&mut self) -> Result<Vec<PendingUpload>, StorageError>;
 }
 
 /// The text of a message that a search looks through.

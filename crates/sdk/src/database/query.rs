@@ -160,7 +160,7 @@ pub(super) fn window(query: &MessageQuery, row: Option<&Conversation>, ranges: &
     let first_seq = row.map_or(1, |row| row.first_seq.max(1));
     if query.ascending {
         let above = query.from.unwrap_or_default();
-        let wanted = (above.seq + 1).max(first_seq);
+        let wanted = above.seq.saturating_add(1).max(first_seq);
         let head_seq = row.map_or(0, |row| row.head_seq);
         let (to, next) = match ranges.around(wanted) {
             Some((_, to)) => (to, Next::Server(to)),
@@ -174,7 +174,7 @@ pub(super) fn window(query: &MessageQuery, row: Option<&Conversation>, ranges: &
             },
             false => Window {
                 above,
-                below: Place::of(to + 1),
+                below: Place::of(to.saturating_add(1)),
                 next,
             },
         };
@@ -203,7 +203,7 @@ pub(super) fn window(query: &MessageQuery, row: Option<&Conversation>, ranges: &
     Window {
         above: Place::of(hole),
         below,
-        next: Next::Server(hole + 1),
+        next: Next::Server(hole.saturating_add(1)),
     }
 }
 

@@ -91,22 +91,23 @@ pub fn after_read(row: &mut Conversation, position: ReadPosition) {
     row.unread_mentions = position.unread_mentions;
 }
 
-/// Everything up to a sequence is gone from this device.
-pub(super) fn after_clear(row: &mut Conversation, up_to: u64) {
-    row.first_seq = row.first_seq.max(up_to.saturating_add(1));
-    row.newest.take_if(|newest| newest.seq <= up_to);
-    if up_to >= row.head_seq {
-        row.unread = 0;
-        row.unread_mentions = 0;
-    }
+/// What a row that the server tells says is gone.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(super) struct Cleared {
+    /// Up to and including.
+    pub(super) up_to: u64,
+    /// What is only on this device, too?
+    pub(super) all: bool,
 }
 
-/// Up to where a row that the server tells says that the history is gone: the user cleared it on
-/// some device, or it became too old. Who is no longer in the conversation keeps what is here.
-pub(super) fn cleared_by(old: Option<&Conversation>, told: &Conversation) -> Option<u64> {
+/// What a row that the server tells says is gone: the user cleared it on some device, or it became
+/// too old. Who is no longer in the conversation keeps what is here. Without the row as it was,
+/// nothing says that it happened since the application brought messages of its own: they stay.
+pub(super) fn cleared_by(old: Option<&Conversation>, told: &Conversation) -> Option<Cleared> {
     let moved = old.is_none_or(|old| told.first_seq > old.first_seq);
     let up_to = told.first_seq.saturating_sub(1);
-    (told.member && moved && up_to > 0).then_some(up_to)
+    let all = old.is_some();
+    (told.member && moved && up_to > 0).then_some(Cleared { up_to, all })
 }
 
 /// The server tells a row that it made before a read position moved which is known already.

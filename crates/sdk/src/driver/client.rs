@@ -10,6 +10,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::address::Address;
 use super::database::LocalDatabase;
 use super::events::{EVENTS_MAX, Events};
+#[cfg(feature = "media")]
+use super::media::{Base, Http};
 use super::run::{Ask, Runner};
 use super::tls;
 use super::token::TokenProvider;
@@ -30,6 +32,8 @@ pub struct Builder {
     saved: SavedState,
     roots: Vec<CertificateDer<'static>>,
     storage: Option<Box<dyn Storage>>,
+    #[cfg(feature = "media")]
+    media_url: Option<String>,
 }
 
 impl Builder {
@@ -86,6 +90,23 @@ impl Builder {
         self
     }
 
+    /// Where the server takes files: `http://host[:port]` or `https://…`. Without it, the host and
+    /// port of the first WebSocket address.
+    #[cfg(feature = "media")]
+    #[must_use]
+    pub fn media_url(mut self, url: impl Into<String>) -> Self {
+        self.media_url = Some(url.into());
+        self
+    }
+
+    #[cfg(feature = "media")]
+    fn media_base(&self, addresses: &[Address]) -> Result<Option<Base>, Error> {
+        match &self.media_url {
+            Some(url) => Base::parse(url).map(Some),
+            None => Ok(addresses.iter().find_map(Base::of)),
+        }
+    }
+
     /// Trusts servers with a certificate that goes back to this one, besides those that the
     /// system trusts.
     #[must_use]
@@ -113,10 +134,24 @@ impl Builder {
         }
         DeviceId::new(&self.config.device_id)
             .map_err(|why| wrong(format!("the device id {why}")))?;
-        let tls = match addresses.iter().any(|address| address.tls) {
+        let any_tls = addresses.iter().any(|address| address.tls);
+        #[cfg(feature = "media")]
+        let base = self.media_base(&addresses)?;
+        #[cfg(feature = "media")]
+        let any_tls = any_tls || base.as_ref().is_some_and(|base| base.tls);
+        let tls = match any_tls {
             true => Some(tls::connector(&self.roots)?),
             false => None,
         };
+        #[cfg(feature = "media")]
+        let http = base.map(|base| {
+            Arc::new(Http {
+                base,
+                tls: tls.clone(),
+                tokens: Arc::clone(&self.tokens),
+                token: std::sync::Mutex::default(),
+            })
+        });
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let (state, state_seen) = watch::channel(ConnectionState::Idle);
@@ -139,6 +174,8 @@ impl Builder {
             state: state_seen,
             watched: watched.downgrade(),
             database,
+            #[cfg(feature = "media")]
+            http,
         };
         Ok((client, events_seen))
     }
@@ -152,6 +189,8 @@ pub struct Client {
     /// The client's own; it ends with the client.
     watched: broadcast::WeakSender<Arc<Event>>,
     database: Option<LocalDatabase>,
+    #[cfg(feature = "media")]
+    http: Option<Arc<Http>>,
 }
 
 impl Client {
@@ -171,6 +210,8 @@ impl Client {
             saved: SavedState::default(),
             roots: Vec::new(),
             storage: None,
+            #[cfg(feature = "media")]
+            media_url: None,
         }
     }
 
@@ -338,6 +379,14 @@ impl Client {
     /// Ends the session on the server, and disconnects.
     pub async fn logout(&self) -> Result<(), Error> {
         self.ask(Request::Logout).await.map(drop)
+    }
+
+    /// The server's HTTP side.
+    #[cfg(feature = "media")]
+    pub(super) fn http(&self) -> Result<Arc<Http>, Error> {
+        let message = "a TCP address says nothing of HTTP: give the builder a media_url";
+        let missing = || Error::new(Code::InvalidRequest, message);
+        self.http.clone().ok_or_else(missing)
     }
 
     pub(super) async fn ask(&self, request: Request) -> Result<Reply, Error> {

@@ -12,8 +12,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::run::Ask;
 use crate::database::{
-    DRAFT_BYTES_MAX, Draft, IMPORT_MAX, LocalPage, MessageQuery, Queued, Reader, SearchPage,
-    SearchQuery, Storage, StorageError, Stored, UnreadTotal, Write,
+    DRAFT_BYTES_MAX, Draft, IMPORT_MAX, LocalPage, MessageQuery, PendingUpload, Queued, Reader,
+    SearchPage, SearchQuery, Storage, StorageError, Stored, UnreadTotal, Write,
 };
 use crate::error::Error;
 use crate::model::{Conversation, Message};
@@ -159,6 +159,21 @@ impl LocalDatabase {
         self.read(move |reader| reader.queued(&conversation)).await
     }
 
+    /// Uploads that were not finished: of this client, or of an earlier one.
+    pub async fn uploads(&self) -> Result<Vec<PendingUpload>, Error> {
+        self.read(|reader| reader.uploads()).await
+    }
+
+    #[cfg(feature = "media")]
+    pub(super) async fn keep_upload(&self, upload: PendingUpload) -> Result<(), Error> {
+        self.write(Write::Upload(upload)).await
+    }
+
+    #[cfg(feature = "media")]
+    pub(super) async fn end_upload(&self, id: String) -> Result<(), Error> {
+        self.write(Write::UploadEnded(id)).await
+    }
+
     /// Keeps what the user began to write; empty removes it. At most
     /// [`DRAFT_BYTES_MAX`] bytes.
     pub async fn set_draft(
@@ -184,6 +199,10 @@ impl LocalDatabase {
         }
         for message in &messages {
             check_conversation(&message.conversation)?;
+            if i64::try_from(message.seq).is_err() {
+                let error = "no server gives a message a sequence above 2^63 - 1";
+                return Err(Error::new(Code::InvalidRequest, error));
+            }
         }
         self.write(Write::Import(messages)).await
     }

@@ -63,6 +63,7 @@ impl Client {
             limit: PAGE as usize,
             cursor: Some(String::new()),
             loading: false,
+            anew: false,
             error: None,
         };
         tokio::spawn(running.run(ordered, events, pages));
@@ -95,6 +96,8 @@ struct Running {
     /// Of the server's list; `None`: all of it was read.
     cursor: Option<String>,
     loading: bool,
+    /// The page on its way was asked for before something was missed.
+    anew: bool,
     error: Option<Error>,
 }
 
@@ -121,7 +124,7 @@ impl Running {
                 event = events.recv() => match event {
                     Ok(event) => self.take(&event) | self.take_more(&mut events),
                     Err(broadcast::error::RecvError::Lagged(_)) => {
-                        self.cursor = Some(String::new());
+                        self.begin_anew();
                         true
                     }
                     Err(broadcast::error::RecvError::Closed) => return,
@@ -171,8 +174,20 @@ impl Running {
         true
     }
 
+    /// Too many events came at once: some are missed. A database has them, a model has not.
+    fn begin_anew(&mut self) {
+        self.cursor = Some(String::new());
+        self.anew = self.loading;
+        if self.client.database().is_none() {
+            self.load();
+        }
+    }
+
     fn page(&mut self, page: Result<ConversationPage, Error>) {
         self.loading = false;
+        if std::mem::take(&mut self.anew) {
+            return self.begin_anew();
+        }
         match page {
             Ok(page) => {
                 self.cursor = Some(page.cursor).filter(|cursor| !cursor.is_empty());

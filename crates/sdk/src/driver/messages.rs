@@ -6,8 +6,8 @@ use super::client::{Client, unexpected};
 use crate::core::{Outgoing, Reply, Request};
 use crate::error::Error;
 use crate::model::{
-    Content, Conversation, ConversationSettings, Mention, Message, MessageState, ReaderPage,
-    ReceiptPage,
+    Content, Conversation, ConversationSettings, FoundPage, Mention, Message, MessageSearch,
+    MessageState, ReaderPage, ReceiptPage,
 };
 
 impl Client {
@@ -247,6 +247,16 @@ impl Client {
         };
         match self.ask(request).await? {
             Reply::Readers(page) => Ok(page),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Finds messages on the server, of all that the user may see. What this device has is
+    /// searched without a connection by its
+    /// [database](super::LocalDatabase::search).
+    pub async fn search_messages(&self, search: MessageSearch) -> Result<FoundPage, Error> {
+        match self.ask(Request::Search(search)).await? {
+            Reply::Found(page) => Ok(page),
             other => unexpected(&other),
         }
     }

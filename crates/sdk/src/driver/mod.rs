@@ -22,11 +22,15 @@
 
 mod address;
 mod client;
+mod created;
 mod database;
 mod events;
 mod groups;
 mod list;
+#[cfg(feature = "media")]
+mod media;
 mod messages;
+mod people;
 mod run;
 mod timeline;
 mod tls;
@@ -38,6 +42,8 @@ pub use client::{Builder, Client};
 pub use database::{Batch, LocalDatabase};
 pub use events::Events;
 pub use list::{ConversationListStream, ListStatus, ListUpdate};
+#[cfg(feature = "media")]
+pub use media::{Upload, UploadProgress};
 pub use rustls_pki_types::CertificateDer;
 pub use timeline::{Timeline, TimelineStatus, TimelineUpdate};
 pub use token::{TokenError, TokenFuture, TokenProvider};

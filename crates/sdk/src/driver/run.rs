@@ -40,7 +40,8 @@ pub(super) enum Ask {
     Write(Write, oneshot::Sender<Result<(), Error>>),
 }
 
-/// Writes that wait for the batch before them. Beyond, the client takes nothing new in.
+/// Writes that wait for the batch before them, and what waits for a batch to be written. Beyond,
+/// the client takes nothing new in.
 const WRITES_MAX: usize = 4_096;
 
 /// What follows a write, once it is written.
@@ -69,6 +70,11 @@ impl Database {
             true => self.behind.push(behind),
             false => self.behind_next.push(behind),
         }
+    }
+
+    /// Is there room for what follows from more news and questions?
+    fn has_room(&self) -> bool {
+        self.next.len() + self.behind.len() + self.behind_next.len() < WRITES_MAX
     }
 
     /// Hands the next batch over, if the one before is written.
@@ -182,10 +188,7 @@ impl Runner {
         self.input(Input::Connect);
         loop {
             let deadline = self.core.deadline().map(|at| self.clock.instant(at));
-            let room_to_write = self
-                .database
-                .as_ref()
-                .is_none_or(|database| database.next.len() < WRITES_MAX);
+            let room_to_write = self.database.as_ref().is_none_or(Database::has_room);
             tokio::select! {
                 biased;
                 written = written(&mut self.database) => self.written(written),

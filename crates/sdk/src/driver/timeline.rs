@@ -63,6 +63,8 @@ enum Order {
 enum Step {
     Page(u64, Load, Result<TimelinePage, Error>),
     Refused(String, Error),
+    /// The server has it, and no place for it.
+    Taken(String),
     Receipts(Vec<Receipt>, u64),
 }
 
@@ -231,11 +233,22 @@ impl Running {
         self.load(Load::Newest, true);
     }
 
+    /// So much happened while a page was on its way that it can't be brought up to date.
+    fn load_again(&mut self, load: Load) {
+        match load {
+            Load::At(_) => {
+                self.round += 1;
+                self.load(load, true);
+            }
+            Load::Newest | Load::Older | Load::Newer => self.begin_anew(),
+        }
+    }
+
     /// Puts a page on its way. `from_server`: what this device has is not to be trusted.
     fn load(&mut self, load: Load, from_server: bool) {
         let from = match load {
             Load::Newest => None,
-            Load::At(seq) => Some(Place::of(seq + 1)),
+            Load::At(seq) => Some(Place::of(seq.saturating_add(1))),
             Load::Older => self.model.older(),
             Load::Newer => self.model.newer(),
         };
@@ -244,6 +257,7 @@ impl Running {
         }
         self.loading = Some(load);
         self.failed = None;
+        self.model.page_asked();
         let (client, conversation) = (self.client.clone(), self.conversation.clone());
         let (back, round) = (self.back.clone(), self.round);
         tokio::spawn(async move {
@@ -265,12 +279,18 @@ impl Running {
                     Load::Older => self.model.put_older(page),
                     Load::Newer => self.model.put_newer(page),
                 }
+                if self.model.page_came() {
+                    self.load_again(load);
+                }
             }
             Step::Page(_, load, Err(error)) => {
                 self.loading = None;
+                // What is shown has it already.
+                self.model.page_came();
                 self.failed = Some((load, error));
             }
             Step::Refused(id, error) => self.model.failed(&id, error),
+            Step::Taken(id) => self.model.taken(&id),
             Step::Receipts(receipts, version) => {
                 self.receipts_version = version;
                 self.model.receipts(&receipts);
@@ -291,7 +311,20 @@ impl Running {
             }
             _ => {}
         }
-        if self.model.event(event) {
+        let outdated = match event {
+            // What this device has was read when nobody told of its changes.
+            Event::Followed {
+                conversation,
+                continued: false,
+                ..
+            } => {
+                *conversation == self.conversation
+                    && self.client.database().is_some()
+                    && self.model.newer().is_none()
+            }
+            _ => false,
+        };
+        if self.model.event(event) || outdated {
             self.begin_anew();
         }
     }
@@ -367,10 +400,13 @@ impl Running {
         tokio::spawn(async move {
             let answer: Result<Reply, Error> =
                 answer.await.unwrap_or_else(|_| Err(Error::disconnected()));
-            if let Err(error) = answer {
-                // The timeline may have ended.
-                let _ = back.send(Step::Refused(id, error)).await;
-            }
+            let step = match answer {
+                Err(error) => Step::Refused(id, error),
+                Ok(Reply::Sent(sent)) if sent.seq == 0 => Step::Taken(id),
+                Ok(_) => return,
+            };
+            // The timeline may have ended.
+            let _ = back.send(step).await;
         });
     }
 }

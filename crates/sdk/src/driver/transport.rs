@@ -39,7 +39,8 @@ pub(super) enum Arrival {
 /// Where it reports to. Bounded, so that a busy client slows the socket down.
 pub(super) type Arrivals = mpsc::Sender<(ConnectionId, Arrival)>;
 
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+/// What bytes come and go through.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
 /// Opens a connection and serves it to its end.

@@ -240,6 +240,9 @@ pub enum GroupChange {
         announcement: Option<String>,
         /// As it is now, if it changed.
         portrait: Option<String>,
+        /// Of a conversation that a user created: a JSON object, what changed by path; null:
+        /// gone.
+        nested_attributes: Option<String>,
     },
     /// The user named is the owner now.
     Transferred,
@@ -320,6 +323,8 @@ fn change_of(notice: &wire::GroupNotice) -> GroupChange {
             name: now("name", &notice.name),
             announcement: now("announcement", &notice.announcement),
             portrait: now("portrait", &notice.portrait),
+            nested_attributes: Some(notice.nested_attributes.clone())
+                .filter(|changed| !changed.is_empty()),
         },
         Kind::Transferred => GroupChange::Transferred,
         Kind::RoleSet => GroupChange::RoleSet {

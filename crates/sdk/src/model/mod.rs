@@ -1,18 +1,32 @@
 //! What an application sees: messages, conversations, groups. Apart from the wire, so that the
 //! wire may grow without breaking an application.
 
+mod created;
 mod group;
+mod media;
+mod people;
+mod search;
 mod state;
 mod wire_form;
 
 use anser_domain::Timestamp;
 use bytes::Bytes;
 
+pub use created::{
+    ConversationQuery, ConversationsFound, CreatedConversation, CreatedSettings, CreatedUpdate,
+    NewConversation,
+};
 pub use group::{
     DefinedRole, Group, GroupChange, GroupInvitation, GroupMember, GroupMemberPage,
     GroupMemberUpdate, GroupNotice, GroupRole, GroupSettings, GroupUpdate, GroupUser,
     GroupUserPage, JoinMode, JoinRequest,
 };
+pub use media::MediaFile;
+pub use people::{
+    DevicePresence, Presence, PresenceSubscription, RelationChange, RelationList, RelationPage,
+    RelationUpdate,
+};
+pub use search::{FoundPage, MessageSearch};
 pub use state::{
     Acknowledgement, Edit, Expansion, Mention, MessageState, Reaction, Recall, Receipt,
 };
@@ -109,7 +123,7 @@ impl Message {
 /// A row of the user's conversation list.
 #[derive(Clone, Eq, PartialEq, Debug, Default)]
 pub struct Conversation {
-    /// The name: `p/<user>/<user>` or `g/<group>`.
+    /// The name: `p/<user>/<user>`, `g/<group>` or `c/<id>`.
     pub id: String,
     /// The last sequence that exists; 0 when it is empty.
     pub head_seq: u64,
@@ -125,7 +139,7 @@ pub struct Conversation {
     pub read_seq: u64,
     /// The lowest sequence the user may read.
     pub first_seq: u64,
-    /// The name of a group.
+    /// The name of a group, or of a conversation that a user created.
     pub name: String,
     /// False once the user is no longer in it.
     pub member: bool,

@@ -5,6 +5,9 @@
 //! arrives is appended; a stretch in the middle of history stays as it is until pages have brought
 //! it there. Changed messages are replaced in their places, deleted ones go. A message that was
 //! sent from here is one item from its sending on: only its state changes.
+//!
+//! A page is as old as its question. What happens [between the question](TimelineModel::page_asked)
+//! and [its page](TimelineModel::page_came) is kept, and applied once more to what the page says.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +21,8 @@ use crate::model::{Message, Receipt};
 pub const TIMELINE_MESSAGES_MAX: usize = 2_000;
 /// Messages that arrive while the last page is on its way; beyond, it is loaded again.
 const EARLY_MAX: usize = 256;
+/// What happens while a page is on its way; beyond, it is loaded again.
+const MEANWHILE_MAX: usize = 256;
 
 /// How it stands with a message.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -75,6 +80,9 @@ pub struct TimelineModel {
     newer: Option<Place>,
     /// Arrived while the stretch did not end at the newest.
     early: Vec<Message>,
+    /// What happened since the page that is on its way was asked for, which it may not know of,
+    /// one more than there is room for at most. `None`: no page is on its way.
+    meanwhile: Option<Vec<Event>>,
     receipts: BTreeMap<String, Receipt>,
 }
 
@@ -124,6 +132,43 @@ impl TimelineModel {
     #[must_use]
     pub fn newer(&self) -> Option<Place> {
         self.newer
+    }
+
+    /// A page is asked for; another that was on its way is of no use any more.
+    pub fn page_asked(&mut self) {
+        self.meanwhile = Some(Vec::new());
+    }
+
+    /// The page that was asked for is in its place, or did not come. True: so much happened
+    /// meanwhile that it is to be loaded again.
+    pub fn page_came(&mut self) -> bool {
+        let Some(meanwhile) = self.meanwhile.take() else {
+            return false;
+        };
+        if meanwhile.len() > MEANWHILE_MAX {
+            return true;
+        }
+        for event in meanwhile {
+            self.event(&event);
+        }
+        false
+    }
+
+    /// Keeps what a page that is on its way may not know of.
+    fn note_meanwhile(&mut self, event: &Event) {
+        let concerned = match event {
+            Event::Message(message) | Event::Changed(message) => {
+                message.conversation == self.conversation
+            }
+            Event::Deleted { conversation, .. } => *conversation == self.conversation,
+            Event::Conversation { row, .. } => row.id == self.conversation,
+            _ => false,
+        };
+        if let Some(meanwhile) = self.meanwhile.as_mut().filter(|_| concerned)
+            && meanwhile.len() <= MEANWHILE_MAX
+        {
+            meanwhile.push(event.clone());
+        }
     }
 
     /// Begins anew, with the page that ends at the newest message.
@@ -283,6 +328,15 @@ impl TimelineModel {
         }
     }
 
+    /// A message that was sent from here was taken, and has no place in the conversation: it
+    /// stays below it until the timeline ends.
+    pub fn taken(&mut self, client_message_id: &str) {
+        let mut all = self.pending.iter_mut();
+        if let Some((_, pending)) = all.find(|(id, _)| id == client_message_id) {
+            pending.delivery = Delivery::Stored;
+        }
+    }
+
     /// What a failed message said, to be sent again.
     #[must_use]
     pub fn failed_message(&self, client_message_id: &str) -> Option<Outgoing> {
@@ -307,6 +361,7 @@ impl TimelineModel {
     /// Something happened. True: what is shown may have a hole or be out of date, and is to begin
     /// anew.
     pub fn event(&mut self, event: &Event) -> bool {
+        self.note_meanwhile(event);
         match event {
             Event::Message(message) if message.conversation == self.conversation => {
                 if self.newer.is_none() {
@@ -352,8 +407,15 @@ impl TimelineModel {
             }) if *conversation == self.conversation => {
                 self.failed(client_message_id, error.clone());
             }
+            Event::Queue(QueueUpdate::Sent(sent))
+                if sent.conversation == self.conversation && sent.seq == 0 =>
+            {
+                self.taken(&sent.client_message_id);
+            }
             // It is followed from here on, and what is shown may end before.
-            Event::Followed { conversation, seq } if *conversation == self.conversation => {
+            Event::Followed {
+                conversation, seq, ..
+            } if *conversation == self.conversation => {
                 let last = self.stored.last_key_value().map_or(0, |(last, _)| last.seq);
                 return self.newer.is_none() && last < *seq;
             }

@@ -3,11 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use anser_domain::Timestamp;
 use anser_proto::client as wire;
 use anser_sdk::SavedState;
-use anser_sdk::core::{ClientCore, Event, GroupRequest, Outgoing, Reply, Request};
+use anser_sdk::core::{
+    ClientCore, CreatedChange, CreatedRequest, Event, GroupRequest, Input, Outgoing, PeopleRequest,
+    Reply, Request,
+};
 use anser_sdk::model::{
-    Content, ConversationSettings, GroupMemberUpdate, GroupRole, GroupUpdate, JoinMode, Mute,
+    Content, ConversationSettings, CreatedUpdate, GroupMemberUpdate, GroupRole, GroupUpdate,
+    JoinMode, MessageSearch, Mute, NewConversation, RelationList, RelationUpdate,
 };
 use wire::request::Command;
 use wire::response::Result as Answer;
@@ -90,6 +95,190 @@ fn changes_of_a_message_answer_its_state() {
         assert_eq!(seq, 3);
         assert!(matches!(reply, Reply::Changed(state) if state.rev == 7));
     }
+}
+
+fn created() -> Answer {
+    Answer::CreatedConversation(Box::new(wire::CreatedConversation {
+        conversation: "c/1".to_owned(),
+        owner: "me".to_owned(),
+        settings: Some(wire::ConversationSettings {
+            open: true,
+            ..Default::default()
+        }),
+        reused: true,
+        end_time: 9,
+        ..Default::default()
+    }))
+}
+
+fn change(change: CreatedChange) -> Request {
+    Request::Created(CreatedRequest::Change {
+        conversation: "c/1".to_owned(),
+        change,
+    })
+}
+
+#[test]
+fn created_conversations_ask_what_they_say() {
+    use wire::change_conversation::Change;
+    let new = NewConversation {
+        members: vec!["you".to_owned()],
+        unique: true,
+        seconds: 60,
+        ..NewConversation::default()
+    };
+    let (command, reply) = ask(Request::Created(CreatedRequest::Create(new)), created());
+    assert!(matches!(command, Command::CreateConversation(c)
+            if c.unique && c.seconds == 60 && c.members == ["you"]));
+    assert!(matches!(reply, Reply::Created(c)
+        if c.reused && c.settings.open && c.owner == "me" && c.ends == Some(Timestamp(9))));
+    let who = || vec!["you".to_owned()];
+    let update = CreatedUpdate {
+        set_attributes: BTreeMap::from([("game.round".to_owned(), "2".to_owned())]),
+        unset_attributes: vec!["old".to_owned()],
+        ..CreatedUpdate::default()
+    };
+    let (users, seconds, role) = (who(), 60, GroupRole::Admin);
+    for asked in [
+        CreatedChange::Invite(who()),
+        CreatedChange::Remove(who()),
+        CreatedChange::Join,
+        CreatedChange::Update(update),
+        CreatedChange::SetRole {
+            users: users.clone(),
+            role,
+        },
+        CreatedChange::Mute {
+            users: users.clone(),
+            seconds,
+        },
+        CreatedChange::Block { users, seconds },
+        CreatedChange::Transfer("you".to_owned()),
+    ] {
+        let (command, reply) = ask(change(asked.clone()), created());
+        let Command::ChangeConversation(command) = command else {
+            panic!("{command:?}");
+        };
+        let as_asked = match (asked, command.change.unwrap()) {
+            (CreatedChange::Invite(_), Change::Invite(users))
+            | (CreatedChange::Remove(_), Change::Remove(users)) => users.users == who(),
+            (CreatedChange::Join, Change::Join(_)) => true,
+            (CreatedChange::Update(_), Change::Update(update)) => {
+                update.set_attributes["game.round"] == "2" && update.unset_attributes == ["old"]
+            }
+            (CreatedChange::SetRole { .. }, Change::SetRole(set)) => {
+                set.users == who() && set.role() == wire::GroupRole::Admin
+            }
+            (CreatedChange::Mute { .. }, Change::Mute(users))
+            | (CreatedChange::Block { .. }, Change::Block(users)) => {
+                users.users == who() && users.seconds == 60
+            }
+            (CreatedChange::Transfer(_), Change::Transfer(owner)) => owner == "you",
+            _ => false,
+        };
+        assert!(as_asked && command.conversation == "c/1");
+        assert!(matches!(reply, Reply::Created(_)));
+    }
+    for asked in [CreatedChange::Leave, CreatedChange::Dismiss] {
+        let (_, reply) = ask(change(asked), done());
+        assert_eq!(reply, Reply::Done);
+    }
+    let mut script = Script::online();
+    script.ask(change(CreatedChange::SetRole {
+        users: who(),
+        role: GroupRole::Owner,
+    }));
+    assert_eq!(script.done[0].1.as_ref().unwrap_err().code, 3_000);
+}
+
+#[test]
+fn lists_presence_and_searches_ask_what_they_say() {
+    let update = RelationUpdate {
+        list: RelationList::Allowed,
+        add: vec!["you".to_owned()],
+        remove: Vec::new(),
+        allow_only: Some(true),
+    };
+    let update = Request::People(PeopleRequest::UpdateRelations(update));
+    let (command, reply) = ask(update, done());
+    assert!(matches!(command, Command::UpdateRelations(u)
+            if u.list() == wire::RelationList::Allowed && u.allow_only == Some(true)));
+    assert_eq!(reply, Reply::Done);
+    let subscribe = Request::People(PeopleRequest::Subscribe {
+        users: vec!["you".to_owned()],
+        seconds: 60,
+    });
+    let presences = wire::PresenceList {
+        presences: vec![presence("busy")],
+    };
+    let (_, reply) = ask(subscribe, Answer::Presences(presences));
+    assert!(matches!(reply, Reply::Presences(all) if all[0].status == "busy"));
+    let search = MessageSearch {
+        text: "北京".to_owned(),
+        sender: Some("you".to_owned()),
+        ..MessageSearch::default()
+    };
+    let page = wire::SearchPage {
+        messages: page("g/a", [4], false, 4).messages,
+        cursor: "on".to_owned(),
+    };
+    let (command, reply) = ask(Request::Search(search), Answer::SearchPage(page));
+    assert!(matches!(command, Command::SearchMessages(s)
+            if s.query == "北京" && s.sender == "you" && s.conversation.is_empty()));
+    assert!(matches!(reply, Reply::Found(page) if page.messages.len() == 1 && page.cursor == "on"));
+}
+
+fn presence(status: &str) -> wire::Presence {
+    wire::Presence {
+        user: "you".to_owned(),
+        status: status.to_owned(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn others_are_told_of_and_while_the_application_is_slow_only_the_newest() {
+    let mut script = Script::online();
+    script.take_events();
+    script.item(Item::Presence(presence("here")));
+    script.item(Item::Relation(wire::RelationPush {
+        list: wire::RelationList::Blocked.into(),
+        added: vec!["you".to_owned()],
+        version: 2,
+        ..Default::default()
+    }));
+    let events = script.take_events();
+    assert!(matches!(&events[0], Event::Presence(p) if p.status == "here"));
+    assert!(matches!(&events[1], Event::Relations(change)
+            if change.list == Some(RelationList::Blocked) && change.added == ["you"]));
+    script.input(Input::Hold);
+    script.item(Item::Presence(presence("away")));
+    script.item(Item::Presence(presence("back")));
+    assert!(script.take_events().is_empty());
+    script.input(Input::Release);
+    let told = script.take_events();
+    let told = told.iter().filter_map(|event| match event {
+        Event::Presence(presence) => Some(presence.status.as_str()),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["back"]);
+}
+
+#[test]
+fn a_send_that_was_swallowed_ends_well_and_has_no_place() {
+    let mut script = Script::online();
+    script.take_events();
+    script.send("p/me/you", "hello");
+    let (id, _) = script.only_request();
+    let swallowed = wire::SendMessageResult {
+        conversation: "p/me/you".to_owned(),
+        message_id: "m".to_owned(),
+        time: 9,
+        ..Default::default()
+    };
+    script.answer(id, Answer::SendMessage(swallowed));
+    assert!(matches!(&script.done[0].1, Ok(Reply::Sent(sent)) if sent.seq == 0));
+    assert!(script.closed.is_empty() && script.take_events().is_empty());
 }
 
 /// A client that follows `g/a` at 1.

@@ -104,6 +104,25 @@ async fn what_was_queued_offline_is_sent_after_a_restart_once_and_in_order() {
     assert_eq!(database.conversations(0, 9).await.unwrap()[0].head_seq, 3);
 }
 
+#[tokio::test]
+async fn a_sequence_that_no_server_gives_is_not_imported() {
+    let door = Door::open(Kind::WebSocket, None).await;
+    let (client, _events) = connect(&door, MemoryStorage::new());
+    let database = client.database().unwrap();
+    let mut message = crate::storage::message(1, "x");
+    message.seq = u64::MAX;
+    assert_eq!(
+        database
+            .import(vec![message.clone()])
+            .await
+            .unwrap_err()
+            .code,
+        anser_domain::Code::InvalidRequest.number()
+    );
+    message.seq = i64::MAX.unsigned_abs();
+    database.import(vec![message]).await.unwrap();
+}
+
 /// Serves what comes; the first connection that brings a send ends instead of its answer. Gives
 /// the ids of all sends.
 async fn serve_and_break(door: &Door, server: &Arc<Mutex<Server>>) -> Vec<String> {

@@ -93,7 +93,9 @@ impl App {
     fn event(&mut self, event: &Event) {
         self.saved.apply(event);
         match event {
-            Event::Followed { conversation, seq } => {
+            Event::Followed {
+                conversation, seq, ..
+            } => {
                 let old = self.seen.insert(conversation.clone(), (*seq, Vec::new()));
                 assert!(old.is_none(), "followed twice: {conversation}");
             }

@@ -301,6 +301,19 @@ fn the_number_followed_is_bounded_and_the_silent_give_way() {
         })
         .collect();
     assert_eq!(gone, ["g/1"], "g/0 is open");
+    // Its changes were heard of all along, those of a new one were not.
+    let mut continued = |name: &str| {
+        script.item(push(name, 1, 2));
+        script
+            .take_events()
+            .into_iter()
+            .find_map(|event| match event {
+                Event::Followed { continued, .. } => Some(continued),
+                _ => None,
+            })
+    };
+    assert_eq!(continued("g/1"), Some(true));
+    assert_eq!(continued("g/new"), Some(false));
 
     let mut script = Script::online();
     for n in 0..FOLLOWED_MAX + 5 {
@@ -370,6 +383,7 @@ fn while_held_nothing_comes_and_after_release_everything_does() {
             ..Default::default()
         }),
         Item::Check(wire::CheckPush {}),
+        Item::JoinRequest(wire::JoinRequestPush::default()),
     ]);
     let ticket = script.send("g/a", "mine");
     let (id, _) = script.send_requests().remove(0);
@@ -395,5 +409,6 @@ fn while_held_nothing_comes_and_after_release_everything_does() {
     let events = script.events.iter();
     assert!(events.clone().any(|e| matches!(e, Event::State(_))));
     assert!(events.clone().any(|e| matches!(e, Event::Read { .. })));
+    assert!(!events.clone().any(|e| matches!(e, Event::JoinRequest(_))));
     assert_eq!(script.seqs(), [11, 12]);
 }

@@ -1,14 +1,49 @@
 //! Sending: one answer to each, one message of each.
 
+use anser_domain::Code;
 use anser_domain::limits::FRAME_REQUESTS_MAX;
 use anser_proto::client as wire;
 use anser_sdk::core::{Event, Input, Outgoing, Reply, Request};
 use anser_sdk::limits::OUTBOX_SENDS_MAX;
-use anser_sdk::model::Content;
+use anser_sdk::model::{Content, Mention};
 use wire::response::Result as Answer;
 use wire::server_item::Item;
 
 use crate::script::{Script, empty_sync, error, push, row, sent};
+
+#[test]
+fn what_the_server_could_only_refuse_does_not_go_out() {
+    let mut script = Script::online();
+    let users = |count: usize, bytes: usize| -> Vec<String> {
+        let user = |n| format!("{n:0bytes$}");
+        (0..count).map(user).collect()
+    };
+    let to = |targets, mentioned| Outgoing {
+        targets,
+        mention: Some(Mention {
+            users: mentioned,
+            ..Mention::default()
+        }),
+        ..Outgoing::new("g/a", Content::text("hi"))
+    };
+    for message in [
+        to(users(101, 3), Vec::new()),
+        to(Vec::new(), users(101, 3)),
+        // 200 KB of names and more do not fit into a frame.
+        to(users(100, 1_500), users(100, 1_500)),
+    ] {
+        script.ask(Request::Send(message));
+    }
+    script.ask(Request::Send(to(users(100, 3), users(100, 3))));
+    assert_eq!(script.send_requests().len(), 1);
+    let codes = script.done.iter().map(|(_, result)| match result {
+        Err(error) => error.code,
+        Ok(_) => 0,
+    });
+    let invalid = Code::InvalidRequest.number();
+    let expected = [invalid, invalid, Code::FrameTooLarge.number()];
+    assert_eq!(codes.collect::<Vec<_>>(), expected);
+}
 
 #[test]
 fn an_answered_send_is_reported_and_takes_its_place() {

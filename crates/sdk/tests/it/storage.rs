@@ -5,8 +5,8 @@ use anser_proto::client as wire;
 use anser_sdk::SavedState;
 use anser_sdk::core::{Event, Outgoing};
 use anser_sdk::database::{
-    LocalPage, MemoryStorage, MessageQuery, Next, Place, Queued, Reader, SearchQuery,
-    SqliteStorage, Storage, Write,
+    LocalPage, MemoryStorage, MessageQuery, Next, PendingUpload, Place, Queued, Reader,
+    SearchQuery, SqliteStorage, Storage, Write,
 };
 use anser_sdk::error::Error;
 use anser_sdk::model::{
@@ -102,7 +102,7 @@ fn seqs(page: &LocalPage) -> Vec<u64> {
     page.messages.iter().map(|m| m.place.seq).collect()
 }
 
-fn found(reader: &mut dyn Reader, text: &str) -> Vec<u64> {
+pub(crate) fn found(reader: &mut dyn Reader, text: &str) -> Vec<u64> {
     let search = SearchQuery {
         text: text.to_owned(),
         ..SearchQuery::default()
@@ -111,18 +111,19 @@ fn found(reader: &mut dyn Reader, text: &str) -> Vec<u64> {
     page.messages.iter().map(|m| m.place.seq).collect()
 }
 
-fn follow(seq: u64) -> Write {
+pub(crate) fn follow(seq: u64) -> Write {
     Write::Event(Event::Followed {
         conversation: "g/a".to_owned(),
         seq,
+        continued: false,
     })
 }
 
-fn arrives(message: Message) -> Write {
+pub(crate) fn arrives(message: Message) -> Write {
     Write::Event(Event::Message(message))
 }
 
-fn queued(id: &str, failed: Option<Error>) -> Queued {
+pub(crate) fn queued(id: &str, failed: Option<Error>) -> Queued {
     Queued {
         outgoing: Outgoing {
             client_message_id: Some(id.to_owned()),
@@ -405,6 +406,7 @@ fn the_position_is_the_sum_of_the_events() {
             Event::Followed {
                 conversation: name(),
                 seq: 4,
+                continued: false,
             },
             Event::Message(message(5, "x")),
             Event::Changes {
@@ -419,6 +421,7 @@ fn the_position_is_the_sum_of_the_events() {
             Event::Followed {
                 conversation: "g/b".to_owned(),
                 seq: 1,
+                continued: true,
             },
             Event::Lost {
                 conversation: name(),
@@ -441,6 +444,7 @@ fn the_position_is_the_sum_of_the_events() {
             Event::Followed {
                 conversation: name(),
                 seq: 4,
+                continued: false,
             },
         ];
         let mut saved = SavedState::default();
@@ -530,17 +534,126 @@ fn what_the_application_brings_stands_where_its_time_says() {
             (texts(&page), page.next),
             (vec!["a".to_owned(), "第2条".to_owned()], Next::Here)
         );
-        let clear = Write::Clear {
-            conversation: "g/a".to_owned(),
-            up_to: 4,
-        };
-        storage.write(&[clear]).unwrap();
+        storage.write(&[Write::Event(cleared_to(4))]).unwrap();
         let page = reader.messages(&query(None, false, 0)).unwrap();
         assert_eq!(
             (texts(&page), page.next),
             (vec!["end".to_owned(), "第5条".to_owned()], Next::End)
         );
         assert_eq!(found(&mut *reader, "begin"), [0u64; 0]);
+    });
+}
+
+/// The row after the user cleared the history up to a sequence.
+fn cleared_to(seq: u64) -> Event {
+    match row(5, 0) {
+        Event::Conversation { row, feed_version } => Event::Conversation {
+            row: Conversation {
+                first_seq: seq + 1,
+                ..row
+            },
+            feed_version,
+        },
+        other => other,
+    }
+}
+
+#[test]
+fn what_the_application_brought_outlives_a_reset() {
+    each(|storage| {
+        let begin = [Write::Event(cleared_to(2)), history(3..=5, 2, 5)];
+        storage.write(&begin).unwrap();
+        storage
+            .write(&[Write::Import(vec![local(10, "begin")])])
+            .unwrap();
+        let mut reader = storage.reader().unwrap();
+        let mut shown = |storage: &mut dyn Storage, event: Event| {
+            storage.write(&[Write::Event(event)]).unwrap();
+            texts(&reader.messages(&query(None, true, 0)).unwrap())
+        };
+        shown(storage, Event::Reset { positions: false });
+        let told = shown(storage, cleared_to(2));
+        assert_eq!(told, ["begin", "第3条", "第4条", "第5条"]);
+        shown(storage, Event::Reset { positions: true });
+        assert_eq!(shown(storage, cleared_to(5)), ["begin"]);
+        // It was cleared since.
+        let mut later = cleared_to(6);
+        if let Event::Conversation { row, .. } = &mut later {
+            row.head_seq = 6;
+        }
+        assert!(shown(storage, later).is_empty());
+    });
+}
+
+#[test]
+fn what_may_have_changed_untold_is_asked_for_anew() {
+    each(|storage| {
+        let followed = |continued| {
+            Write::Event(Event::Followed {
+                conversation: "g/a".to_owned(),
+                seq: 5,
+                continued,
+            })
+        };
+        let begin = [Write::Event(row(5, 0)), history(1..=5, 0, 5)];
+        storage.write(&begin).unwrap();
+        let mut reader = storage.reader().unwrap();
+        storage.write(&[followed(true)]).unwrap();
+        let page = reader.messages(&query(None, false, 0)).unwrap();
+        assert_eq!((seqs(&page), page.next), (vec![5, 4, 3, 2, 1], Next::End));
+        storage.write(&[followed(false)]).unwrap();
+        let page = reader.messages(&query(Some(6), false, 0)).unwrap();
+        assert_eq!((seqs(&page), page.next), (Vec::new(), Next::Server(6)));
+        assert_eq!(found(&mut *reader, "第3条"), [3], "it is still here");
+    });
+}
+
+#[test]
+fn places_at_the_end_of_numbers_are_places() {
+    each(|storage| {
+        storage
+            .write(&[Write::Event(row(5, 0)), history(1..=5, 0, 5)])
+            .unwrap();
+        let mut reader = storage.reader().unwrap();
+        for ascending in [true, false] {
+            let page = reader.messages(&query(Some(u64::MAX), ascending, 0));
+            assert_eq!(seqs(&page.unwrap()), [0u64; 0]);
+        }
+    });
+}
+
+pub(crate) fn upload(id: &str, location: &str) -> PendingUpload {
+    PendingUpload {
+        id: id.to_owned(),
+        path: format!("/files/{id}.png"),
+        name: format!("{id}.png"),
+        bytes: 3_000_000,
+        modified: 1_700_000_000_000,
+        location: location.to_owned(),
+    }
+}
+
+#[test]
+fn uploads_are_kept_until_they_are_over() {
+    each(|storage| {
+        let user = || Write::User("me".to_owned());
+        storage
+            .write(&[
+                user(),
+                Write::Upload(upload("a", "")),
+                Write::Upload(upload("b", "")),
+                Write::Upload(upload("a", "/place")),
+            ])
+            .unwrap();
+        let mut reader = storage.reader().unwrap();
+        let all = [upload("a", "/place"), upload("b", "")];
+        assert_eq!(reader.uploads().unwrap(), all);
+        storage
+            .write(&[Write::UploadEnded("a".to_owned())])
+            .unwrap();
+        assert_eq!(reader.uploads().unwrap(), all[1..]);
+        storage.write(&[Write::User("other".to_owned())]).unwrap();
+        assert!(reader.uploads().unwrap().is_empty());
     });
 }
 
@@ -605,95 +718,4 @@ fn a_file_is_opened_again_with_everything_and_a_newer_one_is_refused() {
     drop(raw);
     let refused = SqliteStorage::open(&path).unwrap_err();
     assert!(refused.to_string().contains("newer release"), "{refused}");
-}
-
-fn fixture(version: u32) -> std::path::PathBuf {
-    let name = format!("../../fixtures/sdk/database-{version}.db");
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// What the file of version 1 was made of.
-fn of_version_1() -> Vec<Write> {
-    vec![
-        Write::User("me".to_owned()),
-        Write::Event(row(5, 2)),
-        follow(0),
-        arrives(message(1, "明天我们去北京")),
-        arrives(message(2, "Hello World")),
-        Write::Event(Event::Changed(recalled(2, 3))),
-        Write::Event(Event::Changes {
-            conversation: "g/a".to_owned(),
-            rev: 3,
-        }),
-        history(5..=6, 4, 6),
-        Write::Import(vec![local(1_500, "only here")]),
-        Write::Queued(queued("waits", None)),
-        Write::Draft {
-            conversation: "g/a".to_owned(),
-            text: "你".to_owned(),
-        },
-    ]
-}
-
-/// What the file of version 2 was made of.
-fn of_version_2() -> Vec<Write> {
-    let pinned = Conversation {
-        id: "g/b".to_owned(),
-        member: true,
-        pinned: true,
-        marks: vec!["work".to_owned()],
-        ..Conversation::default()
-    };
-    let hidden = Conversation {
-        id: "g/c".to_owned(),
-        hidden: true,
-        unread: 5,
-        ..Conversation::default()
-    };
-    let mut writes = of_version_1();
-    for row in [pinned, hidden] {
-        writes.push(Write::Event(Event::Conversation {
-            row,
-            feed_version: None,
-        }));
-    }
-    writes
-}
-
-/// The file of a version, as it opens now.
-fn opens_with_everything(version: u32, writes: &[Write]) {
-    let fixture = fixture(version);
-    if std::env::var_os("ANSER_WRITE_FIXTURES").is_some() && !fixture.exists() {
-        std::fs::create_dir_all(fixture.parent().unwrap()).unwrap();
-        let mut storage = SqliteStorage::open(&fixture).unwrap();
-        storage.write(writes).unwrap();
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("it.db");
-    std::fs::copy(fixture, &path).unwrap();
-    let mut old = SqliteStorage::open(&path).unwrap();
-    let mut new = MemoryStorage::new();
-    new.write(writes).unwrap();
-    assert_eq!(old.load().unwrap(), new.load().unwrap());
-    let (mut one, mut other) = (old.reader().unwrap(), new.reader().unwrap());
-    let all = query(None, true, 0);
-    assert_eq!(one.messages(&all).unwrap(), other.messages(&all).unwrap());
-    assert_eq!(
-        one.conversations(0, 9).unwrap(),
-        other.conversations(0, 9).unwrap()
-    );
-    assert_eq!(one.unread().unwrap(), other.unread().unwrap());
-    assert_eq!(one.drafts().unwrap(), other.drafts().unwrap());
-    assert_eq!(found(&mut *one, "北京"), [1]);
-    assert_eq!(found(&mut *one, "world"), [0u64; 0]);
-}
-
-#[test]
-fn the_file_of_version_1_opens_with_everything() {
-    opens_with_everything(1, &of_version_1());
-}
-
-#[test]
-fn the_file_of_version_2_opens_with_everything() {
-    opens_with_everything(2, &of_version_2());
 }

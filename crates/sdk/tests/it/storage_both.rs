@@ -45,9 +45,10 @@ fn write() -> impl Strategy<Value = Write> {
         seqs: vec![seq],
         version,
     });
-    let followed = seq.clone().prop_map(|seq| Event::Followed {
+    let followed = (seq.clone(), any::<bool>()).prop_map(|(seq, continued)| Event::Followed {
         conversation: "g/a".to_owned(),
         seq,
+        continued,
     });
     let reset = any::<bool>().prop_map(|positions| Event::Reset { positions });
     let events = prop_oneof![
@@ -59,7 +60,6 @@ fn write() -> impl Strategy<Value = Write> {
         2 => (seq.clone(), 0u64..4).prop_map(|(a, n)| history(a..=a + n, a - 1, a + n)),
         1 => (0u64..12_000, 0usize..TEXTS.len())
             .prop_map(|(time, text)| Write::Import(vec![local(time, TEXTS[text])])),
-        1 => seq.prop_map(|up_to| Write::Clear { conversation: "g/a".to_owned(), up_to }),
         1 => Just(Write::User("me".to_owned())),
     ]
 }

@@ -187,12 +187,56 @@ fn what_was_cleared_goes_and_a_hole_begins_anew() {
     let followed = |seq| Event::Followed {
         conversation: "g/a".to_owned(),
         seq,
+        continued: true,
     };
     assert!(!model.event(&followed(5)));
     assert!(model.event(&followed(6)), "6 is missing");
     assert!(model.event(&Event::Outdated {
         conversation: "g/a".to_owned(),
     }));
+}
+
+fn deleted(seqs: Vec<u64>) -> Event {
+    Event::Deleted {
+        conversation: "g/a".to_owned(),
+        seqs,
+        version: 1,
+    }
+}
+
+#[test]
+fn what_happens_while_a_page_is_on_its_way_holds_for_the_page_too() {
+    let mut model = TimelineModel::new("g/a", "me");
+    model.page_asked();
+    model.event(&Event::Message(message(6, "you")));
+    model.event(&Event::Changed(recalled(4, 9)));
+    model.event(&deleted(vec![5]));
+    // Read before all that.
+    model.show(page([5, 4, 3], Some(3)));
+    assert!(!model.page_came());
+    assert_eq!(seqs(&model), [3, 4, 6]);
+    assert!(model.items()[1].message.is_recalled());
+    model.page_asked();
+    model.event(&deleted(vec![2]));
+    model.put_older(page([2, 1], None));
+    assert!(!model.page_came());
+    assert_eq!(seqs(&model), [1, 3, 4, 6]);
+}
+
+#[test]
+fn a_page_is_loaded_again_when_too_much_happened_meanwhile() {
+    let mut model = TimelineModel::new("g/a", "me");
+    model.page_asked();
+    for seq in 4..=260 {
+        model.event(&Event::Message(message(seq, "you")));
+    }
+    model.show(page([3, 2], Some(2)));
+    assert!(model.page_came());
+    // The next page may know all of it.
+    model.page_asked();
+    model.show(page([260, 259], Some(259)));
+    assert!(!model.page_came());
+    assert_eq!(seqs(&model), [259, 260]);
 }
 
 /// Answers like the model, and what it does not know with nothing. Gives sends up when told.

@@ -7,8 +7,8 @@ use super::{StorageError, decode_queued, find_name, int, message, ranges, row, u
 use crate::database::query::{self, first_id};
 use crate::database::words::Words;
 use crate::database::{
-    Draft, LocalPage, MessageQuery, Queued, Reader, SearchCursor, SearchPage, SearchQuery, Stored,
-    UnreadTotal,
+    Draft, LocalPage, MessageQuery, PendingUpload, Queued, Reader, SearchCursor, SearchPage,
+    SearchQuery, Stored, UnreadTotal,
 };
 use crate::error::Error;
 use crate::model::Conversation;
@@ -326,5 +326,22 @@ impl Reader for SqliteReader {
             Some(number) => queued(&self.connection, Some(number)),
             None => Ok(Vec::new()),
         }
+    }
+
+    fn uploads(&mut self) -> Result<Vec<PendingUpload>, StorageError> {
+        let select = "SELECT id, path, name, bytes, modified, location FROM upload
+            ORDER BY number";
+        let mut select = self.connection.prepare_cached(select)?;
+        let uploads = select.query_map([], |row| {
+            Ok(PendingUpload {
+                id: row.get(0)?,
+                path: row.get(1)?,
+                name: row.get(2)?,
+                bytes: uint(row.get(3)?),
+                modified: uint(row.get(4)?),
+                location: row.get(5)?,
+            })
+        })?;
+        Ok(uploads.collect::<Result<_, _>>()?)
     }
 }

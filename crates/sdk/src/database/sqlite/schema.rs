@@ -102,6 +102,18 @@ DROP INDEX conversation_order;
 CREATE INDEX conversation_order ON conversation (pinned DESC, last_time DESC, name)
     WHERE hidden = 0;
 ",
+    "
+CREATE TABLE upload (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    path TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    -- the server's place for it; empty: it was not announced yet
+    location TEXT NOT NULL
+) STRICT;
+",
 ];
 
 /// Takes the steps that a file has not taken.
@@ -127,7 +139,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StorageError> {
 pub(super) fn forget(connection: &Connection) -> Result<(), StorageError> {
     connection.execute_batch(
         "DELETE FROM message; DELETE FROM words; DELETE FROM range; DELETE FROM conversation;
-         DELETE FROM draft; DELETE FROM queued; DELETE FROM followed; DELETE FROM name;
+         DELETE FROM draft; DELETE FROM queued; DELETE FROM upload; DELETE FROM followed; DELETE FROM name;
          UPDATE owner SET saved_user_id = '', epoch = 0, feed_version = 0, synced_time = 0;",
     )?;
     Ok(())

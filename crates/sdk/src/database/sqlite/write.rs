@@ -4,7 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::{Names, StorageError, encode_queued, int, message, ranges, read, row, schema};
 use crate::core::Event;
-use crate::database::{Place, Queued, Write, rules};
+use crate::database::rules::Cleared;
+use crate::database::{PendingUpload, Place, Queued, Write, rules};
 use crate::model::{Conversation, Message};
 use crate::saved::SavedState;
 
@@ -62,11 +63,29 @@ impl<'a> Writer<'a> {
                 }
                 Ok(())
             }
-            Write::Clear {
-                conversation,
-                up_to,
-            } => self.clear(conversation, *up_to),
+            Write::Upload(upload) => self.upload(upload),
+            Write::UploadEnded(id) => {
+                let delete = "DELETE FROM upload WHERE id = ?1";
+                self.connection.prepare_cached(delete)?.execute([id])?;
+                Ok(())
+            }
         }
+    }
+
+    fn upload(&self, upload: &PendingUpload) -> Result<(), StorageError> {
+        let put = "INSERT INTO upload (id, path, name, bytes, modified, location)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT (id) DO UPDATE SET path = excluded.path, name = excluded.name,
+            bytes = excluded.bytes, modified = excluded.modified, location = excluded.location";
+        self.connection.prepare_cached(put)?.execute(params![
+            upload.id,
+            upload.path,
+            upload.name,
+            int(upload.bytes),
+            int(upload.modified),
+            upload.location,
+        ])?;
+        Ok(())
     }
 
     fn number(&mut self, name: &str) -> Result<i64, StorageError> {
@@ -123,12 +142,18 @@ impl<'a> Writer<'a> {
                     rules::after_deletion(row, &deleted, *version, me);
                 })
             }
+            Event::Followed {
+                conversation,
+                continued: false,
+                ..
+            } => {
+                let number = self.number(conversation)?;
+                self.forget_ranges(number)
+            }
             Event::Outdated { conversation } => {
                 let number = self.number(conversation)?;
                 self.remove(number, "local = 0", u64::MAX)?;
-                let ranges = "DELETE FROM range WHERE conversation = ?1";
-                self.connection.prepare_cached(ranges)?.execute([number])?;
-                Ok(())
+                self.forget_ranges(number)
             }
             Event::Conversation { row, .. } => self.row(row),
             Event::Read {
@@ -142,7 +167,8 @@ impl<'a> Writer<'a> {
                 self.connection.execute("DELETE FROM conversation", [])?;
                 if *positions {
                     self.connection.execute_batch(
-                        "DELETE FROM message; DELETE FROM words; DELETE FROM range;",
+                        "DELETE FROM words WHERE rowid IN (SELECT id FROM message WHERE local = 0);
+                         DELETE FROM message WHERE local = 0; DELETE FROM range;",
                     )?;
                 }
                 Ok(())
@@ -154,6 +180,8 @@ impl<'a> Writer<'a> {
             | Event::Transient(_)
             | Event::Receipts { .. }
             | Event::JoinRequest(_)
+            | Event::Relations(_)
+            | Event::Presence(_)
             | Event::Queue(_)
             | Event::Synced { .. } => Ok(()),
         }
@@ -208,7 +236,8 @@ impl<'a> Writer<'a> {
         }
         row::put(self.connection, number, &row)?;
         match rules::cleared_by(old.as_ref(), &row) {
-            Some(up_to) => self.remove(number, "TRUE", up_to),
+            Some(Cleared { up_to, all: true }) => self.remove(number, "TRUE", up_to),
+            Some(Cleared { up_to, all: false }) => self.remove(number, "local = 0", up_to),
             None => Ok(()),
         }
     }
@@ -284,10 +313,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn clear(&mut self, conversation: &str, up_to: u64) -> Result<(), StorageError> {
-        let number = self.number(conversation)?;
-        self.remove(number, "TRUE", up_to)?;
-        self.change_row(number, |row, _| rules::after_clear(row, up_to))
+    /// Nothing is known to be without holes.
+    fn forget_ranges(&self, number: i64) -> Result<(), StorageError> {
+        let ranges = "DELETE FROM range WHERE conversation = ?1";
+        self.connection.prepare_cached(ranges)?.execute([number])?;
+        Ok(())
     }
 
     /// Removes messages up to a sequence, those of which a condition holds.
