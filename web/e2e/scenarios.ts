@@ -190,10 +190,12 @@ export function page(): string {
   return `<!-- Generated from scenarios/ by \`npm --prefix web run scenarios\`. -->
 # Scenarios
 
-What the product does, by capability, and the scenarios that prove it: each is data, [run against
-the built binary](../scenarios/README.md) by \`npm --prefix web run e2e:browser\`. It has
-those capabilities that [rows.yaml](../scenarios/rows.yaml) lists, which are not all that are built; of
-those listed, one without a scenario fails the build. The numbers are names by which scenarios say
+What the product does, by capability, and the scenarios that prove it: each is data, [carried out
+on the built binary](../scenarios/README.md) by both SDKs: TypeScript with
+\`npm --prefix web run e2e:browser\`, Rust with
+\`cargo test -p anser-server --test it scenarios\`. It has those capabilities that
+[rows.yaml](../scenarios/rows.yaml) lists, which are not all that are built; of those listed, one
+without a scenario fails the build. The numbers are names by which scenarios say
 what they prove, and say nothing more.
 
 ${lines.join("\n")}`;

@@ -14,6 +14,8 @@ mod http;
 mod lifecycle;
 mod media;
 mod own_view;
+mod scenarios;
+mod sdk;
 mod search;
 mod secrets;
 mod server;
