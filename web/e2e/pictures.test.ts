@@ -17,6 +17,7 @@ let browser: Browser;
 
 before(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
+  await server.settings("demo", { presence: true });
 });
 
 after(async () => {

@@ -11,6 +11,7 @@ const GOOSE = fileURLToPath(new URL("../../scenarios/files/goose.png", import.me
 const SIZE = { width: 1180, height: 740 };
 
 const server = await Server.start();
+await server.settings("demo", { presence: true });
 const browser = await launch();
 try {
   const [alice, bob, lin] = [

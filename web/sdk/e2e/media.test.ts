@@ -101,7 +101,7 @@ test("the server is killed in the middle of an upload, which then goes on", asyn
 });
 
 test("lists, presence and created conversations are what the protocol says", async () => {
-  await server.api("PATCH", `/v1/apps/${server.app.key}/settings`, { presence: true });
+  await server.settings(server.app.key, { presence: true });
   const [eva, fay] = await Promise.all([peer(server, "eva"), peer(server, "fay")]);
   await eva.client.updateRelations("blocked", { add: ["fay"] });
   const talk = privateWith("eva", "fay");

@@ -112,14 +112,21 @@ export class Server {
 
   /** Another app, with settings of its own. */
   async createApp(settings: Readonly<Record<string, unknown>>): Promise<App> {
-    const admin = `Bearer ${this.#ready.admin_token}`;
-    const made = (await request(new URL("/v1/apps", this.url), "POST", admin, {})) as {
+    const made = (await this.#admin("POST", "/v1/apps", {})) as {
       app: { app_key: string };
       api_secret: { secret: string };
     };
-    const app = new App(this.url, this.ws, made.app.app_key, made.api_secret.secret);
-    await app.api("PATCH", `/v1/apps/${app.key}/settings`, settings);
-    return app;
+    await this.settings(made.app.app_key, settings);
+    return new App(this.url, this.ws, made.app.app_key, made.api_secret.secret);
+  }
+
+  /** Changes the settings of an app, as an operator does. */
+  async settings(app: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#admin("PATCH", `/v1/apps/${app}/settings`, settings);
+  }
+
+  #admin(method: string, path: string, body: unknown): Promise<unknown> {
+    return request(new URL(path, this.url), method, `Bearer ${this.#ready.admin_token}`, body);
   }
 
   api(method: string, path: string, body?: unknown): Promise<unknown> {
