@@ -48,7 +48,7 @@ async fn a_client_subscribes_writes_and_goes() {
         (&*it.conversation, &*it.name, it.everyone),
         ("s/news", "News", false)
     );
-    assert_eq!(it.attributes, "{}");
+    assert_eq!(it.attributes, "", "there are none");
     let told = alice.find(|item| {
         matches!(item, Item::Conversation(push)
             if push.conversation.as_ref().is_some_and(|it| it.id == "s/news" && it.member))
