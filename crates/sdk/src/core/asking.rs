@@ -123,7 +123,7 @@ impl ClientCore {
             client_message_id: entry.client_message_id().to_owned(),
             time: Timestamp(result.time),
             content: entry.outgoing.content.clone(),
-            counted: !entry.outgoing.uncounted,
+            counted: !entry.outgoing.uncounted && !entry.outgoing.content.is_command(),
             mention: entry.outgoing.mention.clone(),
             targets: entry.outgoing.targets.clone(),
             burn_after_seconds: entry.outgoing.burn_after_seconds,

@@ -55,7 +55,7 @@ impl ClientCore {
         let Event::Message(message) = event else {
             return;
         };
-        if self.config.marks_delivered && message.sender != self.saved.user_id {
+        if self.config.marks_delivered && message.sender != self.session.user_id {
             let due = self.now.plus_ms(DELIVERED_WAIT_MS);
             self.delivered
                 .arrived(&message.conversation, message.seq, due);

@@ -31,6 +31,7 @@ pub use memory::MemoryStorage;
 pub use query::{
     Draft, LocalPage, MessageQuery, Next, SearchCursor, SearchPage, SearchQuery, UnreadTotal,
 };
+pub(crate) use rules::keep_read;
 pub use rules::{after_change, after_deletion, after_message, after_read, list_order};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStorage;

@@ -13,6 +13,12 @@ fn counts(message: &Message, me: &str) -> bool {
     message.counted && message.sender != me && !message.is_recalled()
 }
 
+/// Does it count as an unread mention of this user, if it lies beyond the read position? One that
+/// is unread for nobody does, too.
+fn counts_as_mention(message: &Message, me: &str) -> bool {
+    message.sender != me && !message.is_recalled() && message.mentions(me)
+}
+
 /// The next message of the conversation arrived.
 pub fn after_message(row: &mut Conversation, message: &Message, me: &str) {
     // Its own changes don't say that those of others, which lie before them, were told.
@@ -27,9 +33,9 @@ pub fn after_message(row: &mut Conversation, message: &Message, me: &str) {
     row.hidden = false;
     row.last_time = row.last_time.max(message.time);
     row.newest = Some(message.clone());
-    if counts(message, me) && message.seq > row.read_seq {
-        row.unread += 1;
-        row.unread_mentions += u64::from(message.mentions(me));
+    if message.seq > row.read_seq {
+        row.unread += u64::from(counts(message, me));
+        row.unread_mentions += u64::from(counts_as_mention(message, me));
     }
 }
 
@@ -48,15 +54,14 @@ pub fn after_change(row: &mut Conversation, before: Option<&Message>, message: &
     }
     // Without the message as it was, a recall is taken at its word: it came for the first time.
     let was_counted = before.map_or(message.counted, |before| counts(before, me));
-    let was_mention = before.is_some_and(|before| was_counted && before.mentions(me));
     if was_counted && message.is_recalled() {
         row.unread = row.unread.saturating_sub(1);
-        row.unread_mentions = row.unread_mentions.saturating_sub(was_mention.into());
-    } else if was_counted && before.is_some() && was_mention != message.mentions(me) {
-        match was_mention {
-            true => row.unread_mentions = row.unread_mentions.saturating_sub(1),
-            false => row.unread_mentions += 1,
-        }
+    }
+    let was_mention = before.map(|before| counts_as_mention(before, me));
+    match (was_mention, counts_as_mention(message, me)) {
+        (Some(true), false) => row.unread_mentions = row.unread_mentions.saturating_sub(1),
+        (Some(false), true) => row.unread_mentions += 1,
+        _ => {}
     }
 }
 
@@ -71,11 +76,11 @@ pub fn after_deletion(row: &mut Conversation, deleted: &[Message], version: u64,
     if told {
         return;
     }
-    let unread = |m: &&Message| m.seq > row.read_seq && m.seq <= row.head_seq && counts(m, me);
-    let (count, mentions) = deleted
-        .iter()
-        .filter(unread)
-        .fold((0, 0), |(n, at), m| (n + 1, at + u64::from(m.mentions(me))));
+    let unread = |m: &&Message| m.seq > row.read_seq && m.seq <= row.head_seq;
+    let (count, mentions) = deleted.iter().filter(unread).fold((0, 0), |(n, at), m| {
+        let mentions = u64::from(counts_as_mention(m, me));
+        (n + u64::from(counts(m, me)), at + mentions)
+    });
     row.unread = row.unread.saturating_sub(count);
     row.unread_mentions = row.unread_mentions.saturating_sub(mentions);
 }
@@ -111,7 +116,7 @@ pub(super) fn cleared_by(old: Option<&Conversation>, told: &Conversation) -> Opt
 }
 
 /// The server tells a row that it made before a read position moved which is known already.
-pub(super) fn keep_read(told: &mut Conversation, old: &Conversation) {
+pub(crate) fn keep_read(told: &mut Conversation, old: &Conversation) {
     if old.read_seq > told.read_seq && old.head_seq >= told.head_seq {
         told.read_seq = old.read_seq;
         told.unread = old.unread;
@@ -199,6 +204,31 @@ mod tests {
         };
         after_message(&mut row, &own, "me");
         assert_eq!((row.unread, row.head_seq), (3, 7));
+    }
+
+    #[test]
+    fn a_mention_counts_in_a_message_that_is_unread_for_nobody() {
+        let uncounted = |seq| Message {
+            counted: false,
+            ..mention(seq)
+        };
+        let mut row = row();
+        after_message(&mut row, &uncounted(6), "me");
+        after_message(&mut row, &uncounted(7), "me");
+        after_message(&mut row, &uncounted(8), "me");
+        assert_eq!((row.unread, row.unread_mentions), (2, 3));
+        after_change(&mut row, Some(&uncounted(6)), &recalled(6, 8), "me");
+        let edited = Message {
+            mention: None,
+            state: Some(MessageState {
+                rev: 9,
+                ..MessageState::default()
+            }),
+            ..uncounted(7)
+        };
+        after_change(&mut row, Some(&uncounted(7)), &edited, "me");
+        after_deletion(&mut row, &[uncounted(8)], 1, "me");
+        assert_eq!((row.unread, row.unread_mentions), (2, 0));
     }
 
     #[test]

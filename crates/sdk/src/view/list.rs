@@ -5,17 +5,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::core::Event;
-use crate::database::{after_change, after_deletion, after_message, after_read, list_order};
-use crate::model::Conversation;
+use crate::database::{
+    after_change, after_deletion, after_message, after_read, keep_read, list_order,
+};
+use crate::model::{Conversation, Message};
 
 /// Rows kept; a user has no more conversations. Those last in the list go first.
 const ROWS_MAX: usize = 6_000;
+
+/// Messages kept of a conversation that came after the row which the server told last.
+const NEWS_MAX: usize = 100;
 
 /// The rows of a list.
 #[derive(Clone, Debug, Default)]
 pub struct ListModel {
     me: String,
     rows: BTreeMap<String, Arc<Conversation>>,
+    /// What came after the row that the server told last: a row may overtake no message, but be
+    /// told after messages that it does not know.
+    news: BTreeMap<String, BTreeMap<u64, Message>>,
 }
 
 impl ListModel {
@@ -39,11 +47,12 @@ impl ListModel {
         if known.is_some_and(|known| known.head_seq > row.head_seq && known.rev >= row.rev) {
             return;
         }
-        self.rows.insert(row.id.clone(), Arc::new(row));
+        self.told(row);
         if self.rows.len() > ROWS_MAX {
             let last = self.rows.values().max_by(|a, b| list_order(a, b));
             if let Some(last) = last.map(|row| row.id.clone()) {
                 self.rows.remove(&last);
+                self.news.remove(&last);
             }
         }
     }
@@ -52,9 +61,7 @@ impl ListModel {
     pub fn event(&mut self, event: &Event) {
         let me = self.me.clone();
         match event {
-            Event::Conversation { row, .. } => {
-                self.rows.insert(row.id.clone(), Arc::new(row.clone()));
-            }
+            Event::Conversation { row, .. } => self.told(row.clone()),
             Event::Message(message) => {
                 let id = &message.conversation;
                 let row = self.rows.entry(id.clone()).or_insert_with(|| {
@@ -66,10 +73,20 @@ impl ListModel {
                     })
                 });
                 after_message(Arc::make_mut(row), message, &me);
+                let news = self.news.entry(id.clone()).or_default();
+                news.insert(message.seq, message.clone());
+                if news.len() > NEWS_MAX {
+                    news.pop_first();
+                }
             }
             Event::Changed(message) => {
+                let news = self.news.get_mut(&message.conversation);
+                let known = news.and_then(|news| news.get_mut(&message.seq));
                 if let Some(row) = self.rows.get_mut(&message.conversation) {
-                    after_change(Arc::make_mut(row), None, message, &me);
+                    after_change(Arc::make_mut(row), known.as_deref(), message, &me);
+                }
+                if let Some(known) = known {
+                    known.clone_from(message);
                 }
             }
             Event::Deleted {
@@ -77,10 +94,13 @@ impl ListModel {
                 version,
                 seqs,
             } => {
+                let news = self.news.entry(conversation.clone()).or_default();
+                let mut here: Vec<_> = seqs.iter().filter_map(|seq| news.remove(seq)).collect();
                 if let Some(row) = self.rows.get_mut(conversation) {
                     let newest = row.newest.clone();
-                    let here = newest.filter(|newest| seqs.contains(&newest.seq));
-                    let here: Vec<_> = here.into_iter().collect();
+                    let other = |newest: &Message| here.iter().all(|it| it.seq != newest.seq);
+                    let newest = newest.filter(|it| seqs.contains(&it.seq) && other(it));
+                    here.extend(newest);
                     after_deletion(Arc::make_mut(row), &here, *version, &me);
                 }
             }
@@ -92,9 +112,26 @@ impl ListModel {
                     after_read(Arc::make_mut(row), *position);
                 }
             }
-            Event::Reset { .. } => self.rows.clear(),
+            Event::Reset { .. } => {
+                self.rows.clear();
+                self.news.clear();
+            }
             _ => {}
         }
+    }
+
+    /// The server told a row: what came after it counts beside it.
+    fn told(&mut self, mut row: Conversation) {
+        if let Some(news) = self.news.get_mut(&row.id) {
+            news.retain(|seq, _| *seq > row.head_seq && row.member);
+            for message in news.values() {
+                after_message(&mut row, message, &self.me);
+            }
+        }
+        if let Some(old) = self.rows.get(&row.id) {
+            keep_read(&mut row, old);
+        }
+        self.rows.insert(row.id.clone(), Arc::new(row));
     }
 
     /// The list in its order, hidden ones left out.
@@ -109,7 +146,7 @@ impl ListModel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Message;
+    use crate::model::{Mention, MessageState, Recall};
     use anser_domain::Timestamp;
 
     fn row(id: &str, last_time: u64) -> Conversation {
@@ -172,5 +209,48 @@ mod tests {
             ..row("a", 1)
         });
         assert_eq!((model.items()[0].head_seq, model.items()[0].unread), (5, 1));
+    }
+
+    #[test]
+    fn what_came_after_a_row_counts_beside_it_and_its_recall_takes_it_back() {
+        let mut model = ListModel::new("me");
+        let mention = |seq| Message {
+            conversation: "a".to_owned(),
+            seq,
+            sender: "you".to_owned(),
+            counted: true,
+            mention: Some(Mention {
+                all: true,
+                ..Mention::default()
+            }),
+            ..Message::default()
+        };
+        model.event(&Event::Message(mention(5)));
+        model.event(&Event::Message(mention(6)));
+        let row = Conversation {
+            head_seq: 5,
+            unread: 3,
+            unread_mentions: 2,
+            ..row("a", 1)
+        };
+        model.event(&Event::Conversation {
+            row,
+            feed_version: None,
+        });
+        let shown = |model: &ListModel| {
+            let row = model.items()[0].clone();
+            (row.head_seq, row.unread, row.unread_mentions)
+        };
+        assert_eq!(shown(&model), (6, 4, 3));
+        model.event(&Event::Changed(Message {
+            mention: None,
+            state: Some(MessageState {
+                rev: 1,
+                recall: Some(Recall::default()),
+                ..MessageState::default()
+            }),
+            ..mention(6)
+        }));
+        assert_eq!(shown(&model), (6, 3, 2));
     }
 }
