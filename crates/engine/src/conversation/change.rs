@@ -215,10 +215,13 @@ impl Conversation {
 
     /// Content and mention are gone, and it counts for nobody.
     fn take_back(&self, mut unit: Unit, message: &mut Message) -> Unit {
-        for name in mentioned(message.mention.as_deref()) {
+        for name in mentioned(message) {
             unit = unit.delete(self.keys.mention(name, message.seq));
         }
-        message.content_type = "".into();
+        // A command stays one: nobody is shown that there was something.
+        if !message.is_command() {
+            message.content_type = "".into();
+        }
         message.body = Bytes::new();
         message.mention = None;
         let row = stored::RecalledRow {
@@ -238,7 +241,7 @@ impl Conversation {
         message: &Message,
         new: Option<&Mention>,
     ) -> Unit {
-        for name in mentioned(message.mention.as_deref()) {
+        for name in mentioned(message) {
             unit = unit.delete(self.keys.mention(name, message.seq));
         }
         let rows = self.mentions(loaded, message, new);
@@ -255,7 +258,8 @@ impl Conversation {
     ) -> Unit {
         let (targets, seq) = (&message.targets, message.seq);
         let mut unit = Unit::new();
-        let Some(mention) = mention else {
+        // A command is not for the user, who would look for the mention and find nothing.
+        let Some(mention) = mention.filter(|_| !message.is_command()) else {
             return unit;
         };
         let row = tables::encode(&stored::MentionRow {
@@ -283,14 +287,15 @@ impl Conversation {
     }
 }
 
-/// Every key under which a mention may stand.
-fn mentioned(mention: Option<&Mention>) -> Vec<&str> {
-    let Some(mention) = mention else {
+/// Every key under which a mention in the message may stand.
+fn mentioned(message: &Message) -> Vec<&str> {
+    let Some(mention) = message.mention.as_deref() else {
         return Vec::new();
     };
     let all = mention.all.then_some("");
+    let targets: &[UserId] = if mention.all { &message.targets } else { &[] };
     all.into_iter()
-        .chain(mention.users.iter().map(UserId::as_str))
+        .chain(mention.users.iter().chain(targets).map(UserId::as_str))
         .collect()
 }
 

@@ -159,7 +159,8 @@ pub(crate) async fn sync(
     let since = Timestamp(request.synced.0).minus_ms(SYNC_LOOK_BACK_MS);
     let concerns = |one: &Listed| {
         if is_new || reset {
-            return one.is_shown();
+            // Hidden ones too: when the next message shows one again, its row is there.
+            return one.row.member;
         }
         one.row.feed_version > request.feed_version || (one.row.member && one.moved >= since)
     };

@@ -1,6 +1,7 @@
 //! Types of content: what is refused, and what a command is not.
 
 use anser_domain::limits::CONTENT_BYTES_DEFAULT;
+use anser_domain::message::Mention;
 use anser_domain::{Code, ConversationId, Platform};
 use anser_engine::Engine;
 use anser_engine::group::By;
@@ -74,4 +75,33 @@ async fn a_command_is_unread_for_nobody_and_newest_of_nothing() {
     assert_eq!((view.head_seq, view.unread), (3, 1));
     assert_eq!(view.newest.unwrap().seq, 1);
     assert_eq!(bob.history(&chat).await.unwrap(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_command_mentions_nobody_and_stays_one_when_it_is_taken_back() {
+    let (engine, app) = engine().await;
+    let bob = sign_in(&engine, app, "bob", Platform::Web).await;
+    let chat = ConversationId::private(&user("alice"), &user("bob"));
+    send(&engine, app, "alice", &chat, "hi").await.unwrap();
+    let mut command = message(app, "alice", &chat, "2");
+    command.content_type = "command".into();
+    command.body = r#"{"action":"refresh"}"#.into();
+    command.options.mention = Some(Mention {
+        all: true,
+        users: vec![user("bob")],
+        overrides_mute: false,
+    });
+    send_message(&engine, command).await.unwrap();
+    until("bob's list has it", async || {
+        engine.conversation(app, &bob.user, &chat).await.is_ok()
+    })
+    .await;
+    let view = async || engine.conversation(app, &bob.user, &chat).await.unwrap();
+    assert_eq!(view().await.unread_mentions, 0);
+    let alice = By::User(user("alice"));
+    engine
+        .change_message(app, alice, &chat, 2, Change::Recall)
+        .await
+        .unwrap();
+    assert_eq!(view().await.newest.unwrap().seq, 1);
 }

@@ -203,6 +203,10 @@ async fn a_hidden_conversation_comes_back_with_the_next_message() {
         missed.len() == 1 && missed[0].is_hidden(),
         "devices hear it"
     );
+    let new = engine.sync(app, &me, SyncRequest::default()).await.unwrap();
+    let hidden: Vec<bool> = new.conversations.iter().map(|it| it.is_hidden()).collect();
+    assert_eq!(hidden.iter().filter(|hidden| **hidden).count(), 1);
+    assert_eq!(hidden.len(), 2, "a new device knows what it does not show");
     send(&engine, app, "ann", &with("ann"), "2").await.unwrap();
     assert_eq!(names(&engine, app).await, ["p/ann/me", "p/ben/me"]);
 }

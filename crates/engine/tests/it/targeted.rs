@@ -235,3 +235,36 @@ async fn targets_are_members_and_changes_reach_them_alone() {
         .unwrap();
     assert_eq!((pulled.messages.len(), pulled.rev), (0, 1));
 }
+
+#[tokio::test]
+async fn an_edit_takes_back_a_mention_of_all_those_it_was_for() {
+    let (engine, app) = engine().await;
+    let chat = group(&engine, app).await;
+    let bob = sign_in(&engine, app, "bob", Platform::Web).await;
+    let mut wanted = message(app, "alice", &chat, "2");
+    wanted.options.targets = vec![user("bob")];
+    wanted.options.mention = Some(anser_domain::message::Mention {
+        all: true,
+        users: Vec::new(),
+        overrides_mute: false,
+    });
+    let (reply, result) = oneshot::channel();
+    engine.send(wanted, Reply::Call(reply));
+    result.await.unwrap().unwrap();
+    let mentions = async || {
+        let view = engine.conversation(app, &bob.user, &chat).await;
+        view.map_or(0, |view| view.unread_mentions)
+    };
+    until("bob is mentioned", async || mentions().await == 1).await;
+    let edit = Change::Edit {
+        content_type: "text".into(),
+        body: "never mind".into(),
+        mention: None,
+    };
+    let alice = By::User(user("alice"));
+    engine
+        .change_message(app, alice, &chat, 2, edit)
+        .await
+        .unwrap();
+    assert_eq!(mentions().await, 0);
+}
