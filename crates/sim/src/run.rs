@@ -193,9 +193,7 @@ impl Main {
             settings,
             (plan.nodes, plan.quality),
         );
-        for node in 0..plan.nodes {
-            cluster.start(node).await;
-        }
+        cluster.start(0).await;
         let mut app_ids = Vec::new();
         for app in 0..plan.apps {
             let engine = cluster.engine(0).expect("it was started");
@@ -203,6 +201,10 @@ impl Main {
                 .create_app(Some(&format!("app-{app}")), "", false)
                 .await;
             app_ids.push(app.expect("nothing fails yet").info.id);
+        }
+        // A node that starts reads all apps; else it knows of one when somebody names it.
+        for node in 1..plan.nodes {
+            cluster.start(node).await;
         }
         let haunting = saboteur
             .clone()
