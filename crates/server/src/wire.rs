@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use anser_bus::{Hub, NodeId, Perfect};
+use anser_domain::control::AppSettingsChange;
 use anser_domain::login::LoginPolicy;
 use anser_domain::media::MediaLimits;
 use anser_domain::{Code, Reject};
@@ -97,7 +98,15 @@ pub(crate) async fn wire(
     .await?;
 
     let (_, api_secret) = app(&engine, DEFAULT_APP, "Default", false).await?;
-    let (demo_app, _) = app(&engine, DEMO_APP, "Demo", true).await?;
+    let (demo_app, new_demo) = app(&engine, DEMO_APP, "Demo", true).await?;
+    if new_demo.is_some() {
+        // The page shows who is there.
+        let on = AppSettingsChange {
+            presence: Some(Some(true)),
+            ..AppSettingsChange::default()
+        };
+        engine.change_app_settings(demo_app.id, &on).await?;
+    }
     let demo = demo::router(Demo {
         engine: engine.clone(),
         app: demo_app.id,

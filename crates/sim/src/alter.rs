@@ -12,7 +12,6 @@ use anser_sdk::model::Content;
 use crate::book::Book;
 use crate::ledger::{Ledger, Where, Who};
 use crate::truth::{Chat, Kept, Truth};
-use crate::workload::Named;
 
 /// What somebody does to a message.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -50,8 +49,6 @@ pub struct AlterRecord {
     pub how: How,
     /// What an edit says, or the value of an expansion.
     pub words: String,
-    /// Whom an edit mentions.
-    pub mention: Option<Named>,
     /// How it came out: the code if it was refused. Absent: unknown.
     pub outcome: Option<Result<(), u32>>,
 }
@@ -71,7 +68,7 @@ impl AlterRecord {
                 conversation,
                 seq,
                 content: Content::text(self.words.clone()),
-                mention: self.mention.as_ref().map(Named::mention),
+                mention: None,
             },
             How::React { reaction, remove } => Request::React {
                 conversation,
@@ -107,21 +104,17 @@ pub fn changes(truth: &Truth, ledger: &Ledger, findings: &mut Vec<String>) {
         feed(place, chat, findings);
         for (seq, kept) in &chat.messages {
             let asked = asked.remove(&(place.clone(), *seq)).unwrap_or_default();
-            if let Some(what) = message(place, chat, kept, &asked) {
+            if let Some(what) = message(chat, kept, &asked) {
                 findings.push(format!("{place:?}: {what}: {kept:?} after {asked:?}"));
             }
-            if let Some(what) = hidden(truth, place, chat, *seq, &asked) {
+            if let Some(what) = hidden(place, chat, *seq, &asked) {
                 findings.push(format!("{place:?}: {seq}: {what} after {asked:?}"));
             }
         }
     }
     for (who, place, seq) in &ledger.left_out {
         let chat = truth.chats.get(place);
-        let not_for_them = |chat: &Chat| {
-            let kept = chat.messages.get(seq);
-            chat.is_hidden(&who.user, *seq) || kept.is_some_and(|kept| !kept.is_for(&who.user))
-        };
-        if !chat.is_some_and(not_for_them) {
+        if !chat.is_some_and(|chat| chat.is_hidden(&who.user, *seq)) {
             findings.push(format!("a page for {who:?} left out {seq} of {place:?}"));
         }
     }
@@ -148,47 +141,21 @@ fn feed(place: &Where, chat: &Chat, findings: &mut Vec<String>) {
     }
 }
 
-/// Burned messages were read by the other side.
-fn burned(place: &Where, chat: &Chat, kept: &Kept) -> bool {
-    let read = |user: &&str| {
-        let row = chat.positions.get(*user);
-        *user != kept.shown.sender && row.is_some_and(|row| row.read_seq >= kept.shown.seq)
-    };
-    kept.burn_seconds > 0 && crate::truth::pair(&place.conversation).iter().any(read)
-}
-
-fn message(
-    place: &Where,
-    chat: &Chat,
-    kept: &Kept,
-    asked: &[&AlterRecord],
-) -> Option<&'static str> {
+fn message(chat: &Chat, kept: &Kept, asked: &[&AlterRecord]) -> Option<&'static str> {
     let nothing = stored::MessageState::default();
     let state = kept.state.as_ref().unwrap_or(&nothing);
     let of = |how: fn(&How) -> bool| asked.iter().filter(move |record| how(&record.how));
     let mut recalls = of(|how| *how == How::Recall);
-    let must_burn = burned(place, chat, kept);
-    if let Some(recall) = &state.recall {
-        if recall.burned && !must_burn {
-            return Some("burned without being read");
-        }
-        if must_burn && chat.edits.contains_key(&kept.shown.seq) {
-            return Some("former contents are left of what burned");
-        }
+    if state.recall.is_some() {
         let emptied = kept.shown.body.is_empty() && state.reactions.is_empty();
-        let emptied = emptied && kept.mention.is_none();
         return match (recalls.next(), emptied && state.expansion.is_empty()) {
-            (None, true) if recall.burned => None,
-            (None, _) if !recall.burned => Some("taken back by nobody"),
+            (None, _) => Some("taken back by nobody"),
             (_, false) => Some("something is left of what was taken back"),
             _ => None,
         };
     }
     if recalls.any(|record| record.was_acked()) {
         return Some("a recall is lost");
-    }
-    if must_burn {
-        return Some("it was read and does not burn");
     }
     edits(chat, kept, state, asked)
         .or_else(|| expansion(state, asked))
@@ -218,16 +185,6 @@ fn edits(
     let mut acked = edits.clone().filter(|record| record.was_acked());
     if !acked.all(|record| distinct.contains(record.words.as_bytes())) {
         return Some("an edit is lost");
-    }
-    let last = edits
-        .clone()
-        .find(|record| kept.shown.body == record.words.as_bytes());
-    if let Some(record) = last {
-        let mention = record.mention.as_ref().map(|it| (it.all, it.users.clone()));
-        let now = kept.mention.as_ref().map(|it| (it.all, it.users.clone()));
-        if mention != now {
-            return Some("the mention is not that of the last edit");
-        }
     }
     // The first content is what was sent.
     let asked: BTreeSet<&[u8]> = edits.map(|record| record.words.as_bytes()).collect();
@@ -292,13 +249,7 @@ fn reactions(state: &stored::MessageState, asked: &[&AlterRecord]) -> Option<&'s
 }
 
 /// What a user deleted for themself is hidden from them, and nothing else is.
-fn hidden(
-    truth: &Truth,
-    place: &Where,
-    chat: &Chat,
-    seq: u64,
-    asked: &[&AlterRecord],
-) -> Option<&'static str> {
+fn hidden(place: &Where, chat: &Chat, seq: u64, asked: &[&AlterRecord]) -> Option<&'static str> {
     let deletes = asked.iter().filter(|record| record.how == How::Delete);
     let hidden: BTreeSet<&str> = chat
         .hidden
@@ -311,10 +262,8 @@ fn hidden(
         .collect();
     // Who does not see a message has nothing to delete.
     let sees = |user: &str| {
-        let sight = truth.sight(place, chat, user);
-        let kept = chat.messages.get(&seq);
-        sight.is_some_and(|sight| sight.first_seq <= seq)
-            && kept.is_some_and(|kept| kept.is_for(user))
+        chat.joined(place, user)
+            .is_some_and(|(joined, _)| joined < seq)
     };
     let mut lost = deletes
         .filter(|record| record.was_acked() && sees(&record.who.user))
@@ -332,13 +281,13 @@ pub fn known(truth: &Truth, who: &Who, book: &Book, findings: &mut Vec<String>) 
         let Some(known) = book.chats.get(&place.conversation) else {
             continue;
         };
-        let Some(sight) = truth.sight(place, chat, &who.user) else {
+        let Some((joined, _)) = chat.joined(place, &who.user) else {
             continue;
         };
         if known.followed.is_none() {
             continue;
         }
-        for (seq, rev) in known.revs.range(sight.first_seq..) {
+        for (seq, rev) in known.revs.range(joined + 1..) {
             let kept = chat.messages.get(seq);
             let state = kept.and_then(|kept| kept.state.as_ref());
             let now = state.map_or(0, |state| state.rev);

@@ -27,7 +27,7 @@ use crate::sabotage::Saboteur;
 use crate::serve::serve;
 use crate::world::{NodeWorld, Skew};
 
-/// How many nodes there are at most.
+/// How many nodes there are.
 pub const NODES: usize = 3;
 
 /// How long a backend waits for an answer, in microseconds.
@@ -58,8 +58,6 @@ struct State {
 /// The nodes. Clones share them.
 #[derive(Clone)]
 pub struct Cluster {
-    /// How many nodes there are.
-    pub(crate) nodes: usize,
     executor: Executor,
     pub(crate) disk: Store,
     pub(crate) network: Network,
@@ -85,7 +83,7 @@ impl Cluster {
         mut random: Random,
         saboteur: Saboteur,
         settings: SessionSettings,
-        (nodes, quality): (usize, Quality),
+        quality: Quality,
     ) -> Self {
         let network = Network::new(executor.clone(), random.fork());
         let spawner = executor.clone();
@@ -102,7 +100,6 @@ impl Cluster {
             quality,
         };
         Self {
-            nodes,
             executor,
             disk: Store::memory(),
             network,
@@ -260,7 +257,7 @@ impl Cluster {
     #[must_use]
     pub fn up(&self) -> Vec<usize> {
         let state = self.state.lock();
-        (0..self.nodes)
+        (0..NODES)
             .filter(|node| state.nodes[*node].is_some())
             .collect()
     }
@@ -292,7 +289,7 @@ impl Cluster {
     {
         let (group, engine) = {
             let mut state = self.state.lock();
-            let at = state.random.index(self.nodes);
+            let at = state.random.index(NODES);
             match &state.nodes[at] {
                 Some(live) => (live.group, live.engine.clone()),
                 None => return Err(Code::Unavailable.into()),

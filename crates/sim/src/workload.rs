@@ -1,24 +1,16 @@
 //! What happens in a run, as data: drawn from the seed before anything runs.
 
-mod faults;
-mod manner;
-
 use anser_domain::{ConversationId, GroupId, UserId};
-use anser_sdk::model::Mute;
 
 use crate::alter::How;
 use crate::cluster::{Going, NODES};
 use crate::disk::DiskWeather;
 use crate::network::NetworkWeather;
-use crate::own::Own;
 use crate::pipe::{Cut, Quality};
 use crate::random::Random;
-use crate::rules::Rule;
 
-pub use manner::{Manner, Named};
-
-/// Apps of a cluster run. Both have the same users and groups, so that whatever leaks shows.
-const APPS: usize = 2;
+/// Apps. Both have the same users and groups, so that whatever leaks shows.
+pub const APPS: usize = 2;
 
 /// A change of a group.
 #[derive(Clone, Debug)]
@@ -69,8 +61,6 @@ pub enum Ask {
         count: u64,
         /// Moves the read position along.
         read: bool,
-        /// Of each of them.
-        manner: Manner,
     },
     /// Reads up to so far behind the last message heard of; negative: beyond it.
     Read {
@@ -87,35 +77,6 @@ pub enum Ask {
         behind: u64,
         /// What.
         how: How,
-        /// Whom an edit mentions.
-        mention: Option<Named>,
-    },
-    /// Changes what the user has set for themself about a conversation.
-    Own {
-        /// Where.
-        conversation: String,
-        /// What.
-        own: Own,
-    },
-    /// Takes note of the messages so far behind the last one heard of, and of all after it.
-    Acknowledge {
-        /// Where.
-        conversation: String,
-        /// How far behind.
-        behind: u64,
-    },
-    /// Asks where the others stand.
-    Receipts(String),
-    /// Asks for the unread messages that mention the user.
-    Mentions(String),
-    /// Asks who has read, and who acknowledged, a message.
-    Readers(String, u64),
-    /// Changes what members of a group may do.
-    Rule {
-        /// Which group.
-        group: String,
-        /// How.
-        rule: Rule,
     },
     /// Reads a page of history.
     History {
@@ -184,15 +145,6 @@ pub enum Call {
         /// Up to where.
         seq: u64,
     },
-    /// Puts somebody on a user's block list, or takes them off.
-    Block {
-        /// Whose list.
-        user: String,
-        /// Who.
-        other: String,
-        /// Or off?
-        on: bool,
-    },
     /// Ends all sessions of a user.
     SignOut(String),
     /// Makes all tokens of a user void.
@@ -240,19 +192,11 @@ pub struct DeviceSpec {
     pub user: String,
     /// Which of the user's: decides the platform.
     pub nth: usize,
-    /// Has the device a database?
-    pub stores: bool,
-    /// Does it tell by itself what arrived?
-    pub marks_delivered: bool,
 }
 
 /// A whole run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Nodes that there are.
-    pub nodes: usize,
-    /// Apps that there are.
-    pub apps: usize,
     /// All devices.
     pub devices: Vec<DeviceSpec>,
     /// All users, the same in each app.
@@ -271,41 +215,16 @@ pub struct Plan {
     pub calm: bool,
 }
 
-/// What kind of run.
-#[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
-pub enum Kind {
-    /// Three nodes, two apps, everything goes wrong.
-    #[default]
-    Cluster,
-    /// A history of a few users on one node or three. Devices come and go; else hardly anything
-    /// goes wrong. So short that thousands are run.
-    History,
-}
-
 /// Choices that are not the seed's.
 #[derive(Copy, Clone, Debug)]
 pub struct Size {
-    /// What kind of run.
-    pub kind: Kind,
-    /// Steps of devices and backends; of a history, at most.
+    /// Steps of devices and backends.
     pub steps: usize,
 }
 
 impl Default for Size {
     fn default() -> Self {
-        Kind::Cluster.size()
-    }
-}
-
-impl Kind {
-    /// The ordinary size of such a run.
-    #[must_use]
-    pub fn size(self) -> Size {
-        let steps = match self {
-            Self::Cluster => 160,
-            Self::History => 40,
-        };
-        Size { kind: self, steps }
+        Self { steps: 160 }
     }
 }
 
@@ -317,90 +236,24 @@ struct Draft<'a> {
     plan: Plan,
     groups: Vec<String>,
     until: u64,
-    kind: Kind,
-    /// Counts texts, so that no two are alike.
-    texts: u64,
 }
 
 /// Draws a run.
 #[must_use]
 pub fn draw(random: &mut Random, size: Size) -> Plan {
-    let history = size.kind == Kind::History;
-    let names = |letter: char, count: u64| (0..count).map(|n| format!("{letter}{n}")).collect();
-    let users: Vec<String> = names('u', random.between(2, if history { 3 } else { 4 }));
-    let groups: Vec<String> = names('g', random.between(1, if history { 2 } else { 4 }));
-    let apps = if history { 1 } else { APPS };
-    let (devices, conversations) = (
-        devices(random, &users, apps),
-        conversations(&users, &groups),
-    );
-    let steps = match size.kind {
-        Kind::Cluster => size.steps,
-        Kind::History => random.index(size.steps) + 1,
-    };
-    let plan = Plan {
-        nodes: if history && random.chance(700) {
-            1
-        } else {
-            NODES
-        },
-        apps,
-        devices,
-        users,
-        conversations,
-        steps: Vec::new(),
-        quality: Quality {
-            delay_us: *random.pick(&[2_000, 20_000, 200_000]),
-            window: *random.pick(&[2_048, 16_384, 65_536]),
-        },
-        outbox_bytes_max: *random.pick(&[4_096, 65_536, 262_144]),
-        send_rate: *random.pick(&[None, Some(5), Some(100)]),
-        calm: random.chance(120),
-    };
-    let mut draft = Draft {
-        random,
-        plan,
-        groups,
-        until: steps as u64 * STEP_US,
-        kind: size.kind,
-        texts: 0,
-    };
-    draft.beginning();
-    for _ in 0..steps {
-        let at = draft.random.below(draft.until);
-        let step = draft.step();
-        draft.plan.steps.push((at, step));
-    }
-    match size.kind {
-        _ if draft.plan.calm => {}
-        Kind::Cluster => draft.faults(),
-        Kind::History => draft.few_faults(),
-    }
-    draft.plan.steps.sort_by_key(|(at, _)| *at);
-    draft.plan
-}
-
-fn devices(random: &mut Random, users: &[String], apps: usize) -> Vec<DeviceSpec> {
+    let users: Vec<String> = (0..random.between(2, 4)).map(|n| format!("u{n}")).collect();
+    let groups: Vec<String> = (0..random.between(1, 4)).map(|n| format!("g{n}")).collect();
     let mut devices = Vec::new();
-    for app in 0..apps {
-        for user in users {
+    for app in 0..APPS {
+        for user in &users {
             // The second app is there to show what leaks; it need not be as busy.
             let most = if app == 0 { 3 } else { 1 };
             for nth in 0..usize::try_from(random.between(1, most)).expect("few") {
-                devices.push(DeviceSpec {
-                    app,
-                    user: user.clone(),
-                    nth,
-                    stores: random.chance(650),
-                    marks_delivered: random.chance(500),
-                });
+                let user = user.clone();
+                devices.push(DeviceSpec { app, user, nth });
             }
         }
     }
-    devices
-}
-
-fn conversations(users: &[String], groups: &[String]) -> Vec<String> {
     let mut conversations = Vec::new();
     for (n, one) in users.iter().enumerate() {
         for other in &users[n..] {
@@ -408,11 +261,42 @@ fn conversations(users: &[String], groups: &[String]) -> Vec<String> {
             conversations.push(ConversationId::private(&id(one), &id(other)).to_string());
         }
     }
-    for group in groups {
+    for group in &groups {
         let id = GroupId::new(group).expect("a short name");
         conversations.push(ConversationId::Group(id).to_string());
     }
-    conversations
+    let quality = Quality {
+        delay_us: *random.pick(&[2_000, 20_000, 200_000]),
+        window: *random.pick(&[2_048, 16_384, 65_536]),
+    };
+    let plan = Plan {
+        devices,
+        users,
+        conversations,
+        steps: Vec::new(),
+        quality,
+        outbox_bytes_max: *random.pick(&[4_096, 65_536, 262_144]),
+        send_rate: *random.pick(&[None, Some(5), Some(100)]),
+        calm: random.chance(120),
+    };
+    let until = size.steps as u64 * STEP_US;
+    let mut draft = Draft {
+        random,
+        plan,
+        groups,
+        until,
+    };
+    draft.beginning();
+    for _ in 0..size.steps {
+        let at = draft.random.below(until);
+        let step = draft.step();
+        draft.plan.steps.push((at, step));
+    }
+    if !draft.plan.calm {
+        draft.faults();
+    }
+    draft.plan.steps.sort_by_key(|(at, _)| *at);
+    draft.plan
 }
 
 const REACTIONS: [&str; 2] = ["+1", "雁"];
@@ -441,7 +325,7 @@ impl Draft<'_> {
                 .steps
                 .push((at, Step::Device(device, Ask::Connect)));
         }
-        for app in 0..self.plan.apps {
+        for app in 0..APPS {
             for group in self.groups.clone() {
                 let at = self.random.below(self.until / 4);
                 let change = Change::Create(self.some_users());
@@ -495,115 +379,56 @@ impl Draft<'_> {
         }
     }
 
-    fn text(&mut self, of: &str) -> String {
-        self.texts += 1;
-        format!("{of} {}", self.texts)
-    }
-
     fn step(&mut self) -> Step {
         let conversation = self.conversation();
         if self.random.chance(120) {
-            let app = self.random.index(self.plan.apps);
+            let app = self.random.index(APPS);
             return Step::Backend(app, self.call(conversation));
         }
         let device = self.random.index(self.plan.devices.len());
-        if self.kind == Kind::History && self.random.chance(150) {
-            let coming_and_going = [Ask::Connect, Ask::Connect, Ask::Disconnect, Ask::Restart];
-            return Step::Device(device, self.random.pick(&coming_and_going).clone());
-        }
-        Step::Device(device, self.ask(conversation))
-    }
-
-    fn ask(&mut self, conversation: String) -> Ask {
-        let group = self.random.pick(&self.groups).clone();
-        match self.random.below(100) {
-            0..26 => Ask::Send {
-                count: *self.random.pick(&[1, 1, 1, 2, 5]),
-                read: self.random.chance(300),
-                manner: self.manner(&conversation),
+        let random = &mut *self.random;
+        let ask = match random.below(100) {
+            0..33 => Ask::Send {
                 conversation,
+                count: *random.pick(&[1, 1, 1, 2, 5]),
+                read: random.chance(300),
             },
-            26..37 => Ask::Alter {
+            33..48 => Ask::Alter {
                 conversation,
-                behind: *self.random.pick(&[0, 0, 1, 2, 5, 9]),
-                how: how(self.random),
-                mention: self.mention(),
+                behind: *random.pick(&[0, 0, 1, 2, 5, 9]),
+                how: how(random),
             },
-            37..47 => Ask::Read {
+            48..63 => Ask::Read {
                 conversation,
-                behind: *self.random.pick(&[0, 0, 1, 3, -5]),
+                behind: *random.pick(&[0, 0, 1, 3, -5]),
             },
-            47..52 => Ask::History {
+            63..70 => Ask::History {
                 conversation,
-                behind: self.random.below(20),
-                descending: self.random.chance(500),
-                limit: u32::try_from(self.random.between(0, 20)).expect("small"),
+                behind: random.below(20),
+                descending: random.chance(500),
+                limit: u32::try_from(random.between(0, 20)).expect("small"),
             },
-            52..55 => Ask::List {
-                limit: u32::try_from(self.random.between(1, 8)).expect("small"),
+            70..74 => Ask::List {
+                limit: u32::try_from(random.between(1, 8)).expect("small"),
             },
-            55..58 => Ask::Open(conversation),
-            58..60 => Ask::Close(conversation),
-            60..67 => Ask::Group {
-                group,
+            74..78 => Ask::Open(conversation),
+            78..80 => Ask::Close(conversation),
+            80..89 => Ask::Group {
+                group: random.pick(&self.groups).clone(),
                 change: self.change(),
             },
-            67..72 => Ask::Rule {
-                group,
-                rule: self.rule(),
-            },
-            72..81 => Ask::Own {
-                conversation,
-                own: self.own(),
-            },
-            81..84 => Ask::Acknowledge {
-                conversation,
-                behind: self.random.below(4),
-            },
-            84..86 => Ask::Receipts(conversation),
-            86..88 => Ask::Mentions(conversation),
-            88..90 => Ask::Hold(self.random.below(5_000)),
-            90..93 => Ask::Disconnect,
+            89..91 => Ask::Hold(random.below(5_000)),
+            91..93 => Ask::Disconnect,
             93..96 => Ask::Connect,
             96..99 => Ask::Restart,
             _ => Ask::Logout,
-        }
-    }
-
-    fn own(&mut self) -> Own {
-        let mutes = [Mute::None, Mute::ExceptMentions, Mute::All];
-        match self.random.below(14) {
-            0..3 => Own::Pinned(self.random.chance(600)),
-            3..5 => Own::Muted(*self.random.pick(&mutes)),
-            5..7 => Own::Hidden(self.random.chance(800)),
-            7..9 => Own::Mark(self.text("mark")),
-            9..11 => Own::Draft(self.text("draft")),
-            11..13 => Own::Clear(match self.random.chance(400) {
-                true => None,
-                false => Some(self.random.below(6)),
-            }),
-            _ => Own::Delete {
-                with_history: self.random.chance(500),
-            },
-        }
-    }
-
-    fn rule(&mut self) -> Rule {
-        let seconds = *self.random.pick(&[0, 1, 3, 600]);
-        match self.random.below(16) {
-            0..2 => Rule::Transfer(self.random.pick(&self.plan.users).clone()),
-            2..6 => Rule::Admin(self.some_users(), self.random.chance(700)),
-            6..10 => Rule::Mute(self.some_users(), seconds),
-            10..12 => Rule::MuteAll(self.random.chance(500)),
-            12..14 => Rule::Exempt(self.some_users(), self.random.chance(700)),
-            14 => Rule::Ban(self.some_users(), seconds),
-            _ => Rule::HistoryVisible(self.random.chance(700)),
-        }
+        };
+        Step::Device(device, ask)
     }
 
     fn call(&mut self, conversation: String) -> Call {
         let user = self.random.pick(&self.plan.users).clone();
-        match self.random.below(24) {
+        match self.random.below(20) {
             0..9 => Call::Send { user, conversation },
             9..15 => Call::Group {
                 group: self.random.pick(&self.groups).clone(),
@@ -615,17 +440,98 @@ impl Draft<'_> {
                 conversation,
                 seq: self.random.below(40),
             },
-            18..22 => Call::Block {
-                user,
-                other: self.random.pick(&self.plan.users).clone(),
-                on: self.random.chance(600),
-            },
-            22 => Call::SignOut(user),
+            18 => Call::SignOut(user),
             _ => Call::Revoke(user),
         }
     }
 
     fn at(&mut self) -> u64 {
         self.random.below(self.until)
+    }
+
+    fn push(&mut self, fault: Fault) {
+        let at = self.at();
+        self.plan.steps.push((at, Step::Fault(fault)));
+    }
+
+    /// Each kind of trouble comes in most runs, and is absent from some: what one hides, another
+    /// shows.
+    fn faults(&mut self) {
+        if self.random.chance(700) {
+            for _ in 0..self.random.between(1, 5) {
+                let node = self.random.index(NODES);
+                let going = match self.random.chance(700) {
+                    true => Going::Crash,
+                    false => Going::Stop,
+                };
+                let down_ms = *self.random.pick(&[50, 500, 2_000, 8_000]);
+                self.push(Fault::End(node, going, down_ms));
+            }
+        }
+        if self.random.chance(600) {
+            for _ in 0..self.random.between(1, 4) {
+                let (from, to) = (self.random.index(NODES), self.random.index(NODES));
+                let ms = self.random.below(8_000);
+                match self.random.chance(500) {
+                    true => self.push(Fault::Isolate(from, ms)),
+                    false => self.push(Fault::CutNodes(from, to, ms)),
+                }
+            }
+        }
+        if self.random.chance(600) {
+            for _ in 0..self.random.between(1, 4) {
+                let weather = NetworkWeather {
+                    drop: *self.random.pick(&[0, 10, 50, 300]),
+                    slow: *self.random.pick(&[0, 50, 300]),
+                    slow_ms: *self.random.pick(&[20, 400, 2_500]),
+                };
+                self.push(Fault::Network(weather));
+            }
+        }
+        if self.random.chance(700) {
+            for _ in 0..self.random.between(1, 4) {
+                let weather = self.disk_weather();
+                self.push(Fault::Disk(weather));
+            }
+        }
+        if self.random.chance(800) {
+            for _ in 0..self.random.between(1, 12) {
+                let device = self.random.index(self.plan.devices.len());
+                let cut = [
+                    Cut::Told,
+                    Cut::Told,
+                    Cut::DeviceTold,
+                    Cut::ServerTold,
+                    Cut::Silent,
+                ];
+                let cut = *self.random.pick(&cut);
+                let ms = self.random.below(10_000);
+                match self.random.chance(800) {
+                    true => self.push(Fault::CutDevice(device, cut)),
+                    false => self.push(Fault::Stall(device, ms)),
+                }
+            }
+        }
+        if self.random.chance(400) {
+            for node in 0..NODES {
+                let ms = i64::try_from(self.random.below(6_000)).expect("small") - 3_000;
+                self.push(Fault::Skew(node, ms));
+            }
+        }
+    }
+
+    fn disk_weather(&mut self) -> DiskWeather {
+        let random = &mut *self.random;
+        DiskWeather {
+            conflict: *random.pick(&[0, 0, 20, 100]),
+            refused: *random.pick(&[0, 0, 20, 100]),
+            unknown_applied: *random.pick(&[0, 10, 100]),
+            unknown_lost: *random.pick(&[0, 10, 100]),
+            unknown_late: *random.pick(&[0, 0, 20, 50]),
+            read_error: *random.pick(&[0, 0, 5, 50]),
+            slow_sync: *random.pick(&[0, 20, 300]),
+            slow_ms: *random.pick(&[20, 200, 3_000]),
+            slow_read: *random.pick(&[0, 0, 100, 500]),
+        }
     }
 }
