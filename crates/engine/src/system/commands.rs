@@ -155,6 +155,7 @@ impl Engine {
     }
 
     /// A page of the app's system conversations, by id. `limit` 0 takes the default.
+    /// `INVALID_REQUEST` for a cursor that no page came with.
     pub async fn systems(
         &self,
         app: AppId,
@@ -162,6 +163,12 @@ impl Engine {
         limit: usize,
     ) -> Result<SystemPage, Reject> {
         let limit = page_limit(limit, CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX)?;
+        if !cursor.is_empty()
+            && !matches!(ConversationId::parse(cursor), Ok(ConversationId::System(_)))
+        {
+            let why = "cursor is not one that a page came with";
+            return Err(Reject::new(Code::InvalidRequest, why));
+        }
         let tools = &self.core.tools;
         let page = tools.store.scan(tables::systems_after(app, cursor, limit));
         let page = page.await.map_err(|e| fault::reject(&e))?;

@@ -89,6 +89,10 @@ fn the_backend_speaks_to_those_who_subscribe() {
         app.post("/v1/messages", from_alice).refused(403),
         "NOT_A_MEMBER"
     );
+    for cursor in ["x".to_owned(), "0".repeat(1_000), "c%2Fnews".to_owned()] {
+        let refused = app.get(&format!("{SYSTEMS}?cursor={cursor}")).refused(400);
+        assert_eq!(refused, "INVALID_REQUEST", "{cursor}");
+    }
     app.delete("/v1/system-conversations/news").expect(204);
     let refused = app.get("/v1/system-conversations/news").refused(410);
     assert_eq!(refused, "GROUP_DISMISSED");
