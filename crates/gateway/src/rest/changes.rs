@@ -55,6 +55,7 @@ impl MessagePath {
     responses(
         (status = 200, description = "As it is now.", body = MessageJson),
         (status = 404, description = "There is no such message.", body = ErrorBody),
+        (status = 410, description = "The temporary conversation has ended.", body = ErrorBody),
         Common,
     ),
     security(("app" = []), ("admin" = []))
@@ -84,6 +85,7 @@ pub(super) async fn get_message(
         (status = 200, description = "It is taken back.", body = ChangedJson),
         (status = 403, description = "A notice of the server stays.", body = ErrorBody),
         (status = 404, description = "There is no such message.", body = ErrorBody),
+        (status = 410, description = "The temporary conversation has ended.", body = ErrorBody),
         Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
@@ -283,6 +285,7 @@ impl RevQuery {
     responses(
         (status = 200, description = "A page, the oldest first; empty if it was never edited.", body = FormerContentsJson),
         (status = 404, description = "There is no such message.", body = ErrorBody),
+        (status = 410, description = "The temporary conversation has ended.", body = ErrorBody),
         Common,
     ),
     security(("app" = []), ("admin" = []))
@@ -311,6 +314,7 @@ pub(super) async fn list_edits(
     responses(
         (status = 200, description = "A page.", body = ChangePageJson),
         (status = 404, description = "There is no such conversation.", body = ErrorBody),
+        (status = 410, description = "The temporary conversation has ended.", body = ErrorBody),
         Common,
     ),
     security(("app" = []), ("admin" = []))

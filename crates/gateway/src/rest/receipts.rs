@@ -93,6 +93,7 @@ pub(super) struct ReaderPage {
     responses(
         (status = 200, description = "A page.", body = ReaderPage),
         (status = 404, description = "There is no such message.", body = ErrorBody),
+        (status = 410, description = "The temporary conversation has ended.", body = ErrorBody),
         Common,
     ),
     security(("app" = []), ("admin" = []))
