@@ -92,6 +92,7 @@ pub(super) struct ReaderPage {
     params(MessagePath, ReadersQuery),
     responses(
         (status = 200, description = "A page.", body = ReaderPage),
+        (status = 403, description = "System conversations have no receipts.", body = ErrorBody),
         (status = 404, description = "There is no such message.", body = ErrorBody),
         (status = 410, description = "The temporary conversation has ended.", body = ErrorBody),
         Common,
