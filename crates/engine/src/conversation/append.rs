@@ -107,7 +107,6 @@ pub(crate) struct ReadMove {
 
 impl Conversation {
     pub(super) async fn send_facts(&self, message: &SendMessage) -> Result<SendFacts, Reject> {
-        self.check_audience(message).await?;
         let (is_new, own) = self.peek(|loaded| {
             (
                 loaded.head_bytes.is_none(),
@@ -137,6 +136,7 @@ impl Conversation {
                 refused: None,
             });
         }
+        self.check_audience(message).await?;
         let own_before = match own {
             Some(own) => own,
             None => row::own_count(store, &self.keys, message.sender.as_str(), u64::MAX).await?,

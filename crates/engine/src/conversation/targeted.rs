@@ -31,10 +31,10 @@ use crate::tables::ConversationKeys;
 /// told to follow the sequence before, and those who did not see it pull and find nothing.
 const TAIL_MAX: u64 = 1_000;
 
-/// What each user saw last of a conversation.
 /// Receivers of targeted messages of a system conversation that are known by name.
 const LATER_MAX: usize = 1_000;
 
+/// What each user saw last of a conversation.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     /// The last message for everybody.

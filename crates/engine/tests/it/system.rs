@@ -393,6 +393,25 @@ async fn messages_are_changed_by_the_backend_and_by_who_wrote_them() {
 }
 
 #[tokio::test]
+async fn a_retry_gets_the_first_result_whoever_has_gone_meanwhile() {
+    let (engine, app) = engine().await;
+    create(&engine, app, "news", false).await.unwrap();
+    subscribe(&engine, app, &["alice"]).await;
+    let said = say(&engine, app, "1", &["alice"]).await.unwrap();
+    let written = write(&engine, app, "alice", "2").await.unwrap();
+    let alice = [user("alice")];
+    let gone = engine.subscribe(app, &id("news"), &alice, false).await;
+    gone.unwrap();
+    assert_eq!(say(&engine, app, "1", &["alice"]).await, Ok(said));
+    assert_eq!(write(&engine, app, "alice", "2").await, Ok(written));
+    let new = [
+        say(&engine, app, "3", &["alice"]).await,
+        write(&engine, app, "alice", "4").await,
+    ];
+    assert_eq!(new, [Err(Code::InvalidRequest), Err(Code::NotAMember)]);
+}
+
+#[tokio::test]
 async fn nothing_shows_one_subscriber_to_another() {
     let (engine, app) = engine().await;
     create(&engine, app, "news", false).await.unwrap();
