@@ -12,7 +12,7 @@ use crate::system::everyone;
 use crate::tools::Tools;
 use crate::user::{self, ended};
 
-/// Conversations in the window that a new device starts with.
+/// Conversations in the window that a new device starts with; hidden ones do not count.
 const FIRST_WINDOW: usize = 50;
 
 /// Where a listing continues: behind the conversation with this time and name. What a sync fixed
@@ -160,19 +160,18 @@ pub(crate) async fn sync(
     let concerns = |one: &Listed| {
         if is_new || reset {
             // Hidden ones too: when the next message shows one again, its row is there.
-            return one.row.member;
+            return one.row.member && !one.is_dismissed();
         }
         one.row.feed_version > request.feed_version || (one.row.member && one.moved >= since)
     };
     let mut rest = all
         .iter()
         .filter(|one| concerns(one) && after.as_ref().is_none_or(|after| after.is_before(one)));
-    let limit = if is_new || reset {
-        FIRST_WINDOW
+    let page: Vec<&Listed> = if is_new || reset {
+        first_window(rest.by_ref())
     } else {
-        PAGE_ITEMS_MAX
+        rest.by_ref().take(PAGE_ITEMS_MAX).collect()
     };
-    let page: Vec<&Listed> = rest.by_ref().take(limit).collect();
     let cursor = match (page.last(), rest.next()) {
         // Beyond the first window, a new device asks for the list when it is scrolled.
         (Some(last), Some(_)) if !is_new && !reset => Cursor {
@@ -232,6 +231,16 @@ async fn open_pages(
         }
     });
     Ok(try_join_all(pages).await?.into_iter().flatten().collect())
+}
+
+/// The window that a new device starts with.
+fn first_window<'a>(all: impl Iterator<Item = &'a Listed>) -> Vec<&'a Listed> {
+    let mut shown = 0;
+    let window = all.take(PAGE_ITEMS_MAX).take_while(|one| {
+        shown += usize::from(one.is_shown());
+        shown <= FIRST_WINDOW
+    });
+    window.collect()
 }
 
 #[cfg(test)]

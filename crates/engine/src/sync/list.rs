@@ -42,7 +42,7 @@ impl Listed {
     }
 
     /// Was it a system conversation, which is dismissed?
-    fn is_dismissed(&self) -> bool {
+    pub(crate) fn is_dismissed(&self) -> bool {
         let head = self.head.as_ref();
         head.is_some_and(|head| view::is_dismissed(&self.name, head))
     }

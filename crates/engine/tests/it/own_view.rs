@@ -402,3 +402,23 @@ async fn what_was_taken_back_counts_no_more_and_mentions_are_listed() {
     let read = read.unwrap();
     assert_eq!((read.unread, read.unread_mentions), (0, 0));
 }
+
+#[tokio::test]
+async fn a_new_device_starts_with_fifty_that_it_shows_whatever_is_hidden() {
+    let others: Vec<String> = (0..60).map(|number| format!("u{number:02}")).collect();
+    let others: Vec<&str> = others.iter().map(String::as_str).collect();
+    let (engine, app) = chats(&others).await;
+    let me = user("me");
+    for other in &others[40..] {
+        let hide = SettingsChange {
+            hidden: Some(true),
+            ..Default::default()
+        };
+        let other = with(other);
+        let hidden = engine.update_conversation(app, &me, &other, &hide).await;
+        assert!(hidden.unwrap().is_hidden());
+    }
+    let new = engine.sync(app, &me, SyncRequest::default()).await.unwrap();
+    let shown = new.conversations.iter().filter(|it| !it.is_hidden());
+    assert_eq!((shown.count(), new.conversations.len()), (40, 60));
+}
