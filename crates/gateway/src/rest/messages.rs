@@ -128,27 +128,33 @@ pub(super) async fn send_message(
         mention: body.mention.map(MentionJson::read).transpose()?.flatten(),
         by_server: false,
     };
-    let own = api.engine.app_settings(app);
-    api.quota.take(app, &own, kind, api.env.now())?;
-    let client_message_id = body
-        .client_message_id
-        .unwrap_or_else(|| format!("{:032x}", u128::from_le_bytes(api.env.random())));
+    let message = Send {
+        app,
+        sender,
+        conversation,
+        client_message_id: client_message_id(&api, body.client_message_id),
+        content_type,
+        body: body_bytes,
+        first_try: Timestamp(0),
+        read_up_to: 0,
+        session: None,
+        options,
+    };
+    send(&api, kind, message).await
+}
+
+/// The key by which a retry is known; without one, the message gets one of its own.
+pub(super) fn client_message_id(api: &Api, given: Option<String>) -> Box<str> {
+    let made = || format!("{:032x}", u128::from_le_bytes(api.env.random()));
+    given.unwrap_or_else(made).into()
+}
+
+/// Sends on the account of the app, and answers when the message is on disk.
+pub(super) async fn send(api: &Api, kind: Kind, message: Send) -> Result<Json<SentJson>> {
+    let own = api.engine.app_settings(message.app);
+    api.quota.take(message.app, &own, kind, api.env.now())?;
     let (reply, answer) = oneshot::channel();
-    api.engine.send(
-        Send {
-            app,
-            sender,
-            conversation,
-            client_message_id: client_message_id.into(),
-            content_type,
-            body: body_bytes,
-            first_try: Timestamp(0),
-            read_up_to: 0,
-            session: None,
-            options,
-        },
-        Reply::Call(reply),
-    );
+    api.engine.send(message, Reply::Call(reply));
     // The engine answers every send; without an answer, nobody knows what became of it.
     let sent = answer.await.map_err(|_| Reject::from(Code::Timeout))??;
     Ok(Json(sent.into()))

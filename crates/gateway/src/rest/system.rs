@@ -2,14 +2,13 @@
 
 use anser_domain::attributes::{Json as Value, PathChange};
 use anser_domain::limits::{MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX, SUBSCRIBERS_CHANGE_MAX, TARGETS_MAX};
-use anser_domain::{Code, ConversationId, GroupId, Reject, Timestamp};
+use anser_domain::{ConversationId, GroupId, Timestamp};
+use anser_engine::json;
 use anser_engine::message::{SendMessage, SendOptions};
 use anser_engine::system::{NewSystem, SystemConversation as System, SystemUpdate};
-use anser_engine::{Reply, json};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use futures::channel::oneshot;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,6 +20,7 @@ use super::extract::{
 };
 use super::failure::{ErrorBody, Result};
 use super::message_json::{Content, SentJson};
+use super::messages::{client_message_id, send};
 use super::quota::Kind;
 use super::spec::{Common, WithBody};
 
@@ -467,28 +467,17 @@ pub(super) async fn send_system_message(
         ..SendOptions::default()
     };
     let sender = user_id("sender", &body.sender)?;
-    let own = api.engine.app_settings(app);
-    api.quota.take(app, &own, Kind::Group, api.env.now())?;
-    let client_message_id = body
-        .client_message_id
-        .unwrap_or_else(|| format!("{:032x}", u128::from_le_bytes(api.env.random())));
-    let (reply, answer) = oneshot::channel();
-    api.engine.send(
-        SendMessage {
-            app,
-            sender,
-            conversation,
-            client_message_id: client_message_id.into(),
-            content_type,
-            body: body_bytes,
-            first_try: Timestamp(0),
-            read_up_to: 0,
-            session: None,
-            options,
-        },
-        Reply::Call(reply),
-    );
-    // The engine answers every send; without an answer, nobody knows what became of it.
-    let sent = answer.await.map_err(|_| Reject::from(Code::Timeout))??;
-    Ok(Json(sent.into()))
+    let message = SendMessage {
+        app,
+        sender,
+        conversation,
+        client_message_id: client_message_id(&api, body.client_message_id),
+        content_type,
+        body: body_bytes,
+        first_try: Timestamp(0),
+        read_up_to: 0,
+        session: None,
+        options,
+    };
+    send(&api, Kind::Group, message).await
 }
