@@ -105,6 +105,8 @@ codes! {
     3050 NotInSystem "NOT_IN_SYSTEM_CONVERSATIONS" "System conversations have neither receipts nor mentions, and users change only what they wrote themselves." "Leave it out."
     3051 EveryoneSubscribed "EVERYONE_SUBSCRIBED" "All users of the app are subscribed to this conversation; nobody comes or goes." "Mute or hide it for the user instead."
     3052 TooManyForEveryone "TOO_MANY_FOR_EVERYONE" "The app has as many conversations for everyone as allowed; nothing was changed." "Dismiss one of them, or create one that users subscribe to."
+    3053 TagDecides "TAG_DECIDES" "Who is subscribed to this conversation follows from a tag of the users; nobody comes or goes otherwise." "Set the users' tags instead; mute or hide it for a user."
+    3054 TooManyForTag "TOO_MANY_FOR_TAG" "There are as many conversations for this tag as allowed; nothing was changed." "Dismiss one of them, or take another tag."
     3055 ConversationOver "CONVERSATION_OVER" "The temporary conversation has ended; nothing of it is kept." "Drop it; create another one."
     3060 MediaTooLarge "MEDIA_TOO_LARGE" "The file is larger than allowed; nothing was kept." "Send a smaller one; above what one request may carry, upload it in pieces."
     3061 MediaQuota "MEDIA_QUOTA" "The user has uploaded as much as allowed for now." "Wait as long as the answer says."

@@ -154,6 +154,8 @@ pub const NOTICE_USERS_MAX: usize = 100;
 pub const INBOX_CONVERSATIONS_MAX: usize = 5_000;
 /// System conversations of an app to which everyone is subscribed: each costs every user a row.
 pub const SYSTEM_EVERYONE_MAX: usize = 8;
+/// System conversations for one tag: each costs every user of the tag a row.
+pub const SYSTEM_PER_TAG_MAX: usize = 8;
 /// Users whom one command subscribes to a system conversation, or unsubscribes.
 pub const SUBSCRIBERS_CHANGE_MAX: usize = 100;
 /// Items of a page of messages or conversations.

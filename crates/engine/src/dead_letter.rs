@@ -134,6 +134,8 @@ fn describe(key: &Bytes, letter: stored::DeadLetter) -> DeadLetter {
         Some(Effect::Touch(it)) => ("touch", it.app, it.conversation),
         Some(Effect::Burn(it)) => ("burn", it.app, it.conversation),
         Some(Effect::End(it)) => ("end", it.app, it.conversation),
+        Some(Effect::Tags(it)) => ("tags", it.app, String::new()),
+        Some(Effect::Audience(it)) => ("audience", it.app, it.conversation),
         Some(Effect::Relation(it)) => ("relation", it.app, String::new()),
         None => ("unknown", 0, String::new()),
     };

@@ -34,6 +34,7 @@ use crate::engine::{Core, Engine};
 use crate::fault;
 use crate::metrics::count;
 use crate::relation;
+use crate::system::audience;
 use crate::tables;
 use crate::tools::Tools;
 use crate::touch::{self, Touches};
@@ -194,6 +195,8 @@ impl Outbox {
             Some(Effect::Touch(effect)) => touch::carry_out(self, key, &row, effect).await,
             Some(Effect::Burn(effect)) => self.burn(key, effect).await,
             Some(Effect::End(effect)) => self.end(key, effect).await,
+            Some(Effect::Tags(effect)) => self.tags(key, effect).await,
+            Some(Effect::Audience(effect)) => self.audience(key, &row, effect).await,
             Some(Effect::Relation(effect)) => relation::carry_out(&self.0.tools, key, effect).await,
             None => return tracing::error!("an outbox row of a newer release is left alone"),
         };
@@ -262,6 +265,38 @@ impl Outbox {
         let app = AppId(effect.app);
         temporary::remove(&self.0.tools, app, &effect.conversation).await?;
         self.done(app, key).await
+    }
+
+    /// Subscriptions follow a user's tags, then the effect's row goes.
+    async fn tags(&self, key: &Key, effect: &stored::TagsEffect) -> Result<(), Reject> {
+        audience::follow_tags(self, effect).await?;
+        self.done(AppId(effect.app), key).await
+    }
+
+    /// Who has a conversation's tag is subscribed, a page of users after the other: the row says
+    /// how far that has come, and goes after the last.
+    async fn audience(
+        &self,
+        key: &Key,
+        row: &stored::OutboxRow,
+        effect: &stored::AudienceEffect,
+    ) -> Result<(), Reject> {
+        let (app, mut effect, mut stands) = (AppId(effect.app), effect.clone(), row.clone());
+        loop {
+            effect.after = audience::subscribe_page(self, &effect).await?;
+            if effect.after.is_empty() {
+                return self.done(app, key).await;
+            }
+            let before = tables::encode(&stands);
+            stands.effect = Some(Effect::Audience(effect.clone()));
+            let unit = Unit::new()
+                .expect_equals(key.clone(), before)
+                .put(key.clone(), tables::encode(&stands));
+            match self.0.tools.committer.commit(app, unit).await? {
+                Outcome::Committed => {}
+                _ => return Err(Code::Unavailable.into()),
+            }
+        }
     }
 
     /// Inbox rows follow a membership, then the effect's row goes.

@@ -6,12 +6,13 @@
 
 use anser_domain::group::info::{check_name, check_portrait};
 use anser_domain::limits::{CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX};
-use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, Timestamp, attributes};
+use anser_domain::system::check_audience;
+use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, Tag, Timestamp, attributes};
 use anser_proto::stored;
 use anser_store::{Outcome, Unit};
 use bytes::Bytes;
 
-use super::{KIND, NewSystem, SystemConversation, SystemPage, SystemUpdate, everyone};
+use super::{KIND, NewSystem, SystemConversation, SystemPage, SystemUpdate, audience, everyone};
 use crate::conversation::loaded::damaged;
 use crate::engine::{Engine, page_limit};
 use crate::fault;
@@ -70,6 +71,7 @@ fn shown(
         portrait: info.portrait.clone(),
         attributes: json::parse_object("attributes", &info.nested_attributes)?,
         everyone: head.everyone,
+        tag: audience::tag_of(head)?,
         created: Timestamp(head.created_time),
         updated: Timestamp(head.updated_time),
         last_time: Timestamp(head.last_time),
@@ -77,7 +79,7 @@ fn shown(
 }
 
 /// Commits what must not be left unknown.
-async fn commit(tools: &Tools, app: AppId, unit: Unit) -> Result<bool, Reject> {
+pub(super) async fn commit(tools: &Tools, app: AppId, unit: Unit) -> Result<bool, Reject> {
     match tools.committer.commit(app, unit).await? {
         Outcome::Committed => Ok(true),
         Outcome::Conflict => Ok(false),
@@ -90,7 +92,8 @@ impl Engine {
     /// Creates a system conversation.
     ///
     /// # Errors
-    /// `ALREADY_EXISTS`; `TOO_MANY_FOR_EVERYONE`; `INVALID_REQUEST` beyond a limit.
+    /// `ALREADY_EXISTS`; `TOO_MANY_FOR_EVERYONE`; `TOO_MANY_FOR_TAG`; `INVALID_REQUEST` beyond a
+    /// limit, or for everyone and for a tag.
     pub async fn create_system(
         &self,
         app: AppId,
@@ -100,6 +103,7 @@ impl Engine {
         check_name(&new.name)?;
         check_portrait(&new.portrait)?;
         attributes::check(&new.attributes)?;
+        check_audience(new.everyone, new.tag.as_ref())?;
         let tools = &self.core.tools;
         let id = new.id.unwrap_or_else(|| {
             let id = tools.env.message_id(tools.env.now()).to_string();
@@ -115,6 +119,9 @@ impl Engine {
         if new.everyone {
             everyone::reserve(tools, app, &name).await?;
         }
+        if let Some(tag) = &new.tag {
+            audience::reserve(tools, app, tag, &name).await?;
+        }
         let now = tools.env.now().0;
         let head = stored::Head {
             kind: KIND,
@@ -122,6 +129,7 @@ impl Engine {
             created_time: now,
             updated_time: now,
             everyone: new.everyone,
+            audience_tag: new.tag.as_ref().map(Tag::to_string).unwrap_or_default(),
             tag: tools.env.random_u64(),
             ..stored::Head::default()
         };
@@ -134,7 +142,11 @@ impl Engine {
             .expect_absent(keys.head())
             .put(keys.head(), tables::encode(&head))
             .put(keys.group_info(), tables::encode(&info));
-        if !commit(tools, app, unit).await? {
+        let created = match new.tag {
+            Some(_) => audience::create(&self.core.outbox, app, &name, unit).await?,
+            None => commit(tools, app, unit).await?,
+        };
+        if !created {
             return Err(Code::AlreadyExists.into());
         }
         // Its place may have been taken for one of a conversation that is not there.
@@ -246,6 +258,10 @@ impl Engine {
         commit(tools, app, listed).await?;
         if head.everyone {
             everyone::release(tools, app, &name).await?;
+        }
+        if let Some(tag) = audience::tag_of(&head)? {
+            let row = Unit::new().delete(tables::audience_key(app, &tag, &name));
+            commit(tools, app, row).await?;
         }
         Ok(())
     }

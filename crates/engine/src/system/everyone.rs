@@ -158,7 +158,7 @@ pub(crate) async fn access(
 }
 
 /// The last message that was sent before: found by bisection, since time never falls.
-async fn start(
+pub(super) async fn start(
     tools: &Tools,
     keys: &ConversationKeys,
     head: &stored::Head,

@@ -4,20 +4,22 @@
 //! held in memory together: each has one row in the conversation's shard, by which a read is
 //! allowed, and the ordinary inbox row in their own, by which their devices find the conversation
 //! ([`subscribe`]). Of a conversation for everyone there are no such rows: who is a user of the app
-//! is subscribed, and the inbox row is made when a device asks for the list ([`everyone`]).
+//! is subscribed, and the inbox row is made when a device asks for the list ([`everyone`]). Of a
+//! conversation for a tag, the rows follow the users' tags ([`audience`]).
 //!
 //! What is for all and what is for one user have an index each, so a user's page is read in
 //! bounded work however much is written to others ([`read`]). Those who are online hear a message
 //! by a broadcast to the nodes ([`crate::delivery`]). Why it is so stands in
 //! `docs/decisions/0006-system-conversations.md`.
 
+pub(crate) mod audience;
 mod commands;
 pub(crate) mod everyone;
 pub(crate) mod read;
 mod subscribe;
 
 use anser_domain::attributes::{Object, PathChange};
-use anser_domain::{Code, ConversationId, GroupId, Reject, Timestamp, UserId};
+use anser_domain::{Code, ConversationId, GroupId, Reject, Tag, Timestamp, UserId};
 
 /// Its kind in the head.
 pub(crate) const KIND: u32 = 3;
@@ -35,6 +37,8 @@ pub struct SystemConversation {
     pub attributes: Object,
     /// All users of the app are subscribed.
     pub everyone: bool,
+    /// Those users are subscribed who have this tag.
+    pub tag: Option<Tag>,
     /// When it was created.
     pub created: Timestamp,
     /// When what is told of it changed last.
@@ -64,6 +68,8 @@ pub struct NewSystem {
     pub attributes: Object,
     /// See [`SystemConversation::everyone`]; it stays as it is.
     pub everyone: bool,
+    /// See [`SystemConversation::tag`]; it stays as it is, and is not for everyone then.
+    pub tag: Option<Tag>,
 }
 
 /// What changes; what is `None` stays.

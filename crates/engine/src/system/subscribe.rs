@@ -21,12 +21,39 @@ use crate::tables::{self, ConversationKeys};
 /// Times a change is tried again after somebody else changed one of the rows.
 const TRIES_MAX: u32 = 16;
 
+/// The users' lists follow their subscription, in which they are `since` then.
+pub(super) fn inbox_effect(
+    app: AppId,
+    name: &str,
+    users: Vec<String>,
+    (row, since): (&stored::Subscriber, u64),
+    now: u64,
+) -> stored::OutboxRow {
+    let effect = stored::InboxEffect {
+        app: app.0,
+        conversation: name.to_owned(),
+        member_version: row.version,
+        users,
+        member: row.subscribed,
+        joined_time: since,
+        first_seq: row.seq + 1,
+        joined_ordinal: row.ordinal,
+        joined_seq: row.seq,
+        invitation: None,
+    };
+    stored::OutboxRow {
+        attempts: 0,
+        created_time: now,
+        effect: Some(Effect::Inbox(effect)),
+    }
+}
+
 impl Engine {
     /// Subscribes users, at most 100, or unsubscribes them. Those for whom it changes nothing are
     /// passed over. What was sent before is not for them.
     ///
     /// # Errors
-    /// `EVERYONE_SUBSCRIBED` where nobody can come or go.
+    /// `EVERYONE_SUBSCRIBED`, `TAG_DECIDES` where nobody can come or go.
     pub async fn subscribe(
         &self,
         app: AppId,
@@ -51,6 +78,9 @@ impl Engine {
             let commands::Looked { head, .. } = look(tools, app, &conversation).await?;
             if head.everyone {
                 return Err(Code::EveryoneSubscribed.into());
+            }
+            if !head.audience_tag.is_empty() {
+                return Err(Code::TagDecides.into());
             }
             let read = tools.store.get_many(&rows).await;
             let read = read.map_err(|e| fault::reject(&e))?;
@@ -80,23 +110,8 @@ impl Engine {
             for (_, key) in &concerned {
                 unit = unit.put(key.clone(), value.clone());
             }
-            let effect = stored::InboxEffect {
-                app: app.0,
-                conversation: name.clone(),
-                member_version: version,
-                users: concerned.into_iter().map(|(user, _)| user).collect(),
-                member: subscribe,
-                joined_time: now,
-                first_seq: head.seq + 1,
-                joined_ordinal: head.ordinal,
-                joined_seq: head.seq,
-                invitation: None,
-            };
-            let effect = stored::OutboxRow {
-                attempts: 0,
-                created_time: now,
-                effect: Some(Effect::Inbox(effect)),
-            };
+            let users = concerned.into_iter().map(|(user, _)| user).collect();
+            let effect = inbox_effect(app, &name, users, (&row, now), now);
             let nudge = keys.outbox(now, tools.env.random());
             let unit = unit.put(nudge.clone(), tables::encode(&effect));
             match tools.committer.commit(app, unit).await? {

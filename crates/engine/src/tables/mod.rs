@@ -49,6 +49,7 @@
 //! | [`SUBSCRIBER`] | conversation, user | `Subscriber`: who is or was subscribed to a system conversation | subscribing; conditional on itself |
 //! | [`SYSTEM`] | app, conversation, in the app's shard | nothing: there may be this system conversation | who creates it, before it is there; who dismisses it deletes |
 //! | [`FOR_ALL`] | conversation, seq | nothing: a message of a system conversation that is for all subscribers | the unit of the message |
+//! | [`AUDIENCE`] | app, tag, conversation, in the app's shard | nothing: there may be this system conversation for this tag | who creates it, before it is there; who dismisses it deletes |
 //! | [`LEFT`] | conversation, user | nothing: the user, who has a row in their inbox, is not in this temporary conversation any more | the unit of the notice about it |
 //! | [`ENDED`] | user | `EndedConversations`: temporary conversations that a device which was away has to drop | the unit that takes one out of the user's inbox |
 //! | [`TAGGED`] | app, tag, user, in the user's shard | nothing: the user has this tag, as `User` says | the unit that changes the user's tags |
@@ -86,7 +87,9 @@ pub(crate) use key::{
 pub(crate) use key::{conversation_shard, media_from, media_key, media_of_key, user_shard};
 pub(crate) use presence_key::{of_online, online};
 pub(crate) use system_key::{system_key, system_of_key, systems_after};
-pub(crate) use tag_key::{tagged_key, tagged_range, user_of_tagged};
+pub(crate) use tag_key::{
+    audience, audience_key, conversation_of_audience, tagged_key, tagged_range, user_of_tagged,
+};
 pub(crate) use view_key::{last_number, with_number};
 
 /// See the catalog.
@@ -186,6 +189,9 @@ pub const SYSTEM: Space = Space(43);
 pub const FOR_ALL: Space = Space(44);
 
 /// See the catalog.
+pub const AUDIENCE: Space = Space(45);
+
+/// See the catalog.
 pub const LEFT: Space = Space(47);
 /// See the catalog.
 pub const ENDED: Space = Space(48);
@@ -237,6 +243,7 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (SUBSCRIBER, SpaceClass::Small),
     (SYSTEM, SpaceClass::Small),
     (FOR_ALL, SpaceClass::Small),
+    (AUDIENCE, SpaceClass::Small),
     (LEFT, SpaceClass::Small),
     (ENDED, SpaceClass::Small),
     (TAGGED, SpaceClass::Small),

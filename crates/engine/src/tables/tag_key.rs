@@ -1,4 +1,4 @@
-//! Keys of users by their tags.
+//! Keys of users by their tags, and of the conversations that are for a tag.
 
 use std::ops::Bound;
 
@@ -6,14 +6,48 @@ use anser_domain::{AppId, Tag, UserId};
 use anser_store::{Key, Scan, Shard};
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::TAGGED;
-use super::key::{put_text, user_shard};
+use super::key::{app_shard, put_text, user_shard};
+use super::{AUDIENCE, TAGGED};
 
 fn base(app: AppId, tag: &Tag) -> BytesMut {
     let mut key = BytesMut::with_capacity(4 + tag.as_str().len() + 1 + 64);
     key.put_u32(app.0);
     put_text(&mut key, tag.as_str());
     key
+}
+
+/// Where the keys of a tag begin, and where they end.
+fn of_tag(app: AppId, tag: &Tag) -> (Bytes, Bound<Bytes>) {
+    let prefix = base(app, tag).freeze();
+    let mut end = BytesMut::from(&prefix[..]);
+    if let Some(last) = end.last_mut() {
+        // The zero that ends the tag.
+        *last = 1;
+    }
+    (prefix, Bound::Excluded(end.freeze()))
+}
+
+/// The row that says there may be this conversation for this tag.
+pub(crate) fn audience_key(app: AppId, tag: &Tag, name: &str) -> Key {
+    let mut key = base(app, tag);
+    key.put_slice(name.as_bytes());
+    Key::new(AUDIENCE, app_shard(app), key.freeze())
+}
+
+/// The conversations for a tag.
+pub(crate) fn audience(app: AppId, tag: &Tag, limit: usize) -> Scan {
+    let (from, to) = of_tag(app, tag);
+    Scan::range(AUDIENCE, app_shard(app), Bound::Included(from), to).limit(limit)
+}
+
+/// The conversation of such a row.
+pub(crate) fn conversation_of_audience<'a>(
+    app: AppId,
+    tag: &Tag,
+    key: &'a Bytes,
+) -> Option<&'a str> {
+    // The same form.
+    user_of_tagged(app, tag, key)
 }
 
 /// The row that says the user has this tag.
@@ -25,12 +59,7 @@ pub(crate) fn tagged_key(app: AppId, tag: &Tag, user: &UserId) -> Key {
 
 /// The users of a tag in a shard, behind this one; all if it is empty.
 pub(crate) fn tagged_range(app: AppId, tag: &Tag, shard: Shard, after: &str, limit: usize) -> Scan {
-    let prefix = base(app, tag).freeze();
-    let mut end = BytesMut::from(&prefix[..]);
-    if let Some(last) = end.last_mut() {
-        // The zero that ends the tag.
-        *last = 1;
-    }
+    let (prefix, end) = of_tag(app, tag);
     let from = match after {
         "" => Bound::Included(prefix),
         after => {
@@ -39,7 +68,7 @@ pub(crate) fn tagged_range(app: AppId, tag: &Tag, shard: Shard, after: &str, lim
             Bound::Excluded(key.freeze())
         }
     };
-    Scan::range(TAGGED, shard, from, Bound::Excluded(end.freeze())).limit(limit)
+    Scan::range(TAGGED, shard, from, end).limit(limit)
 }
 
 /// The user of such a row.

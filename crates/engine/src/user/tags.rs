@@ -2,7 +2,8 @@
 //!
 //! A user's tags stand in the user's row, each with the time since when the user has it. The same
 //! unit writes a row for each tag in the user's shard, by which the users of a tag are found: the
-//! two never disagree. Users of a tag are found by going through the shards, so a page of a rare
+//! two never disagree. Subscriptions to conversations that are for a tag follow by an effect of that
+//! unit ([`crate::system`]). Users of a tag are found by going through the shards, so a page of a rare
 //! tag costs a look into each of them; what is asked often — has this user this tag — costs one
 //! read.
 
@@ -14,10 +15,12 @@ use anser_proto::stored;
 use anser_store::{Outcome, SHARD_COUNT, Shard, Unit};
 use bytes::Bytes;
 use futures::future::{join_all, try_join_all};
+use stored::outbox_row::Effect;
 
 use crate::conversation::loaded::damaged;
 use crate::engine::{Engine, page_limit};
 use crate::fault;
+use crate::outbox::Outbox;
 use crate::tables::{self, UserKeys, user_shard};
 use crate::tools::Tools;
 
@@ -82,7 +85,8 @@ impl Engine {
                 return Err(Code::UserNotFound.into());
             }
         }
-        let set = users.iter().map(|user| set(tools, app, user, tags));
+        let outbox = &self.core.outbox;
+        let set = users.iter().map(|user| set(outbox, app, user, tags));
         for result in join_all(set).await {
             result?;
         }
@@ -117,15 +121,8 @@ impl Engine {
         limit: usize,
     ) -> Result<TaggedPage, Reject> {
         let limit = page_limit(limit, PAGE_DEFAULT, TAGGED_PAGE_MAX)?;
-        // A page continues behind a user, whose shard is known.
-        let first = match cursor {
-            "" => 0,
-            after => {
-                tables::check_user_cursor(after)?;
-                user_shard(app, after).0
-            }
-        };
-        page(&self.core.tools, app, tag, (first, cursor), limit).await
+        tables::check_user_cursor(cursor)?;
+        page(&self.core.tools, app, tag, cursor, limit).await
     }
 }
 
@@ -150,50 +147,81 @@ pub(crate) async fn since(
 }
 
 /// The user has exactly these tags from now on.
-async fn set(tools: &Tools, app: AppId, user: &UserId, tags: &BTreeSet<Tag>) -> Result<(), Reject> {
-    let key = UserKeys::new(app, user.as_str()).user();
+async fn set(
+    outbox: &Outbox,
+    app: AppId,
+    user: &UserId,
+    tags: &BTreeSet<Tag>,
+) -> Result<(), Reject> {
+    let (tools, keys) = (outbox.tools(), UserKeys::new(app, user.as_str()));
+    let key = keys.user();
     for _ in 0..TRIES_MAX {
         let old = tools.store.get(&key).await.map_err(|e| fault::reject(&e))?;
         let mut row: stored::User = tables::decode_some(old.as_ref())?.ok_or(Code::UserNotFound)?;
         let before = tags_of(&row)?;
         let now = tools.env.now().0;
-        let mut unit = Unit::new();
+        let (mut unit, mut moved) = (Unit::new(), Vec::new());
         for gone in before.iter().filter(|it| !tags.contains(&it.tag)) {
             row.tags.remove(gone.tag.as_str());
             unit = unit.delete(tables::tagged_key(app, &gone.tag, user));
+            moved.push(gone.tag.as_str().to_owned());
         }
         for tag in tags {
             if !row.tags.contains_key(tag.as_str()) {
                 row.tags.insert(tag.as_str().to_owned(), now);
                 unit = unit.put(tables::tagged_key(app, tag, user), Bytes::new());
+                moved.push(tag.as_str().to_owned());
             }
         }
-        if unit.writes.is_empty() {
+        if moved.is_empty() {
             return Ok(());
         }
+        row.tags_version = now.max(row.tags_version + 1);
+        let effect = stored::TagsEffect {
+            app: app.0,
+            user: user.as_str().to_owned(),
+            tags: moved,
+        };
+        let effect = stored::OutboxRow {
+            attempts: 0,
+            created_time: now,
+            effect: Some(Effect::Tags(effect)),
+        };
+        let nudge = keys.outbox(now, tools.env.random());
         let unit = unit
             .expect_unchanged(key.clone(), old)
-            .put(key.clone(), tables::encode(&row));
+            .put(key.clone(), tables::encode(&row))
+            .put(nudge.clone(), tables::encode(&effect));
         match tools.committer.commit(app, unit).await? {
-            Outcome::Committed => return Ok(()),
+            Outcome::Committed => {
+                outbox.nudge(nudge, effect);
+                return Ok(());
+            }
             Outcome::Conflict => {}
             Outcome::Refused(error) => return Err(fault::reject(&error)),
-            Outcome::Unknown(_) => return Err(Code::Timeout.into()),
+            Outcome::Unknown(_) => {
+                outbox.look(nudge.shard);
+                return Err(Code::Timeout.into());
+            }
         }
     }
     Err(Code::Unavailable.into())
 }
 
-/// Users of a tag from a shard on, there behind a user.
-async fn page(
+/// Users of a tag behind this one; all if it is empty.
+pub(crate) async fn page(
     tools: &Tools,
     app: AppId,
     tag: &Tag,
-    (mut first, after): (u16, &str),
+    mut after: &str,
     limit: usize,
 ) -> Result<TaggedPage, Reject> {
     let mut users: Vec<UserId> = Vec::new();
-    let mut after = after;
+    // A page continues behind a user, whose shard is known.
+    let mut first = match after {
+        "" => 0,
+        after => user_shard(app, after).0,
+    };
     while first < SHARD_COUNT {
         let next = (first + SHARDS_AT_ONCE).min(SHARD_COUNT);
         let wanted = limit + 1 - users.len();

@@ -7,6 +7,7 @@
 )]
 
 mod apps;
+mod audience;
 mod burn;
 mod changes;
 mod chat;

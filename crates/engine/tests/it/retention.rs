@@ -4,14 +4,17 @@ use anser_domain::control::AppSettingsChange;
 use anser_domain::{ConversationId, GroupId};
 use anser_engine::group::By;
 use anser_engine::message::{Change, PageRequest};
-use anser_engine::tables::{CATALOG, HEAD, MEMBER, MESSAGE, POSITION, SENT, TARGETED, UNCOUNTED};
+use anser_engine::system::NewSystem;
+use anser_engine::tables::{
+    CATALOG, FOR_ALL, HEAD, MEMBER, MESSAGE, POSITION, SENT, TARGETED, UNCOUNTED,
+};
 use anser_proto::stored;
 use anser_store::{Outcome, SHARD_COUNT, Scan, Shard, Space, Store, Unit};
 use bytes::Bytes;
 use prost::Message as _;
 use std::ops::Bound;
 
-use crate::world::{hub, message, node, send_message, sign_in, user};
+use crate::world::{hub, message, node, send_message, sign_in, until, user};
 
 fn group() -> ConversationId {
     ConversationId::Group(GroupId::new("g").unwrap())
@@ -140,6 +143,71 @@ async fn old_messages_go_with_all_their_rows_and_unread_counts_what_is_left() {
     engine.remove_expired().await.unwrap();
     assert_eq!(say("alice", "m12", &[]).await, 12);
     assert_eq!(device.unread(&group()).await, 3);
+}
+
+#[tokio::test]
+async fn what_a_system_conversation_said_long_ago_goes_with_its_indexes() {
+    let store = Store::memory();
+    let engine = node(&hub(), 1, &store).await;
+    let app = engine.create_app(None, "", false).await.unwrap().info.id;
+    let id = GroupId::new("news").unwrap();
+    let news = ConversationId::System(id.clone());
+    let new = NewSystem {
+        id: Some(id.clone()),
+        ..NewSystem::default()
+    };
+    engine.create_system(app, new).await.unwrap();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let both = [alice.clone(), bob.clone()];
+    engine.subscribe(app, &id, &both, true).await.unwrap();
+    for one in &both {
+        until("the list has it", async || {
+            engine.conversation(app, one, &news).await.is_ok()
+        })
+        .await;
+    }
+    // 1, 4 and 7 for all; 2, 5 and 8 for alice; 3, 6 and 9 for bob.
+    for n in 1..=9 {
+        let mut message = message(app, "desk", &news, &n.to_string());
+        message.options.by_server = true;
+        message.options.targets = match n % 3 {
+            1 => vec![],
+            2 => vec![alice.clone()],
+            _ => vec![bob.clone()],
+        };
+        send_message(&engine, message).await.unwrap();
+    }
+    let seqs = async |space| -> Vec<u64> {
+        let rows = rows(&store, space).await.into_iter();
+        let seqs = rows.map(|(_, key, _)| u64::from_be_bytes(*key.last_chunk::<8>().unwrap()));
+        seqs.collect()
+    };
+    assert_eq!(seqs(FOR_ALL).await, [1, 4, 7]);
+    grow_old(&store, 5).await;
+    engine.remove_expired().await.unwrap();
+    assert_eq!(seqs(FOR_ALL).await, [7]);
+    let alice = sign_in(&engine, app, "alice", anser_domain::Platform::Web).await;
+    let bob = sign_in(&engine, app, "bob", anser_domain::Platform::Web).await;
+    assert_eq!(alice.history(&news).await, Ok(vec![7, 8]));
+    assert_eq!(bob.history(&news).await, Ok(vec![6, 7, 9]));
+    let unread = (alice.unread(&news).await, bob.unread(&news).await);
+    assert_eq!(unread, (2, 3));
+    // Nothing is left for anybody, and what comes continues.
+    grow_old(&store, 9).await;
+    engine.remove_expired().await.unwrap();
+    assert!(seqs(FOR_ALL).await.is_empty());
+    assert_eq!(
+        (alice.unread(&news).await, alice.history(&news).await),
+        (0, Ok(vec![]))
+    );
+    let mut last = message(app, "desk", &news, "10");
+    last.options.by_server = true;
+    send_message(&engine, last).await.unwrap();
+    assert_eq!(seqs(FOR_ALL).await, [10]);
+    assert_eq!(
+        (bob.unread(&news).await, bob.history(&news).await),
+        (1, Ok(vec![10]))
+    );
 }
 
 #[tokio::test]

@@ -20,7 +20,8 @@ pub(super) struct DeadLetterJson {
     id: String,
     /// `inbox`: a user's list follows a membership; `touch`: a user's devices learn of something;
     /// `burn`: a message that was read is deleted; `relation`: chats follow a block or allow list;
-    /// `end`: a temporary conversation that is over is removed.
+    /// `end`: a temporary conversation that is over is removed; `tags`: subscriptions follow a
+    /// user's tags; `audience`: who has the tag of a new conversation is subscribed.
     effect: &'static str,
     /// The conversation that caused it.
     conversation: String,

@@ -108,6 +108,8 @@ fn status_of(code: Code) -> StatusCode {
         | Code::AlreadyExists
         | Code::EveryoneSubscribed
         | Code::TooManyForEveryone
+        | Code::TagDecides
+        | Code::TooManyForTag
         | Code::TooLate
         | Code::UploadConflict
         | Code::Replaced

@@ -23,6 +23,7 @@ use super::message_json::{Content, SentJson};
 use super::messages::{client_message_id, send};
 use super::quota::Kind;
 use super::spec::{Common, WithBody};
+use super::tags::tag;
 
 /// A system conversation.
 #[derive(Serialize, ToSchema)]
@@ -39,6 +40,9 @@ pub(super) struct SystemConversation {
     attributes: serde_json::Value,
     /// All users of the app are subscribed, those who come later too.
     everyone: bool,
+    /// Those users are subscribed who have this tag. Absent: it is not for a tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
     created_time: u64,
     /// When name, portrait or attributes changed last.
     updated_time: u64,
@@ -55,6 +59,7 @@ impl From<System> for SystemConversation {
             portrait: it.portrait,
             attributes: json::to_value(&Value::Object(it.attributes)),
             everyone: it.everyone,
+            tag: it.tag.map(|tag| tag.to_string()),
             created_time: it.created.0,
             updated_time: it.updated.0,
             last_time: it.last_time.0,
@@ -99,6 +104,11 @@ pub(super) struct CreateSystem {
     /// All users of the app are subscribed, those who come later too. At most 8 of an app.
     #[serde(default)]
     everyone: bool,
+    /// Those users are subscribed who have this tag, and as long as they have it. At most 8 for one
+    /// tag, and not for everyone as well.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(min_length = 1, max_length = 64, value_type = String)]
+    tag: Option<String>,
 }
 
 /// Create a system conversation.
@@ -107,7 +117,7 @@ pub(super) struct CreateSystem {
     request_body = CreateSystem,
     responses(
         (status = 201, description = "The conversation.", body = SystemConversation),
-        (status = 409, description = "The id is taken, or the app has as many for everyone as allowed.", body = ErrorBody),
+        (status = 409, description = "The id is taken, or there are as many for everyone, or for the tag, as allowed.", body = ErrorBody),
         Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
@@ -122,12 +132,14 @@ pub(super) async fn create_system(
         .as_deref()
         .map(|id| group_id("id", id))
         .transpose()?;
+    let tag = body.tag.as_deref().map(|it| tag("tag", it)).transpose()?;
     let new = NewSystem {
         id,
         name: body.name,
         portrait: body.portrait,
         attributes: object(body.attributes),
         everyone: body.everyone,
+        tag,
     };
     let system = api.engine.create_system(app, new).await?;
     Ok((StatusCode::CREATED, Json(system.into())))
@@ -307,7 +319,7 @@ async fn change_subscribers(
     responses(
         (status = 204, description = "They are subscribed."),
         (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 409, description = "Everyone is.", body = ErrorBody),
+        (status = 409, description = "Everyone is, or a tag decides.", body = ErrorBody),
         (status = 410, description = "It was dismissed.", body = ErrorBody),
         Common, WithBody,
     ),
@@ -330,7 +342,7 @@ pub(super) async fn subscribe(
     responses(
         (status = 204, description = "They are not subscribed."),
         (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 409, description = "Everyone is subscribed.", body = ErrorBody),
+        (status = 409, description = "Everyone is subscribed, or a tag decides.", body = ErrorBody),
         (status = 410, description = "It was dismissed.", body = ErrorBody),
         Common, WithBody,
     ),

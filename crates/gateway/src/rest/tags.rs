@@ -51,7 +51,7 @@ pub(super) struct PutUsersTags {
     tags: Vec<String>,
 }
 
-fn tag(field: &str, text: &str) -> Result<Tag> {
+pub(super) fn tag(field: &str, text: &str) -> Result<Tag> {
     Tag::new(text).map_err(|why| Failure::invalid(format!("{field} {why}")))
 }
 
