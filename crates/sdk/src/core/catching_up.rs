@@ -39,6 +39,10 @@ impl ClientCore {
             cursor: String::new(),
         };
         let request = self.sync.start(request, self.now);
+        let from_nothing = request.epoch == 0 && request.feed_version == 0;
+        if from_nothing && (self.told_unsynced || self.saved.epoch != 0) {
+            self.emit(Event::Reset { positions: false });
+        }
         self.submit_sync(request);
     }
 

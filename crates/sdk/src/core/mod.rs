@@ -112,6 +112,9 @@ pub struct ClientCore {
     outbox: Outbox,
     requests: Requests,
     sync: Sync,
+    /// Something was told before the first sync was complete: a sync that begins from nothing does
+    /// not tell what has ended since.
+    told_unsynced: bool,
     follows: Follows,
     delivered: Delivered,
     // the database
@@ -144,6 +147,7 @@ impl ClientCore {
         let follows = Follows::new(&saved);
         saved.followed.retain(|name, _| follows.contains(name));
         Self {
+            told_unsynced: saved.epoch == 0 && !saved.followed.is_empty(),
             follows,
             config,
             saved,
@@ -178,6 +182,7 @@ impl ClientCore {
     pub fn with_database(config: Config, loaded: Loaded) -> Self {
         let mut core = Self::new(config, loaded.saved);
         core.stores = true;
+        core.told_unsynced = core.saved.epoch == 0 && !loaded.user_id.is_empty();
         core.owner = loaded.user_id;
         for queued in loaded.queued {
             core.outbox.load(queued.outgoing);
@@ -257,6 +262,11 @@ impl ClientCore {
     fn emit(&mut self, event: Event) {
         self.store_event(&event);
         self.saved.apply(&event);
+        self.told_unsynced = match &event {
+            Event::Conversation { .. } | Event::Message(_) => self.saved.epoch == 0,
+            Event::Reset { .. } | Event::Synced { .. } => false,
+            _ => self.told_unsynced,
+        };
         self.note_delivered(&event);
         self.outputs.push_back(Output::Event(event));
     }

@@ -71,7 +71,16 @@ impl Data {
                 to,
             } => {
                 for message in messages {
-                    self.put(message);
+                    self.put_readable(message);
+                }
+                let first = rules::readable_from(self.rows.get(conversation));
+                let gone = |place: Place| {
+                    let within = place.seq > *after && place.seq <= *to && place.seq >= first;
+                    let is_it = |message: &Message| message.seq == place.seq;
+                    within && place.local == 0 && !messages.iter().any(is_it)
+                };
+                for place in self.places(conversation, gone) {
+                    self.remove(conversation, place);
                 }
                 self.cover(conversation, *after, *to);
             }
@@ -109,7 +118,7 @@ impl Data {
             Event::Message(message) => {
                 let name = &message.conversation;
                 let known = self.saved.followed.get(name).copied();
-                self.put(message);
+                self.put_readable(message);
                 self.cover(
                     name,
                     known.unwrap_or(message.seq.saturating_sub(1)),
@@ -129,9 +138,11 @@ impl Data {
             } => self.cover(conversation, from_seq.saturating_sub(1), *to_seq),
             Event::Changed(message) => {
                 let key = (message.conversation.clone(), Place::of(message.seq));
-                let before = self.messages.get(&key).map(|row| row.message.clone());
+                let mut before = self.messages.get(&key).map(|row| row.message.clone());
                 if before.is_some() {
                     self.put(message);
+                } else if self.is_covered(&message.conversation, message.seq) {
+                    before = Some(message.clone());
                 }
                 if let Some(row) = self.rows.get_mut(&message.conversation) {
                     rules::after_change(row, before.as_ref(), message, &self.user_id);
@@ -197,7 +208,8 @@ impl Data {
     fn row(&mut self, told: &Conversation) {
         if let Some(newest) = &told.newest {
             self.put(newest);
-            self.cover(&told.id, newest.seq.saturating_sub(1), newest.seq);
+            let after = newest.seq.max(rules::readable_from(Some(told))) - 1;
+            self.ranges(&told.id).add(after, newest.seq);
         }
         let mut row = told.clone();
         let from = (told.id.clone(), Place::of(told.head_seq.saturating_add(1)));
@@ -216,6 +228,13 @@ impl Data {
             for place in self.places(&told.id, goes) {
                 self.remove(&told.id, place);
             }
+            self.ranges(&told.id).forget(up_to);
+        }
+    }
+
+    fn put_readable(&mut self, message: &Message) {
+        if !rules::is_gone(self.rows.get(&message.conversation), message.seq) {
+            self.put(message);
         }
     }
 
@@ -296,8 +315,18 @@ impl Data {
     }
 
     fn cover(&mut self, name: &str, after: u64, to: u64) {
-        let ranges = self.ranges.entry(name.to_owned()).or_default();
-        ranges.add(after, to);
+        let after = after.max(rules::readable_from(self.rows.get(name)) - 1);
+        self.ranges(name).add(after, to);
+    }
+
+    /// Whatever the user may see there is here.
+    fn is_covered(&self, name: &str, seq: u64) -> bool {
+        let ranges = self.ranges.get(name);
+        ranges.is_some_and(|ranges| ranges.around(seq).is_some())
+    }
+
+    fn ranges(&mut self, name: &str) -> &mut Ranges {
+        self.ranges.entry(name.to_owned()).or_default()
     }
 
     fn queue(&mut self, queued: &Queued) {

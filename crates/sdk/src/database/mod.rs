@@ -122,8 +122,9 @@ pub enum Write {
     User(String),
     /// News that the application is about to be told, and the position after it.
     Event(Event),
-    /// A page of history: all that the user may see after `after`, up to and including `to`. A
-    /// state that is older than the one that is here does not replace it.
+    /// A page of history: all that the user may see after `after`, up to and including `to`. What
+    /// is here and not in it was deleted, and goes. A state that is older than the one that is
+    /// here does not replace it.
     History {
         /// The conversation.
         conversation: String,

@@ -188,7 +188,8 @@ pub(super) fn window(query: &MessageQuery, row: Option<&Conversation>, ranges: &
     };
     let hole = match (range, query.from) {
         (Some((after, _)), _) => after,
-        (None, None) => 0,
+        // Of what is here nobody knows whether it is the newest: not to be shown as if it were.
+        (None, None) => row.map_or(0, |row| row.head_seq),
         (None, Some(place)) if place.local > 0 => place.seq,
         (None, Some(place)) => place.seq.saturating_sub(1),
     };

@@ -31,6 +31,16 @@ impl Ranges {
         self.0.insert(after, to);
     }
 
+    /// Nothing up to and including this sequence is here any more.
+    pub(super) fn forget(&mut self, up_to: u64) {
+        let later = self.0.split_off(&up_to.saturating_add(1));
+        let reaching = self.0.values().copied().filter(|to| *to > up_to).max();
+        self.0 = later;
+        if let Some(to) = reaching {
+            self.0.insert(up_to, to);
+        }
+    }
+
     /// The range that has this sequence.
     pub(super) fn around(&self, seq: u64) -> Option<(u64, u64)> {
         let (after, to) = self.0.range(..seq).next_back()?;
@@ -52,6 +62,7 @@ mod tests {
         #[test]
         fn ranges_are_the_union_of_what_was_added(
             added in prop::collection::vec((0u64..40, 0u64..12), 0..20),
+            forgotten in 0u64..40,
         ) {
             let mut ranges = Ranges::default();
             let mut model = std::collections::BTreeSet::new();
@@ -59,6 +70,8 @@ mod tests {
                 ranges.add(after, after + len);
                 model.extend(after + 1..=after + len);
             }
+            ranges.forget(forgotten);
+            model.retain(|seq| *seq > forgotten);
             for seq in 0..60 {
                 prop_assert_eq!(ranges.around(seq).is_some(), model.contains(&seq));
             }

@@ -39,7 +39,8 @@ pub fn after_message(row: &mut Conversation, message: &Message, me: &str) {
     }
 }
 
-/// A message changed from `before`, if the device had it, to `message`.
+/// A message changed from `before`, if the device had it, to `message`. One that the user had
+/// deleted was unread no more: whoever knows that passes the message itself as what it was.
 pub fn after_change(row: &mut Conversation, before: Option<&Message>, message: &Message, me: &str) {
     if let Some(newest) = &mut row.newest
         && newest.seq == message.seq
@@ -113,6 +114,19 @@ pub(super) fn cleared_by(old: Option<&Conversation>, told: &Conversation) -> Opt
     let up_to = told.first_seq.saturating_sub(1);
     let all = old.is_some();
     (told.member && moved && up_to > 0).then_some(Cleared { up_to, all })
+}
+
+/// May the user no longer read this, by the row that the server told? A message and a page of
+/// history may come later than the row that says so.
+pub(super) fn is_gone(row: Option<&Conversation>, seq: u64) -> bool {
+    seq < readable_from(row)
+}
+
+/// The lowest sequence that the user may read, by the row that the server told. Nobody looked at
+/// what lies below: another row may give it back.
+pub(super) fn readable_from(row: Option<&Conversation>) -> u64 {
+    row.filter(|row| row.member)
+        .map_or(1, |row| row.first_seq.max(1))
 }
 
 /// The server tells a row that it made before a read position moved which is known already.

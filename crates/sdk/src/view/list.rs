@@ -1,7 +1,7 @@
 //! The conversation list of a client without a database, kept by the rules of
 //! [`database`](crate::database): rows that the server tells, moved by what happens between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::Event;
@@ -24,6 +24,8 @@ pub struct ListModel {
     /// What came after the row that the server told last: a row may overtake no message, but be
     /// told after messages that it does not know.
     news: BTreeMap<String, BTreeMap<u64, Message>>,
+    /// What the user deleted last, by conversation: a change of it changes no count.
+    deleted: BTreeMap<String, BTreeSet<u64>>,
 }
 
 impl ListModel {
@@ -53,6 +55,7 @@ impl ListModel {
             if let Some(last) = last.map(|row| row.id.clone()) {
                 self.rows.remove(&last);
                 self.news.remove(&last);
+                self.deleted.remove(&last);
             }
         }
     }
@@ -82,8 +85,11 @@ impl ListModel {
             Event::Changed(message) => {
                 let news = self.news.get_mut(&message.conversation);
                 let known = news.and_then(|news| news.get_mut(&message.seq));
+                let deleted = self.deleted.get(&message.conversation);
+                let is_deleted = deleted.is_some_and(|seqs| seqs.contains(&message.seq));
                 if let Some(row) = self.rows.get_mut(&message.conversation) {
-                    after_change(Arc::make_mut(row), known.as_deref(), message, &me);
+                    let before = known.as_deref().or(is_deleted.then_some(message));
+                    after_change(Arc::make_mut(row), before, message, &me);
                 }
                 if let Some(known) = known {
                     known.clone_from(message);
@@ -94,6 +100,11 @@ impl ListModel {
                 version,
                 seqs,
             } => {
+                let gone = self.deleted.entry(conversation.clone()).or_default();
+                gone.extend(seqs);
+                while gone.len() > NEWS_MAX {
+                    gone.pop_first();
+                }
                 let news = self.news.entry(conversation.clone()).or_default();
                 let mut here: Vec<_> = seqs.iter().filter_map(|seq| news.remove(seq)).collect();
                 if let Some(row) = self.rows.get_mut(conversation) {
@@ -115,6 +126,7 @@ impl ListModel {
             Event::Reset { .. } => {
                 self.rows.clear();
                 self.news.clear();
+                self.deleted.clear();
             }
             _ => {}
         }
@@ -209,6 +221,35 @@ mod tests {
             ..row("a", 1)
         });
         assert_eq!((model.items()[0].head_seq, model.items()[0].unread), (5, 1));
+    }
+
+    #[test]
+    fn a_recall_of_what_the_user_had_deleted_changes_no_count() {
+        let mut model = ListModel::new("me");
+        let message = |seq| Message {
+            conversation: "a".to_owned(),
+            seq,
+            sender: "you".to_owned(),
+            counted: true,
+            ..Message::default()
+        };
+        model.event(&Event::Message(message(1)));
+        model.event(&Event::Message(message(2)));
+        model.event(&Event::Deleted {
+            conversation: "a".to_owned(),
+            seqs: vec![1],
+            version: 1,
+        });
+        assert_eq!(model.items()[0].unread, 1);
+        model.event(&Event::Changed(Message {
+            state: Some(MessageState {
+                rev: 1,
+                recall: Some(Recall::default()),
+                ..MessageState::default()
+            }),
+            ..message(1)
+        }));
+        assert_eq!(model.items()[0].unread, 1);
     }
 
     #[test]

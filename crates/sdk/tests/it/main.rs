@@ -24,6 +24,7 @@ mod script;
 mod server;
 mod storage;
 mod storage_both;
+mod storage_gone;
 mod storage_versions;
 mod sync;
 mod terminal;

@@ -14,7 +14,7 @@ use anser_sdk::model::{
 };
 
 /// Runs a test on every storage.
-fn each(test: impl Fn(&mut dyn Storage)) {
+pub(crate) fn each(test: impl Fn(&mut dyn Storage)) {
     test(&mut MemoryStorage::new());
     let directory = tempfile::tempdir().unwrap();
     test(&mut SqliteStorage::open(directory.path().join("it.db")).unwrap());
@@ -91,14 +91,14 @@ pub(crate) fn query(from: Option<u64>, ascending: bool, limit: u32) -> MessageQu
     }
 }
 
-fn texts(page: &LocalPage) -> Vec<String> {
+pub(crate) fn texts(page: &LocalPage) -> Vec<String> {
     let texts = page.messages.iter().map(|stored| &stored.message);
     texts
         .map(|message| message.content.as_text().unwrap_or("-").to_owned())
         .collect()
 }
 
-fn seqs(page: &LocalPage) -> Vec<u64> {
+pub(crate) fn seqs(page: &LocalPage) -> Vec<u64> {
     page.messages.iter().map(|m| m.place.seq).collect()
 }
 
@@ -545,7 +545,7 @@ fn what_the_application_brings_stands_where_its_time_says() {
 }
 
 /// The row after the user cleared the history up to a sequence.
-fn cleared_to(seq: u64) -> Event {
+pub(crate) fn cleared_to(seq: u64) -> Event {
     match row(5, 0) {
         Event::Conversation { row, feed_version } => Event::Conversation {
             row: Conversation {
@@ -602,8 +602,10 @@ fn what_may_have_changed_untold_is_asked_for_anew() {
         let page = reader.messages(&query(None, false, 0)).unwrap();
         assert_eq!((seqs(&page), page.next), (vec![5, 4, 3, 2, 1], Next::End));
         storage.write(&[followed(false)]).unwrap();
-        let page = reader.messages(&query(Some(6), false, 0)).unwrap();
-        assert_eq!((seqs(&page), page.next), (Vec::new(), Next::Server(6)));
+        for from in [Some(6), None] {
+            let page = reader.messages(&query(from, false, 0)).unwrap();
+            assert_eq!((seqs(&page), page.next), (Vec::new(), Next::Server(6)));
+        }
         assert_eq!(found(&mut *reader, "第3条"), [3], "it is still here");
     });
 }

@@ -31,7 +31,13 @@ fn write() -> impl Strategy<Value = Write> {
         })
     });
     let recall = (seq.clone(), 1u64..6).prop_map(|(seq, rev)| Event::Changed(recalled(seq, rev)));
-    let rows = (seq.clone(), 0u64..3).prop_map(|(head, unread)| row(head, unread));
+    let rows = (seq.clone(), 0u64..3, 1u64..5).prop_map(|(head, unread, first_seq)| {
+        let mut told = row(head, unread);
+        if let Event::Conversation { row, .. } = &mut told {
+            row.first_seq = first_seq.min(head + 1);
+        }
+        told
+    });
     let read = (seq.clone(), 0u64..3).prop_map(|(read_seq, unread)| Event::Read {
         conversation: "g/a".to_owned(),
         position: ReadPosition {
@@ -57,7 +63,8 @@ fn write() -> impl Strategy<Value = Write> {
     ];
     prop_oneof![
         8 => events.prop_map(Write::Event),
-        2 => (seq.clone(), 0u64..4).prop_map(|(a, n)| history(a..=a + n, a - 1, a + n)),
+        2 => (seq.clone(), 0u64..4, 0u64..3)
+            .prop_map(|(a, n, more)| history(a..=a + n, a - 1, a + n + more)),
         1 => (0u64..12_000, 0usize..TEXTS.len())
             .prop_map(|(time, text)| Write::Import(vec![local(time, TEXTS[text])])),
         1 => Just(Write::User("me".to_owned())),

@@ -103,6 +103,22 @@ fn a_sync_that_broke_off_starts_again() {
 }
 
 #[test]
+fn a_first_sync_that_broke_off_leaves_nothing_that_may_have_ended_since() {
+    let (mut script, _, _) = start(SavedState::default());
+    script.item(changed("g/a", 95, 90));
+    script.break_off();
+    script.take_events();
+    let (id, again) = script.come_back();
+    assert_eq!(again, wire::Sync::default());
+    let is_reset = |event: &&Event| matches!(event, Event::Reset { positions: false });
+    assert_eq!(script.take_events().iter().filter(is_reset).count(), 1);
+    script.answer(id, Answer::Sync(empty_sync()));
+    script.break_off();
+    script.come_back();
+    assert_eq!(script.take_events().iter().filter(is_reset).count(), 0);
+}
+
+#[test]
 fn missed_messages_of_followed_conversations_come_in_order() {
     let (mut script, id, _) = start(saved(&[("g/a", 5), ("g/b", 1)]));
     let result = wire::SyncResult {

@@ -47,6 +47,20 @@ pub(super) fn at(
     decoded.transpose()
 }
 
+/// The server's messages after the first of these sequences, up to the second.
+pub(super) fn seqs(
+    connection: &Connection,
+    conversation: i64,
+    (after, to): (u64, u64),
+) -> Result<Vec<u64>, StorageError> {
+    let select = "SELECT seq FROM message
+        WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND local = 0";
+    let mut select = connection.prepare_cached(select)?;
+    let rows = select.query_map(params![conversation, int(after), int(to)], |row| row.get(0))?;
+    let seqs: Result<Vec<i64>, rusqlite::Error> = rows.collect();
+    Ok(seqs?.into_iter().map(uint).collect())
+}
+
 /// Puts a message of the server. A later state is not replaced.
 pub(super) fn put(
     connection: &Connection,

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::{Names, StorageError, encode_queued, int, message, ranges, read, row, schema};
 use crate::core::Event;
+use crate::database::ranges::Ranges;
 use crate::database::rules::Cleared;
 use crate::database::{PendingUpload, Place, Queued, Write, rules};
 use crate::model::{Conversation, Message};
@@ -41,10 +42,7 @@ impl<'a> Writer<'a> {
                 to,
             } => {
                 let number = self.number(conversation)?;
-                for message in messages {
-                    message::put(self.connection, number, message)?;
-                }
-                self.cover(number, *after, *to)
+                self.history(number, messages, (*after, *to))
             }
             Write::Queued(queued) => self.queue(queued),
             Write::Settled {
@@ -58,7 +56,8 @@ impl<'a> Writer<'a> {
                 for message in messages {
                     let number = self.number(&message.conversation)?;
                     if message::import(self.connection, number, message)? {
-                        self.cover(number, message.seq - 1, message.seq)?;
+                        let row = row::get(self.connection, number)?;
+                        self.cover(number, row.as_ref(), (message.seq - 1, message.seq))?;
                     }
                 }
                 Ok(())
@@ -115,14 +114,20 @@ impl<'a> Writer<'a> {
                 to_seq,
             } => {
                 let number = self.number(conversation)?;
-                self.cover(number, from_seq.saturating_sub(1), *to_seq)
+                let row = row::get(self.connection, number)?;
+                self.cover(number, row.as_ref(), (from_seq.saturating_sub(1), *to_seq))
             }
             Event::Changed(message) => {
                 let number = self.number(&message.conversation)?;
                 let before = message::at(self.connection, number, Place::of(message.seq))?;
-                let before = before.map(|(_, before)| before);
+                let mut before = before.map(|(_, before)| before);
                 if before.is_some() {
                     message::put(self.connection, number, message)?;
+                } else if ranges(self.connection, number)?
+                    .around(message.seq)
+                    .is_some()
+                {
+                    before = Some(message.clone());
                 }
                 self.change_row(number, |row, me| {
                     rules::after_change(row, before.as_ref(), message, me);
@@ -191,16 +196,41 @@ impl<'a> Writer<'a> {
         let name = &message.conversation;
         let number = self.number(name)?;
         let known = read::followed(self.connection, number)?;
-        message::put(self.connection, number, message)?;
+        let row = row::get(self.connection, number)?;
+        if !rules::is_gone(row.as_ref(), message.seq) {
+            message::put(self.connection, number, message)?;
+        }
         let after = known.unwrap_or(message.seq.saturating_sub(1));
-        self.cover(number, after, message.seq)?;
+        self.cover(number, row.as_ref(), (after, message.seq))?;
         if message.sender == self.user_id {
             self.settle(name, &message.client_message_id)?;
         }
-        let row = row::get(self.connection, number)?;
         let mut row = row.unwrap_or_else(|| rules::new_row(name));
         rules::after_message(&mut row, message, &self.user_id);
         row::put(self.connection, number, &row)
+    }
+
+    /// A page of history, which has everything within its range.
+    fn history(
+        &self,
+        number: i64,
+        messages: &[Message],
+        (after, to): (u64, u64),
+    ) -> Result<(), StorageError> {
+        let row = row::get(self.connection, number)?;
+        for message in messages {
+            if !rules::is_gone(row.as_ref(), message.seq) {
+                message::put(self.connection, number, message)?;
+            }
+        }
+        let first = rules::readable_from(row.as_ref());
+        let within = (after.max(first - 1), to);
+        for seq in message::seqs(self.connection, number, within)? {
+            if !messages.iter().any(|message| message.seq == seq) {
+                message::remove(self.connection, number, Place::of(seq))?;
+            }
+        }
+        self.cover(number, row.as_ref(), (after, to))
     }
 
     fn change_row(
@@ -219,7 +249,8 @@ impl<'a> Writer<'a> {
         let number = self.number(&told.id)?;
         if let Some(newest) = &told.newest {
             message::put(self.connection, number, newest)?;
-            self.cover(number, newest.seq.saturating_sub(1), newest.seq)?;
+            let range = (newest.seq.saturating_sub(1), newest.seq);
+            self.cover(number, Some(told), range)?;
         }
         let mut row = told.clone();
         let later = "SELECT seq, local, data FROM message
@@ -235,17 +266,31 @@ impl<'a> Writer<'a> {
             rules::keep_read(&mut row, old);
         }
         row::put(self.connection, number, &row)?;
-        match rules::cleared_by(old.as_ref(), &row) {
-            Some(Cleared { up_to, all: true }) => self.remove(number, "TRUE", up_to),
-            Some(Cleared { up_to, all: false }) => self.remove(number, "local = 0", up_to),
-            None => Ok(()),
-        }
+        let Some(Cleared { up_to, all }) = rules::cleared_by(old.as_ref(), &row) else {
+            return Ok(());
+        };
+        self.remove(number, if all { "TRUE" } else { "local = 0" }, up_to)?;
+        self.change_ranges(number, |ranges| ranges.forget(up_to))
     }
 
-    fn cover(&self, number: i64, after: u64, to: u64) -> Result<(), StorageError> {
+    fn cover(
+        &self,
+        number: i64,
+        row: Option<&Conversation>,
+        (after, to): (u64, u64),
+    ) -> Result<(), StorageError> {
+        let after = after.max(rules::readable_from(row) - 1);
+        self.change_ranges(number, |ranges| ranges.add(after, to))
+    }
+
+    fn change_ranges(
+        &self,
+        number: i64,
+        change: impl FnOnce(&mut Ranges),
+    ) -> Result<(), StorageError> {
         let before = ranges(self.connection, number)?;
         let mut ranges = before.clone();
-        ranges.add(after, to);
+        change(&mut ranges);
         let delete = "DELETE FROM range WHERE conversation = ?1 AND after = ?2";
         let mut delete = self.connection.prepare_cached(delete)?;
         for after in before
