@@ -12,6 +12,7 @@ use anser_sdk::model::Content;
 use crate::book::Book;
 use crate::ledger::{Ledger, Where, Who};
 use crate::truth::{Chat, Kept, Truth};
+use crate::workload::Named;
 
 /// What somebody does to a message.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -49,6 +50,8 @@ pub struct AlterRecord {
     pub how: How,
     /// What an edit says, or the value of an expansion.
     pub words: String,
+    /// Whom an edit mentions.
+    pub mention: Option<Named>,
     /// How it came out: the code if it was refused. Absent: unknown.
     pub outcome: Option<Result<(), u32>>,
 }
@@ -68,7 +71,7 @@ impl AlterRecord {
                 conversation,
                 seq,
                 content: Content::text(self.words.clone()),
-                mention: None,
+                mention: self.mention.as_ref().map(Named::mention),
             },
             How::React { reaction, remove } => Request::React {
                 conversation,
@@ -104,17 +107,21 @@ pub fn changes(truth: &Truth, ledger: &Ledger, findings: &mut Vec<String>) {
         feed(place, chat, findings);
         for (seq, kept) in &chat.messages {
             let asked = asked.remove(&(place.clone(), *seq)).unwrap_or_default();
-            if let Some(what) = message(chat, kept, &asked) {
+            if let Some(what) = message(place, chat, kept, &asked) {
                 findings.push(format!("{place:?}: {what}: {kept:?} after {asked:?}"));
             }
-            if let Some(what) = hidden(place, chat, *seq, &asked) {
+            if let Some(what) = hidden(truth, place, chat, *seq, &asked) {
                 findings.push(format!("{place:?}: {seq}: {what} after {asked:?}"));
             }
         }
     }
     for (who, place, seq) in &ledger.left_out {
         let chat = truth.chats.get(place);
-        if !chat.is_some_and(|chat| chat.is_hidden(&who.user, *seq)) {
+        let not_for_them = |chat: &Chat| {
+            let kept = chat.messages.get(seq);
+            chat.is_hidden(&who.user, *seq) || kept.is_some_and(|kept| !kept.is_for(&who.user))
+        };
+        if !chat.is_some_and(not_for_them) {
             findings.push(format!("a page for {who:?} left out {seq} of {place:?}"));
         }
     }
@@ -141,21 +148,47 @@ fn feed(place: &Where, chat: &Chat, findings: &mut Vec<String>) {
     }
 }
 
-fn message(chat: &Chat, kept: &Kept, asked: &[&AlterRecord]) -> Option<&'static str> {
+/// Burned messages were read by the other side.
+fn burned(place: &Where, chat: &Chat, kept: &Kept) -> bool {
+    let read = |user: &&str| {
+        let row = chat.positions.get(*user);
+        *user != kept.shown.sender && row.is_some_and(|row| row.read_seq >= kept.shown.seq)
+    };
+    kept.burn_seconds > 0 && crate::truth::pair(&place.conversation).iter().any(read)
+}
+
+fn message(
+    place: &Where,
+    chat: &Chat,
+    kept: &Kept,
+    asked: &[&AlterRecord],
+) -> Option<&'static str> {
     let nothing = stored::MessageState::default();
     let state = kept.state.as_ref().unwrap_or(&nothing);
     let of = |how: fn(&How) -> bool| asked.iter().filter(move |record| how(&record.how));
     let mut recalls = of(|how| *how == How::Recall);
-    if state.recall.is_some() {
+    let must_burn = burned(place, chat, kept);
+    if let Some(recall) = &state.recall {
+        if recall.burned && !must_burn {
+            return Some("burned without being read");
+        }
+        if must_burn && chat.edits.contains_key(&kept.shown.seq) {
+            return Some("former contents are left of what burned");
+        }
         let emptied = kept.shown.body.is_empty() && state.reactions.is_empty();
+        let emptied = emptied && kept.mention.is_none();
         return match (recalls.next(), emptied && state.expansion.is_empty()) {
-            (None, _) => Some("taken back by nobody"),
+            (None, true) if recall.burned => None,
+            (None, _) if !recall.burned => Some("taken back by nobody"),
             (_, false) => Some("something is left of what was taken back"),
             _ => None,
         };
     }
     if recalls.any(|record| record.was_acked()) {
         return Some("a recall is lost");
+    }
+    if must_burn {
+        return Some("it was read and does not burn");
     }
     edits(chat, kept, state, asked)
         .or_else(|| expansion(state, asked))
@@ -185,6 +218,16 @@ fn edits(
     let mut acked = edits.clone().filter(|record| record.was_acked());
     if !acked.all(|record| distinct.contains(record.words.as_bytes())) {
         return Some("an edit is lost");
+    }
+    let last = edits
+        .clone()
+        .find(|record| kept.shown.body == record.words.as_bytes());
+    if let Some(record) = last {
+        let mention = record.mention.as_ref().map(|it| (it.all, it.users.clone()));
+        let now = kept.mention.as_ref().map(|it| (it.all, it.users.clone()));
+        if mention != now {
+            return Some("the mention is not that of the last edit");
+        }
     }
     // The first content is what was sent.
     let asked: BTreeSet<&[u8]> = edits.map(|record| record.words.as_bytes()).collect();
@@ -249,7 +292,13 @@ fn reactions(state: &stored::MessageState, asked: &[&AlterRecord]) -> Option<&'s
 }
 
 /// What a user deleted for themself is hidden from them, and nothing else is.
-fn hidden(place: &Where, chat: &Chat, seq: u64, asked: &[&AlterRecord]) -> Option<&'static str> {
+fn hidden(
+    truth: &Truth,
+    place: &Where,
+    chat: &Chat,
+    seq: u64,
+    asked: &[&AlterRecord],
+) -> Option<&'static str> {
     let deletes = asked.iter().filter(|record| record.how == How::Delete);
     let hidden: BTreeSet<&str> = chat
         .hidden
@@ -262,8 +311,10 @@ fn hidden(place: &Where, chat: &Chat, seq: u64, asked: &[&AlterRecord]) -> Optio
         .collect();
     // Who does not see a message has nothing to delete.
     let sees = |user: &str| {
-        chat.joined(place, user)
-            .is_some_and(|(joined, _)| joined < seq)
+        let sight = truth.sight(place, chat, user);
+        let kept = chat.messages.get(&seq);
+        sight.is_some_and(|sight| sight.first_seq <= seq)
+            && kept.is_some_and(|kept| kept.is_for(user))
     };
     let mut lost = deletes
         .filter(|record| record.was_acked() && sees(&record.who.user))
@@ -281,13 +332,13 @@ pub fn known(truth: &Truth, who: &Who, book: &Book, findings: &mut Vec<String>) 
         let Some(known) = book.chats.get(&place.conversation) else {
             continue;
         };
-        let Some((joined, _)) = chat.joined(place, &who.user) else {
+        let Some(sight) = truth.sight(place, chat, &who.user) else {
             continue;
         };
         if known.followed.is_none() {
             continue;
         }
-        for (seq, rev) in known.revs.range(joined + 1..) {
+        for (seq, rev) in known.revs.range(sight.first_seq..) {
             let kept = chat.messages.get(seq);
             let state = kept.and_then(|kept| kept.state.as_ref());
             let now = state.map_or(0, |state| state.rev);

@@ -26,6 +26,8 @@ pub struct Lost {
 pub struct Chat {
     /// Delivered up to here without a gap, while it is followed.
     pub followed: Option<u64>,
+    /// Where it began to be followed: changes of what was held before need not be told.
+    pub began: u64,
     /// The highest sequence heard of.
     pub head: u64,
     /// What the last row said of membership.
@@ -79,11 +81,27 @@ impl Book {
 
     /// The device starts anew from what it saved.
     pub fn restart(&mut self, followed: &BTreeMap<String, u64>) {
-        for chat in self.chats.values_mut() {
-            chat.followed = None;
+        let mut known = BTreeSet::new();
+        for (name, chat) in &mut self.chats {
+            if chat.followed.take().is_some() {
+                known.insert(name.clone());
+            }
         }
         for (name, seq) in followed {
-            self.chat(name).followed = Some(*seq);
+            let chat = self.chat(name);
+            chat.followed = Some(*seq);
+            // It began to be followed, and nobody was told.
+            if !known.contains(name) {
+                chat.began = *seq;
+            }
+        }
+    }
+
+    /// What the database has may be of a later state than what was told: it is read from there.
+    pub fn forget_states(&mut self) {
+        for chat in self.chats.values_mut() {
+            chat.revs.clear();
+            chat.deleted = None;
         }
     }
 
@@ -100,6 +118,7 @@ impl Book {
                     ));
                 }
                 chat.head = chat.head.max(*seq);
+                chat.began = *seq;
                 // What was given before is read again by whoever shows it.
                 chat.revs.clear();
                 chat.deleted = None;

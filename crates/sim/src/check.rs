@@ -3,31 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anser_proto::stored;
-use anser_sdk::model::Conversation;
 use prost::Message as _;
 
 use crate::book::Book;
+use crate::device::is_refusal;
 use crate::ledger::{Ledger, SendRecord, Shown, Where, Who};
 use crate::truth::{Chat, Kept, Truth, pair};
+use crate::workload::Manner;
 
 /// What was found.
 pub type Findings = Vec<String>;
 
 const NOTICE: &str = "anser.group";
+/// Kinds of notices by which users come: created, added, joined.
+const JOINS: [u32; 3] = [1, 2, 14];
+/// Kinds by which they go: removed, quit, dismissed.
+const LEAVES: [u32; 3] = [3, 4, 5];
+/// Who is banned goes, too, unless a ban is lifted.
+const BANNED: u32 = 13;
 
 /// Every conversation by itself: dense, in time, ordinals and membership as its messages say.
 pub fn conversations(truth: &Truth, findings: &mut Findings) {
     for (place, chat) in &truth.chats {
         let mut last = (0, 0, 0);
         for (seq, kept) in &chat.messages {
-            let (before, time, ordinal) = last;
+            let (before, time, ordinal): (u64, u64, u64) = last;
             if *seq != before + 1 {
                 findings.push(format!("{place:?}: {seq} comes after {before}"));
             }
             if kept.shown.time < time {
                 findings.push(format!("{place:?}: time falls at {seq}"));
             }
-            if kept.ordinal != ordinal + u64::from(kept.shown.counted) {
+            // What only some see has no ordinal.
+            let counts = kept.shown.counted && kept.targets.is_empty();
+            if kept.ordinal != ordinal + u64::from(counts) {
                 findings.push(format!("{place:?}: ordinal {} at {seq}", kept.ordinal));
             }
             last = (*seq, kept.shown.time, kept.ordinal);
@@ -42,7 +51,8 @@ pub fn conversations(truth: &Truth, findings: &mut Findings) {
     }
 }
 
-fn notice(kept: &Kept) -> Option<stored::GroupNotice> {
+/// What a notice of a group says; `None` for any other message.
+pub(crate) fn notice(kept: &Kept) -> Option<stored::GroupNotice> {
     let is = kept.content_type == NOTICE && kept.shown.sender.is_empty();
     is.then(|| stored::GroupNotice::decode(&kept.shown.body[..]).expect("notices decode"))
 }
@@ -62,9 +72,9 @@ fn membership(place: &Where, chat: &Chat, findings: &mut Findings) {
             continue;
         };
         for user in notice.users {
-            if notice.kind <= 2 {
+            if JOINS.contains(&notice.kind) {
                 members.insert(user, seq - 1);
-            } else {
+            } else if LEAVES.contains(&notice.kind) || (notice.kind == BANNED && notice.until > 0) {
                 members.remove(&user);
             }
         }
@@ -128,6 +138,7 @@ fn one_send(send: &SendRecord, found: &[(&Where, &Kept)], calm: bool, findings: 
             || place.conversation != send.conversation
             || kept.shown.sender != send.who.user
             || (kept.state.is_none() && kept.shown.body != send.body.as_bytes())
+            || !is_in_manner(&send.manner, kept)
         {
             findings.push(format!("{send:?} is stored as {place:?} {kept:?}"));
         }
@@ -141,10 +152,27 @@ fn one_send(send: &SendRecord, found: &[(&Where, &Kept)], calm: bool, findings: 
             findings.push(format!("{send:?} was acknowledged, stored is {found:?}"));
         }
     }
-    let refused = send.acks.is_empty() && send.refusals.iter().all(|code| *code >= 3_000);
+    let refused = send.acks.is_empty() && send.refusals.iter().all(|code| is_refusal(*code));
     if calm && refused && send.forgotten == 0 && !send.refusals.is_empty() && !found.is_empty() {
         findings.push(format!("{send:?} was refused and is stored"));
     }
+}
+
+/// Is it stored in the manner in which it was sent?
+fn is_in_manner(manner: &Manner, kept: &Kept) -> bool {
+    let named = |it: &stored::Mention| (it.all, it.users.clone());
+    let asked = manner.mention.as_ref().map(|it| (it.all, it.users.clone()));
+    // An edit may have replaced it, and a recall taken it away.
+    let mention = kept.state.is_some() || kept.mention.as_ref().map(named) == asked;
+    let targets: BTreeSet<&String> = manner.targets.iter().collect();
+    // In any order.
+    let stored: BTreeSet<&String> = kept.targets.iter().collect();
+    mention
+        && targets == stored
+        && kept.shown.counted != (manner.uncounted || manner.command)
+        && kept.burn_seconds == manner.burn_seconds
+        && kept.receipt_wanted == manner.receipt_wanted
+        && (kept.content_type == "command") == manner.command
 }
 
 /// A send that began after another was acknowledged comes after it.
@@ -280,7 +308,11 @@ pub fn inboxes(truth: &Truth, findings: &mut Findings) {
         let inbox = truth.inboxes.get(&who).unwrap_or(&none);
         let rows = inbox.rows.iter().filter(|(_, row)| row.member);
         let rows: BTreeMap<&str, (u64, u64)> = rows
-            .map(|(name, row)| (name.as_str(), (row.first_seq - 1, row.joined_ordinal)))
+            .map(|(name, row)| {
+                // Who may read what was before does not begin with what is unread.
+                let joined = row.joined_seq.max(row.first_seq.saturating_sub(1));
+                (name.as_str(), (joined, row.joined_ordinal))
+            })
             .collect();
         let expected = expected.remove(&who).unwrap_or_default();
         if rows != expected {
@@ -306,7 +338,15 @@ pub fn groups(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
             let by = group.by.as_deref().unwrap_or("");
             group.place == **place && group.kind == *kind && by == operator
         });
-        if asked.clone().count() < *times {
+        let rules = ledger.rules.iter().filter(|record| {
+            record.place == **place && record.rule.kind() == *kind && record.by == *operator
+        });
+        // What holds for a while from now on is another change if its answer was lost and it is
+        // asked again.
+        if rules.clone().any(|record| record.rule.is_timed()) {
+            continue;
+        }
+        if asked.clone().count() + rules.count() < *times {
             findings.push(format!(
                 "{place:?}: change {kind} by {operator:?} happened {times} times"
             ));
@@ -349,6 +389,26 @@ pub fn shown(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
     }
 }
 
+/// Nobody was shown what is for others.
+pub fn seen(truth: &Truth, ledger: &Ledger, findings: &mut Findings) {
+    for (place, seen) in &ledger.seen {
+        let Some(chat) = truth.chats.get(place) else {
+            continue;
+        };
+        for (user, seq) in seen {
+            if chat
+                .messages
+                .get(seq)
+                .is_some_and(|kept| !kept.is_for(user))
+            {
+                findings.push(format!(
+                    "{place:?}: {user} was shown {seq}, which is for others"
+                ));
+            }
+        }
+    }
+}
+
 /// Losses that a device was told lie before the user joined.
 pub fn losses(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings) {
     for lost in &book.lost {
@@ -359,10 +419,14 @@ pub fn losses(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings) {
         let joins = truth.chats.get(&place).into_iter().flat_map(|chat| {
             chat.messages.iter().filter_map(|(seq, kept)| {
                 let notice = notice(kept)?;
-                (notice.kind <= 2 && notice.users.contains(&who.user)).then_some(*seq)
+                let joins = JOINS.contains(&notice.kind);
+                (joins && notice.users.contains(&who.user)).then_some(*seq)
             })
         });
-        if !joins.into_iter().any(|seq| lost.to < seq) {
+        let cleared = truth
+            .row(&place, &who.user)
+            .map_or(0, |row| row.cleared_seq);
+        if lost.to > cleared && !joins.into_iter().any(|seq| lost.to < seq) {
             findings.push(format!("{who:?} was told that {lost:?} can't be had"));
         }
     }
@@ -376,15 +440,16 @@ pub fn caught_up(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings)
         let known = book.chats.get(name).cloned().unwrap_or_default();
         match chat.joined(place, &who.user) {
             Some(_) => {
-                // What the user has deleted does not come.
-                let comes = |seq: &u64| !chat.is_hidden(&who.user, *seq);
+                // What the user has deleted does not come, nor what is for others.
+                let comes = |seq: &u64| truth.sees(place, chat, &who.user, *seq);
+                let last = (1..=chat.head.seq).rfind(comes).unwrap_or(0);
                 let behind = known
                     .followed
                     .is_some_and(|seq| (seq + 1..=chat.head.seq).any(|seq| comes(&seq)));
                 if let Some(seq) = known.skipped.iter().find(|seq| comes(seq)) {
                     findings.push(format!("{who:?} was not given {seq} of {name}"));
                 }
-                if known.head < chat.head.seq || behind || known.member == Some(false) {
+                if known.head < last || behind || known.member == Some(false) {
                     findings.push(format!(
                         "{who:?} knows {known:?} of {name}, which goes up to {}",
                         chat.head.seq
@@ -400,59 +465,5 @@ pub fn caught_up(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings)
                 }
             }
         }
-    }
-}
-
-/// The conversation list that a device read is exactly what the model says.
-pub fn list(truth: &Truth, who: &Who, rows: &[Conversation], findings: &mut Findings) {
-    let sorted = rows.windows(2).all(|pair| {
-        let key = |row: &Conversation| (std::cmp::Reverse(row.last_time), row.id.clone());
-        key(&pair[0]) < key(&pair[1])
-    });
-    if !sorted {
-        findings.push(format!("{who:?}: the list is not in order: {rows:?}"));
-    }
-    let mut rows: BTreeMap<&str, &Conversation> =
-        rows.iter().map(|row| (row.id.as_str(), row)).collect();
-    for (place, chat) in truth.chats.iter().filter(|(place, _)| place.app == who.app) {
-        let row = rows.remove(place.conversation.as_str());
-        let Some((joined_seq, _)) = chat.joined(place, &who.user) else {
-            if row.is_some() {
-                findings.push(format!(
-                    "{who:?} is not in {place:?}, but it is in the list"
-                ));
-            }
-            continue;
-        };
-        let Some(row) = row else {
-            findings.push(format!("{who:?}: {place:?} is not in the list"));
-            continue;
-        };
-        let read = chat
-            .positions
-            .get(&who.user)
-            .map_or(0, |position| position.read_seq);
-        let newest = row.newest.as_ref().map(crate::book::shown);
-        let expected = chat
-            .messages
-            .range(joined_seq + 1..)
-            .rfind(|(seq, _)| !chat.is_hidden(&who.user, **seq))
-            .map(|(_, kept)| kept.shown.clone());
-        let unread = chat.unread(&who.user, joined_seq);
-        if row.unread != unread
-            || row.read_seq != read
-            || row.head_seq != chat.head.seq
-            || row.first_seq != joined_seq + 1
-            || newest != expected
-            || row.last_time.0 != chat.head.last_time
-        {
-            findings.push(format!(
-                "{who:?}: {row:?} should have unread {unread}, read {read}, head {:?}",
-                chat.head
-            ));
-        }
-    }
-    for name in rows.keys() {
-        findings.push(format!("{who:?}: {name} is in the list and does not exist"));
     }
 }

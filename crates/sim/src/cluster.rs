@@ -27,7 +27,7 @@ use crate::sabotage::Saboteur;
 use crate::serve::serve;
 use crate::world::{NodeWorld, Skew};
 
-/// How many nodes there are.
+/// How many nodes there are at most.
 pub const NODES: usize = 3;
 
 /// How long a backend waits for an answer, in microseconds.
@@ -58,6 +58,8 @@ struct State {
 /// The nodes. Clones share them.
 #[derive(Clone)]
 pub struct Cluster {
+    /// How many nodes there are.
+    pub(crate) nodes: usize,
     executor: Executor,
     pub(crate) disk: Store,
     pub(crate) network: Network,
@@ -83,7 +85,7 @@ impl Cluster {
         mut random: Random,
         saboteur: Saboteur,
         settings: SessionSettings,
-        quality: Quality,
+        (nodes, quality): (usize, Quality),
     ) -> Self {
         let network = Network::new(executor.clone(), random.fork());
         let spawner = executor.clone();
@@ -100,6 +102,7 @@ impl Cluster {
             quality,
         };
         Self {
+            nodes,
             executor,
             disk: Store::memory(),
             network,
@@ -257,7 +260,7 @@ impl Cluster {
     #[must_use]
     pub fn up(&self) -> Vec<usize> {
         let state = self.state.lock();
-        (0..NODES)
+        (0..self.nodes)
             .filter(|node| state.nodes[*node].is_some())
             .collect()
     }
@@ -289,7 +292,7 @@ impl Cluster {
     {
         let (group, engine) = {
             let mut state = self.state.lock();
-            let at = state.random.index(NODES);
+            let at = state.random.index(self.nodes);
             match &state.nodes[at] {
                 Some(live) => (live.group, live.engine.clone()),
                 None => return Err(Code::Unavailable.into()),

@@ -1,11 +1,15 @@
 //! What was asked of the product and what it answered: the evidence for the checkers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::alter::AlterRecord;
+use crate::own::OwnRecord;
+use crate::receipts::AcknowledgeRecord;
+use crate::rules::{BlockRecord, RuleRecord};
+use crate::workload::Manner;
 
 /// A user of one of the apps, by the number of the app.
 #[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
@@ -59,6 +63,8 @@ pub struct SendRecord {
     pub device: Option<usize>,
     /// The read position that goes along, by its place in the ledger.
     pub read: Option<usize>,
+    /// In which manner.
+    pub manner: Manner,
 }
 
 /// An attempt to move a read position.
@@ -132,6 +138,16 @@ pub struct Ledger {
     pub groups: Vec<GroupRecord>,
     /// All changes of messages.
     pub alters: Vec<AlterRecord>,
+    /// All changes of what users set for themselves.
+    pub owns: Vec<OwnRecord>,
+    /// All changes of the rules of groups.
+    pub rules: Vec<RuleRecord>,
+    /// All changes of block lists.
+    pub blocks: Vec<BlockRecord>,
+    /// All acknowledgements of single messages.
+    pub acknowledges: Vec<AcknowledgeRecord>,
+    /// Which users were shown which messages.
+    pub seen: BTreeMap<Where, BTreeSet<(String, u64)>>,
     /// Messages that a page of history left out between others.
     pub left_out: Vec<(Who, Where, u64)>,
     /// Everything shown to anybody.

@@ -16,13 +16,26 @@
 //! is there exactly once, in order, without gaps; unread counts, memberships and lists are what a
 //! model says that counts one by one.
 //!
+//! What devices show is judged as well ([`view`]): the conversation list and the timelines in their
+//! databases, or the list that a device without one keeps, are what the model says, with unread
+//! counts, mentions and the user's own settings ([`own`]). So are receipts ([`receipts`]), and what
+//! groups and block lists allow ([`rules`]).
+//!
+//! # A history
+//!
+//! Most of what can go wrong between devices needs no broken cluster, but the right few operations
+//! in the right order. A history is a short run of few users on a node or three in which devices
+//! come and go: thousands of them take minutes.
+//!
 //! # A failure
 //!
-//! A failing seed says so with the command that replays it. The same seed always does the same:
+//! A failing seed says so with the command that replays it, and with fewer steps if it is shrunk
+//! ([`shrink()`]). The same seed always does the same:
 //! a test compares fingerprints of two runs. That the checkers see bugs at all is shown by putting
 //! some in ([`sabotage`]).
 
 pub mod alter;
+mod backend;
 pub mod book;
 pub mod check;
 pub mod cluster;
@@ -31,16 +44,22 @@ pub mod disk;
 pub mod executor;
 pub mod ledger;
 pub mod network;
+pub mod own;
 pub mod pipe;
 pub mod random;
+pub mod receipts;
+pub mod rules;
 mod run;
 pub mod sabotage;
 mod serve;
+mod shrink;
 pub mod truth;
+pub mod view;
 pub mod workload;
 pub mod world;
 
 pub use run::{Failure, Options, Report, run};
+pub use shrink::shrink;
 
 /// A line of a trace.
 #[expect(clippy::print_stderr, reason = "a trace is for the terminal")]

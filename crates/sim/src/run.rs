@@ -1,29 +1,28 @@
 //! One run: a seed in, a verdict out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use anser_domain::code::Action;
-use anser_domain::{AppId, Code, ConversationId, DeviceId, GroupId, Reject, Timestamp, UserId};
-use anser_engine::Reply;
-use anser_engine::group::By;
-use anser_engine::message::{PageRequest, SendMessage, SendOptions, SendResult};
+use anser_domain::{AppId, ConversationId, UserId};
+use anser_engine::message::PageRequest;
 use anser_gateway::limits::{SendRate, SessionSettings};
-use futures::channel::oneshot;
 use parking_lot::Mutex;
 
 use crate::alter;
+use crate::backend::Backend;
 use crate::check::{self, Findings};
-use crate::cluster::{Cluster, Going, NODES};
-use crate::device::{Device, Surroundings};
+use crate::cluster::{Cluster, Going};
+use crate::device::{Device, Standing, Surroundings};
 use crate::disk::DiskWeather;
 use crate::executor::{Executor, Group};
-use crate::ledger::{Ack, GroupRecord, ReadRecord, SendRecord, Shared, Tally, Where, Who};
+use crate::ledger::{Shared, Tally, Who};
 use crate::random::Random;
 use crate::sabotage::{Sabotage, Saboteur};
 use crate::truth::Truth;
-use crate::workload::{self, Ask, Call, Change, Fault, Plan, Size, Step};
+use crate::view;
+use crate::workload::{self, Ask, Call, Fault, Kind, Plan, Size, Step};
+use crate::{own, receipts, rules};
 
 /// The task that runs a run.
 const MAIN: Group = Group(0);
@@ -31,11 +30,13 @@ const MAIN: Group = Group(0);
 const LOOK_US: u64 = 2_000_000;
 /// Looks, after which it never will be so.
 const LOOKS_MAX: u32 = 240;
+/// Messages of a user in a conversation of which it is asked who has read them.
+const READERS_ASKED: usize = 2;
 /// Findings shown of a failed run.
 const FINDINGS_SHOWN: usize = 12;
 
 /// What to run.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Decides everything.
     pub seed: u64,
@@ -43,6 +44,8 @@ pub struct Options {
     pub size: Size,
     /// A bug put in on purpose.
     pub sabotage: Option<Sabotage>,
+    /// Only these steps of those that were drawn, by their place; `None`: all.
+    pub only: Option<BTreeSet<usize>>,
     /// Says everything that happens on standard error.
     pub trace: bool,
 }
@@ -67,6 +70,8 @@ pub struct Failure {
     pub seed: u64,
     /// What must not be.
     pub findings: Findings,
+    /// How it was run.
+    pub options: Options,
 }
 
 impl std::fmt::Display for Failure {
@@ -75,11 +80,20 @@ impl std::fmt::Display for Failure {
         for finding in self.findings.iter().take(FINDINGS_SHOWN) {
             writeln!(f, "  {finding}")?;
         }
-        write!(
-            f,
-            "replay: cargo run -p anser-sim -- --seed {} --trace",
-            self.seed
-        )
+        let options = &self.options;
+        let command = "replay: cargo run -p anser-sim --";
+        match options.size.kind {
+            Kind::Cluster => write!(f, "{command} --seed {}", self.seed)?,
+            Kind::History => write!(f, "{command} --history {}", self.seed)?,
+        }
+        if options.size.steps != options.size.kind.size().steps {
+            write!(f, " --steps {}", options.size.steps)?;
+        }
+        if let Some(only) = &options.only {
+            let only: Vec<String> = only.iter().map(usize::to_string).collect();
+            write!(f, " --only {}", only.join(","))?;
+        }
+        write!(f, " --trace")
     }
 }
 
@@ -91,9 +105,10 @@ pub fn run(options: Options) -> Result<Report, Box<Failure>> {
         Box::new(Failure {
             seed: options.seed,
             findings,
+            options: options.clone(),
         })
     };
-    match catch_unwind(AssertUnwindSafe(|| simulate(options))) {
+    match catch_unwind(AssertUnwindSafe(|| simulate(&options))) {
         Ok(Ok(report)) => Ok(report),
         Ok(Err(findings)) => Err(failed(findings)),
         Err(panic) => {
@@ -104,12 +119,23 @@ pub fn run(options: Options) -> Result<Report, Box<Failure>> {
     }
 }
 
-fn simulate(options: Options) -> Result<Report, Findings> {
+fn simulate(options: &Options) -> Result<Report, Findings> {
     let mut random = Random::new(options.seed);
-    let plan = workload::draw(&mut random.fork(), options.size);
+    let mut plan = workload::draw(&mut random.fork(), options.size);
+    if let Some(only) = &options.only {
+        let steps = std::mem::take(&mut plan.steps).into_iter().enumerate();
+        let kept = steps.filter(|(at, _)| only.contains(at));
+        plan.steps = kept.map(|(_, step)| step).collect();
+    }
     let executor = Executor::new(random.fork());
     let ledger = Shared::default();
-    let main = Main::begin(executor.clone(), random, plan, options, ledger.clone());
+    let main = Main::begin(
+        executor.clone(),
+        random,
+        plan,
+        options.clone(),
+        ledger.clone(),
+    );
     let findings = executor.run(MAIN, main);
     let mut all = std::mem::take(&mut ledger.lock().wrong);
     all.extend(findings);
@@ -122,6 +148,14 @@ fn simulate(options: Options) -> Result<Report, Findings> {
         next_random: executor.draw(),
         tally: ledger.lock().tally.clone(),
     })
+}
+
+/// What the application at a device shows.
+fn shows(truth: &Truth, who: &Who, standing: &Standing, findings: &mut Findings) {
+    match &standing.storage {
+        Some(storage) => view::database(truth, who, storage, &standing.book, findings),
+        None => view::kept_list(truth, who, &standing.rows, findings),
+    }
 }
 
 struct Main {
@@ -157,18 +191,20 @@ impl Main {
             random.fork(),
             saboteur.clone(),
             settings,
-            plan.quality,
+            (plan.nodes, plan.quality),
         );
-        for node in 0..NODES {
-            cluster.start(node).await;
-        }
+        cluster.start(0).await;
         let mut app_ids = Vec::new();
-        for app in 0..workload::APPS {
+        for app in 0..plan.apps {
             let engine = cluster.engine(0).expect("it was started");
             let app = engine
                 .create_app(Some(&format!("app-{app}")), "", false)
                 .await;
             app_ids.push(app.expect("nothing fails yet").info.id);
+        }
+        // A node that starts reads all apps; else it knows of one when somebody names it.
+        for node in 1..plan.nodes {
+            cluster.start(node).await;
         }
         let haunting = saboteur
             .clone()
@@ -180,6 +216,7 @@ impl Main {
             ledger: ledger.clone(),
             saboteur,
             app_ids: app_ids.clone(),
+            calm: plan.calm,
             trace: options.trace,
         });
         let specs = plan.devices.iter().cloned().enumerate();
@@ -244,7 +281,8 @@ impl Main {
 
     fn fault(&self, fault: &Fault) {
         let id = |node: usize| anser_bus::NodeId(node as u64 + 1);
-        let others = |node: usize| (0..NODES).filter(move |other| *other != node);
+        let nodes = self.plan.nodes;
+        let others = move |node: usize| (0..nodes).filter(move |other| *other != node);
         let what = match fault {
             Fault::End(node, going, ms) => {
                 let (cluster, executor) = (self.cluster.clone(), self.executor.clone());
@@ -322,7 +360,7 @@ impl Main {
         self.cluster.network.mend();
         self.cluster.weather(DiskWeather::default());
         self.cluster.settle().await;
-        for node in 0..NODES {
+        for node in 0..self.plan.nodes {
             self.cluster.start(node).await;
         }
         for device in &self.devices {
@@ -358,9 +396,11 @@ impl Main {
                     app: spec.app,
                     user: spec.user.clone(),
                 };
-                let book = device.standing().book;
-                check::caught_up(&truth, &who, &book, &mut findings);
-                alter::known(&truth, &who, &book, &mut findings);
+                let standing = device.standing();
+                check::caught_up(&truth, &who, &standing.book, &mut findings);
+                alter::known(&truth, &who, &standing.book, &mut findings);
+                receipts::arrived(&truth, &who, &standing.arrived, &mut findings);
+                shows(&truth, &who, &standing, &mut findings);
             }
             findings.extend(self.sessions().await);
             if findings.is_empty() {
@@ -422,34 +462,41 @@ impl Main {
     /// All checks of the end.
     async fn judge(&self, truth: &Truth) -> Findings {
         let mut findings = Findings::new();
-        for device in &self.devices {
-            device.forget_list();
+        let mut wanted = Vec::new();
+        for (device, spec) in self.devices.iter().zip(&self.plan.devices) {
+            device.forget();
+            let who = Who {
+                app: spec.app,
+                user: spec.user.clone(),
+            };
+            let mut conversations = Vec::new();
             for conversation in &self.plan.conversations {
-                let ask = Ask::History {
+                if truth.is_in(&who, conversation) {
+                    let readers = truth.own_messages(&who, conversation, READERS_ASKED);
+                    conversations.push((conversation.clone(), readers));
+                }
+                device.ask(Ask::History {
                     conversation: conversation.clone(),
                     behind: 30,
                     descending: false,
                     limit: 100,
-                };
-                device.ask(ask);
+                });
             }
+            wanted.push(conversations);
         }
         // A connection that died unnoticed before may still take a request with it.
         for _ in 0..LOOKS_MAX {
-            let waits = |device: &&Device| device.list().is_none() || device.standing().waits > 0;
-            let waiting: Vec<&Device> = self.devices.iter().filter(waits).collect();
-            if waiting.is_empty() {
+            self.executor.sleep(LOOK_US / 2).await;
+            let limit = u32::try_from(self.random.lock().between(1, 9)).expect("small");
+            let mut waits = false;
+            for (device, wanted) in self.devices.iter().zip(&wanted) {
+                waits |= device.ask_rest(wanted, limit);
+            }
+            if !waits {
                 break;
             }
-            for device in waiting {
-                if device.standing().waits == 0 {
-                    let limit = self.random.lock().between(1, 9);
-                    let limit = u32::try_from(limit).expect("small");
-                    device.ask(Ask::List { limit });
-                }
-            }
-            self.executor.sleep(LOOK_US / 2).await;
         }
+        self.page_back(truth).await;
         let ledger = self.ledger.lock().clone();
         check::conversations(truth, &mut findings);
         check::sends(truth, &ledger, self.plan.calm, &mut findings);
@@ -457,15 +504,23 @@ impl Main {
         check::inboxes(truth, &mut findings);
         check::groups(truth, &ledger, &mut findings);
         check::shown(truth, &ledger, &mut findings);
+        check::seen(truth, &ledger, &mut findings);
+        own::settings(truth, &ledger, &mut findings);
+        rules::groups(truth, &ledger, &mut findings);
+        rules::blocks(truth, &ledger, &mut findings);
+        receipts::acknowledged(truth, &ledger, &mut findings);
         alter::changes(truth, &ledger, &mut findings);
         for (device, spec) in self.devices.iter().zip(&self.plan.devices) {
             let who = Who {
                 app: spec.app,
                 user: spec.user.clone(),
             };
-            check::losses(truth, &who, &device.standing().book, &mut findings);
+            let standing = device.standing();
+            check::losses(truth, &who, &standing.book, &mut findings);
+            receipts::told(truth, &who, &standing.told, &mut findings);
+            view::whole(truth, &who, &standing, &mut findings);
             match device.list() {
-                Some(rows) => check::list(truth, &who, &rows, &mut findings),
+                Some(rows) => view::list(truth, &who, &rows, &mut findings),
                 None => findings.push(format!("{who:?} could not read the list")),
             }
         }
@@ -473,12 +528,33 @@ impl Main {
         findings
     }
 
+    /// Every device goes back to the beginning of every conversation.
+    async fn page_back(&self, truth: &Truth) {
+        for _ in 0..LOOKS_MAX {
+            let limit = u32::try_from(self.random.lock().between(1, 9)).expect("small");
+            let mut lacks = false;
+            for (device, spec) in self.devices.iter().zip(&self.plan.devices) {
+                let who = Who {
+                    app: spec.app,
+                    user: spec.user.clone(),
+                };
+                let mut all = self.plan.conversations.clone();
+                all.retain(|conversation| truth.is_in(&who, conversation));
+                lacks |= device.page_back(&all, limit);
+            }
+            if !lacks {
+                return;
+            }
+            self.executor.sleep(LOOK_US / 2).await;
+        }
+    }
+
     /// The server API reads the same history on every node.
     async fn histories(&self, truth: &Truth) -> Findings {
         let mut findings = Findings::new();
         for (place, chat) in &truth.chats {
             let id = ConversationId::parse(&place.conversation).expect("a good name");
-            for node in 0..NODES {
+            for node in 0..self.plan.nodes {
                 let engine = self.cluster.engine(node).expect("all are up");
                 let mut seqs = Vec::new();
                 let mut page = PageRequest {
@@ -508,200 +584,5 @@ impl Main {
             }
         }
         findings
-    }
-}
-
-/// A customer's backend.
-struct Backend {
-    app: usize,
-    id: AppId,
-    executor: Executor,
-    cluster: Cluster,
-    ledger: Shared,
-}
-
-fn user(text: &str) -> UserId {
-    UserId::new(text).expect("a short name")
-}
-
-impl Backend {
-    fn who(&self, user: &str) -> Who {
-        Who {
-            app: self.app,
-            user: user.to_owned(),
-        }
-    }
-
-    async fn call(self, call: Call) {
-        self.ledger.lock().tally.count("calls of backends");
-        match call {
-            Call::Send { user, conversation } => self.send(user, conversation).await,
-            Call::Group {
-                group,
-                change,
-                user,
-            } => self.change(group, change, user).await,
-            Call::Read {
-                user: who,
-                conversation,
-                seq,
-            } => self.read(who, conversation, seq).await,
-            Call::SignOut(name) => {
-                let (app, device) = (self.id, None::<DeviceId>);
-                let call = self.cluster.call(move |engine| async move {
-                    engine.sign_out(app, &user(&name), device.as_ref()).await
-                });
-                drop(call.await);
-            }
-            Call::Revoke(name) => {
-                let app = self.id;
-                let call = self.cluster.call(move |engine| async move {
-                    engine.revoke_tokens(app, &user(&name)).await
-                });
-                drop(call.await);
-            }
-        }
-    }
-
-    /// Sends until it hears, five times at most.
-    async fn send(&self, name: String, conversation: String) {
-        let asked = self.executor.now();
-        let at = {
-            let mut ledger = self.ledger.lock();
-            let number = ledger.sends.len();
-            ledger.tally.count("sends");
-            ledger.sends.push(SendRecord {
-                who: self.who(&name),
-                conversation: conversation.clone(),
-                client_message_id: format!("backend.{number}"),
-                body: format!("app {} {name} backend message {number}", self.app),
-                asked,
-                acks: Vec::new(),
-                refusals: Vec::new(),
-                forgotten: 0,
-                device: None,
-                read: None,
-            });
-            number
-        };
-        for _ in 0..5 {
-            let message = {
-                let send = &self.ledger.lock().sends[at];
-                SendMessage {
-                    app: self.id,
-                    sender: user(&name),
-                    conversation: ConversationId::parse(&conversation).expect("a good name"),
-                    client_message_id: send.client_message_id.clone().into(),
-                    content_type: "text".into(),
-                    body: send.body.clone().into(),
-                    first_try: Timestamp(0),
-                    read_up_to: 0,
-                    session: None,
-                    options: SendOptions::default(),
-                }
-            };
-            let call = self.cluster.call(move |engine| {
-                let (reply, answer) = oneshot::channel();
-                engine.send(message, Reply::Call(reply));
-                async move {
-                    let gone = |_| Err(Code::Timeout.into());
-                    answer.await.unwrap_or_else(gone)
-                }
-            });
-            if self.heard(at, call.await) {
-                return;
-            }
-            self.executor.sleep(700_000).await;
-        }
-    }
-
-    /// Takes note of an answer. `true`: it is final.
-    fn heard(&self, at: usize, answer: Result<SendResult, Reject>) -> bool {
-        let now = self.executor.now();
-        let mut ledger = self.ledger.lock();
-        match answer {
-            Ok(sent) => {
-                ledger.tally.count("sends acknowledged");
-                let ack = Ack {
-                    seq: sent.seq,
-                    message_id: sent.id.to_string(),
-                    time: sent.time.0,
-                };
-                ledger.sends[at].acks.push((now, ack));
-                true
-            }
-            Err(reject) => {
-                ledger.sends[at].refusals.push(reject.code.number());
-                reject.code.action() != Action::Retry
-            }
-        }
-    }
-
-    async fn change(&self, group: String, change: Change, name: String) {
-        let quits = matches!(change, Change::Quit);
-        let at = {
-            let mut ledger = self.ledger.lock();
-            ledger.groups.push(GroupRecord {
-                place: Where {
-                    app: self.app,
-                    conversation: format!("g/{group}"),
-                },
-                by: quits.then(|| name.clone()),
-                kind: change.kind(),
-                users: change.users().to_vec(),
-                outcome: None,
-            });
-            ledger.groups.len() - 1
-        };
-        let (app, id) = (self.id, GroupId::new(&group).expect("a short name"));
-        let call = self.cluster.call(move |engine| async move {
-            let users: Vec<UserId> = change.users().iter().map(|name| user(name)).collect();
-            match change {
-                Change::Create(_) => {
-                    let (by, owner) = (By::Server, user(&name));
-                    let group = engine.create_group(app, by, Some(id), "", &owner, &users);
-                    group.await.map(|_| ())
-                }
-                Change::Add(_) => {
-                    let group = engine.add_members(app, By::Server, &id, &users);
-                    group.await.map(|_| ())
-                }
-                Change::Remove(_) => {
-                    let group = engine.remove_members(app, By::Server, &id, &users);
-                    group.await.map(|_| ())
-                }
-                Change::Quit => engine.quit_group(app, &user(&name), &id).await,
-                Change::Dismiss => engine.dismiss_group(app, By::Server, &id).await,
-            }
-        });
-        let outcome = call.await.map_err(|reject| reject.code.number());
-        self.ledger.lock().groups[at].outcome = Some(outcome);
-    }
-
-    async fn read(&self, name: String, conversation: String, seq: u64) {
-        let asked = self.executor.now();
-        let at = {
-            let mut ledger = self.ledger.lock();
-            ledger.reads.push(ReadRecord {
-                who: self.who(&name),
-                conversation: conversation.clone(),
-                seq,
-                asked,
-                acked: None,
-                acked_at_least: None,
-            });
-            ledger.reads.len() - 1
-        };
-        let (app, id) = (
-            self.id,
-            ConversationId::parse(&conversation).expect("a good name"),
-        );
-        let call = self
-            .cluster
-            .call(move |engine| async move { engine.mark_read(app, &user(&name), &id, seq).await });
-        if let Ok(read) = call.await {
-            let now = self.executor.now();
-            self.ledger.lock().reads[at].acked = Some((read.read_seq, now));
-        }
     }
 }

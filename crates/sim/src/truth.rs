@@ -21,6 +21,14 @@ pub struct Kept {
     pub client_message_id: String,
     /// Its type.
     pub content_type: String,
+    /// Whom it mentions.
+    pub mention: Option<stored::Mention>,
+    /// Only these see it; empty: all.
+    pub targets: Vec<String>,
+    /// It burns so long after it was read; 0: never.
+    pub burn_seconds: u32,
+    /// Its sender wants to know who took note of it.
+    pub receipt_wanted: bool,
     /// What happened to it.
     pub state: Option<stored::MessageState>,
 }
@@ -31,6 +39,20 @@ impl Kept {
     pub fn is_recalled(&self) -> bool {
         let state = self.state.as_ref();
         state.is_some_and(|state| state.recall.is_some())
+    }
+
+    /// May the user see it, as far as it is up to the sender?
+    #[must_use]
+    pub fn is_for(&self, user: &str) -> bool {
+        let named = || self.targets.iter().any(|target| target == user);
+        self.targets.is_empty() || self.shown.sender == user || named()
+    }
+
+    /// Does it mention the user?
+    #[must_use]
+    pub fn mentions(&self, user: &str) -> bool {
+        let named = |it: &stored::Mention| it.all || it.users.iter().any(|name| name == user);
+        self.mention.as_ref().is_some_and(named)
     }
 }
 
@@ -51,6 +73,8 @@ pub struct Chat {
     pub edits: BTreeMap<u64, Vec<Vec<u8>>>,
     /// What users deleted for themselves.
     pub hidden: BTreeSet<(String, u64)>,
+    /// Who acknowledged which message.
+    pub acknowledged: BTreeSet<(u64, String)>,
 }
 
 /// A user's side.
@@ -118,6 +142,7 @@ impl Truth {
                 tables::CHANGE,
                 tables::EDIT,
                 tables::HIDDEN,
+                tables::ACKNOWLEDGED,
                 tables::INBOX_HEAD,
                 tables::INBOX,
                 tables::INBOX_FEED,
@@ -168,6 +193,10 @@ impl Truth {
             let former: stored::EditRow = decode(value);
             let edits = chat.edits.entry(number(&rest[..8])).or_default();
             edits.push(former.content_body.to_vec());
+        } else if space == tables::ACKNOWLEDGED {
+            let (seq, user) = rest.split_at(8);
+            let user = user.strip_suffix(&[0]).unwrap_or(user);
+            chat.acknowledged.insert((number(seq), text(user.to_vec())));
         } else if space == tables::HIDDEN {
             let (user, seq) = rest.split_at(rest.len() - 8);
             let user = user.strip_suffix(&[0]).expect("texts end with zero");
@@ -195,6 +224,10 @@ fn kept(seq: u64, row: &stored::Message) -> Kept {
         ordinal: row.ordinal,
         client_message_id: row.client_message_id.clone(),
         content_type: row.content_type.clone(),
+        mention: row.mention.clone(),
+        targets: row.targets.clone(),
+        burn_seconds: row.burn_after_seconds,
+        receipt_wanted: row.receipt_wanted,
         state: row.state.clone(),
     }
 }
@@ -226,22 +259,140 @@ impl Chat {
     pub fn is_hidden(&self, user: &str, seq: u64) -> bool {
         self.hidden.contains(&(user.to_owned(), seq))
     }
+}
+
+/// What a user may see of a conversation, and what of it is not unread in any case.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Sight {
+    /// The lowest sequence that the user may read.
+    pub first_seq: u64,
+    /// Nothing up to here is unread.
+    pub unread_after: u64,
+}
+
+impl Truth {
+    /// The user's row of the conversation.
+    #[must_use]
+    pub fn row(&self, place: &Where, user: &str) -> Option<&stored::InboxRow> {
+        let who = Who {
+            app: place.app,
+            user: user.to_owned(),
+        };
+        self.inboxes.get(&who)?.rows.get(&place.conversation)
+    }
+
+    /// What the user may see; `None`: the user is not in it.
+    #[must_use]
+    pub fn sight(&self, place: &Where, chat: &Chat, user: &str) -> Option<Sight> {
+        let (joined, _) = chat.joined(place, user)?;
+        let cleared = self.row(place, user).map_or(0, |row| row.cleared_seq);
+        let first = match chat.members.get(user).map_or(0, |row| row.first_seq) {
+            0 => joined + 1,
+            first => first,
+        };
+        Some(Sight {
+            first_seq: first.max(cleared + 1),
+            unread_after: joined.max(cleared),
+        })
+    }
+
+    /// Is the user in it?
+    #[must_use]
+    pub fn is_in(&self, who: &Who, conversation: &str) -> bool {
+        let place = Where {
+            app: who.app,
+            conversation: conversation.to_owned(),
+        };
+        let chat = self.chats.get(&place);
+        chat.is_some_and(|chat| chat.joined(&place, &who.user).is_some())
+    }
+
+    /// The last messages that the user sent there.
+    #[must_use]
+    pub fn own_messages(&self, who: &Who, conversation: &str, most: usize) -> Vec<u64> {
+        let place = Where {
+            app: who.app,
+            conversation: conversation.to_owned(),
+        };
+        let messages = self
+            .chats
+            .get(&place)
+            .into_iter()
+            .flat_map(|chat| &chat.messages);
+        let own = messages.filter(|(_, kept)| kept.shown.sender == who.user);
+        let own: Vec<u64> = own.map(|(seq, _)| *seq).collect();
+        own[own.len().saturating_sub(most)..].to_vec()
+    }
+
+    /// Is the message there for this user?
+    #[must_use]
+    pub fn sees(&self, place: &Where, chat: &Chat, user: &str, seq: u64) -> bool {
+        let kept = chat.messages.get(&seq);
+        let sight = self.sight(place, chat, user);
+        sight.is_some_and(|sight| seq >= sight.first_seq)
+            && kept.is_some_and(|kept| kept.is_for(user))
+            && !chat.is_hidden(user, seq)
+    }
+
+    /// Messages of others that the user has not read, is to see, and that were not taken back.
+    fn beyond<'a>(
+        &'a self,
+        place: &'a Where,
+        chat: &'a Chat,
+        user: &'a str,
+    ) -> impl Iterator<Item = &'a Kept> {
+        let after = self.sight(place, chat, user).map(|sight| {
+            let read = chat.positions.get(user).map_or(0, |row| row.read_seq);
+            sight.unread_after.max(read)
+        });
+        let from = after.map_or(u64::MAX, |after| after + 1);
+        let beyond = chat.messages.range(from..).map(|(_, kept)| kept);
+        beyond.filter(move |kept| {
+            kept.shown.sender != user
+                && !kept.is_recalled()
+                && self.sees(place, chat, user, kept.shown.seq)
+        })
+    }
 
     /// What the user has not read, counted one by one.
     #[must_use]
-    pub fn unread(&self, user: &str, joined_seq: u64) -> u64 {
-        let read = self
-            .positions
-            .get(user)
-            .map_or(0, |position| position.read_seq);
-        let unread = self.messages.values().filter(|message| {
-            let shown = &message.shown;
-            shown.counted
-                && shown.sender != user
-                && shown.seq > read.max(joined_seq)
-                && !message.is_recalled()
-                && !self.is_hidden(user, shown.seq)
-        });
-        unread.count() as u64
+    pub fn unread(&self, place: &Where, chat: &Chat, user: &str) -> u64 {
+        let beyond = self.beyond(place, chat, user);
+        beyond.filter(|kept| kept.shown.counted).count() as u64
+    }
+
+    /// The unread messages that mention the user.
+    #[must_use]
+    pub fn unread_mentions(&self, place: &Where, chat: &Chat, user: &str) -> Vec<u64> {
+        let beyond = self.beyond(place, chat, user);
+        // A command is not for the user.
+        let shown = beyond.filter(|kept| kept.content_type != "command");
+        let mentions = shown.filter(|kept| kept.mentions(user));
+        mentions.map(|kept| kept.shown.seq).collect()
+    }
+
+    /// The last message that the user is to see in the list: no command.
+    #[must_use]
+    pub fn newest<'a>(&'a self, place: &'a Where, chat: &'a Chat, user: &str) -> Option<&'a Kept> {
+        let sees = |seq: u64| self.sees(place, chat, user, seq);
+        let mut all = chat.messages.iter().rev();
+        let newest = all.find(|(seq, kept)| kept.content_type != "command" && sees(**seq));
+        newest.map(|(_, kept)| kept)
+    }
+
+    /// Is the conversation left out of the user's list? `None`: it was hidden, and since then came
+    /// only what is for others. The server lists it then, devices that know it don't.
+    #[must_use]
+    pub fn is_hidden(&self, place: &Where, chat: &Chat, user: &str) -> Option<bool> {
+        let row = self.row(place, user).filter(|row| row.hidden);
+        let Some(since) = row.map(|row| row.hidden_seq) else {
+            return Some(false);
+        };
+        let mut later = chat.messages.range(since.saturating_add(1)..);
+        if later.clone().next().is_none() {
+            return Some(true);
+        }
+        let shows = |kept: &Kept| kept.is_for(user) && kept.content_type != "command";
+        later.any(|(_, kept)| shows(kept)).then_some(false)
     }
 }

@@ -1,6 +1,7 @@
 //! Bugs put in on purpose are found, each within a few seeds.
 
 use anser_sim::sabotage::Sabotage;
+use anser_sim::workload::Kind;
 use anser_sim::{Options, run};
 
 /// Seeds that a planted bug may hide from.
@@ -18,6 +19,72 @@ fn found(sabotage: Sabotage, by: &str) {
         failure.is_some_and(|failure| failure.findings.iter().any(|one| one.contains(by)))
     });
     assert!(found, "{sabotage:?} hides from {SEEDS} seeds");
+}
+
+/// Histories that a planted bug may hide from: they are short.
+const HISTORIES: u64 = 400;
+
+fn found_in_a_history(sabotage: Sabotage, by: &str) {
+    let finding = (1..=HISTORIES).find_map(|seed| {
+        let options = Options {
+            seed,
+            size: Kind::History.size(),
+            sabotage: Some(sabotage),
+            ..Options::default()
+        };
+        let failure = run(options).err()?;
+        let said = failure.findings.iter().any(|finding| finding.contains(by));
+        said.then_some(failure)
+    });
+    assert!(
+        finding.is_some(),
+        "{sabotage:?} hides from {HISTORIES} histories"
+    );
+}
+
+#[test]
+fn a_mention_that_a_device_does_not_hear_of() {
+    found_in_a_history(Sabotage::LostMention, "is shown as");
+}
+
+#[test]
+fn a_receipt_that_says_too_much() {
+    found_in_a_history(Sabotage::ReadTooFar, "others stand at");
+}
+
+#[test]
+fn a_database_that_loses_a_change() {
+    found_in_a_history(Sabotage::ForgottenWrite, "should be");
+}
+
+#[test]
+fn settings_that_do_not_arrive() {
+    found_in_a_history(Sabotage::LostSettings, "is shown as");
+}
+
+#[test]
+fn targets_that_are_forgotten() {
+    found_in_a_history(Sabotage::ForgottenTargets, "is stored as");
+}
+
+#[test]
+fn messages_that_do_not_burn() {
+    found_in_a_history(Sabotage::NoBurning, "does not burn");
+}
+
+#[test]
+fn a_block_list_that_forgets() {
+    found_in_a_history(Sabotage::ForgottenBlocks, "is stored after");
+}
+
+#[test]
+fn mutes_that_are_forgotten() {
+    found_in_a_history(Sabotage::ForgottenMutes, "by the notices");
+}
+
+#[test]
+fn acknowledgements_that_are_lost() {
+    found_in_a_history(Sabotage::LostAcknowledgement, "is not acknowledged");
 }
 
 #[test]
@@ -42,5 +109,5 @@ fn pushes_lost_in_silence() {
 
 #[test]
 fn wrong_unread_counts() {
-    found(Sabotage::Miscount, "should have unread");
+    found(Sabotage::Miscount, "is shown as");
 }
