@@ -18,8 +18,15 @@
 //!
 //! What devices show is judged as well ([`view`]): the conversation list and the timelines in their
 //! databases, or the list that a device without one keeps, are what the model says, with unread
-//! counts, mentions and the user's own settings ([`own`]). So are receipts ([`receipts`]), and what
-//! groups and block lists allow ([`rules`]).
+//! counts, mentions and the user's own settings ([`own`]). In the end every device opens every
+//! conversation and pages it back to its beginning: what it then has is all that the user is to
+//! see, as it is. Receipts are judged, too ([`receipts`]), and what groups and block lists allow
+//! ([`rules`]).
+//!
+//! Where a device need not be exact, the check says why: before it is opened, a conversation that
+//! is not followed may have messages as they were, and counts of what is unread after changes of
+//! messages that the device does not have; and a hidden conversation may be shown by the server
+//! alone when only a command, or what is for others, came since.
 //!
 //! # A history
 //!
