@@ -5,7 +5,6 @@
 import { create } from "@bufbuild/protobuf";
 
 import type { PageOptions } from "./commands.js";
-import { CreatedCommands } from "./created-commands.js";
 import {
   GetPresenceSchema,
   ListPresenceSubscriptionsSchema,
@@ -23,8 +22,9 @@ import type {
   RelationUpdate,
 } from "./people-types.js";
 import { presenceFrom, relationListTo, relationsFrom } from "./people-wire.js";
+import { SystemCommands } from "./system-commands.js";
 
-export abstract class PeopleCommands extends CreatedCommands {
+export abstract class PeopleCommands extends SystemCommands {
   /**
    * Changes one of the user's lists, on all devices. Once it resolves, it holds for every message
    * that is sent to the user in private; `allowOnly` within seconds.

@@ -6,6 +6,7 @@ import type { Presence, RelationChange } from "./people-types.js";
 export type * from "./created-types.js";
 export type * from "./group-types.js";
 export type * from "./people-types.js";
+export type * from "./system-types.js";
 
 /** `text`, or a type of the application's own: 1–64 of `[a-z0-9._:-]`. */
 export interface Content {

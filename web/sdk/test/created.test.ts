@@ -26,6 +26,7 @@ import {
   type Request,
   type Response,
   SearchPageSchema,
+  SystemConversationSchema,
 } from "../src/gen/anser/client/v1/client_pb.js";
 import { noticeFrom } from "../src/group-wire.js";
 import { type Exchanged, connected, exchange, fields } from "./setup.js";
@@ -110,6 +111,37 @@ test("a temporary conversation tells when it ends", async () => {
     },
   ]);
   assert.equal((value as { endTime?: number }).endTime, 60_005);
+});
+
+test("system conversations are subscribed to, left and shown", async () => {
+  const news = create(SystemConversationSchema, {
+    conversation: "s/news",
+    name: "News",
+    portrait: "https://example.com/a.png",
+    attributes: '{"topic":"geese"}',
+    createdTime: 5n,
+    updatedTime: 6n,
+  });
+  const shown = {
+    conversation: "s/news",
+    name: "News",
+    portrait: "https://example.com/a.png",
+    attributes: { topic: "geese" },
+    everyone: false,
+    createdTime: 5,
+    updatedTime: 6,
+  };
+  const answer: Result = { case: "systemConversation", value: news };
+  const asked: [(client: AnserClient) => Promise<unknown>, string, Result, unknown][] = [
+    [(c) => c.subscribe("s/news"), "subscribe", answer, shown],
+    [(c) => c.getSystemConversation("s/news"), "getSystemConversation", answer, shown],
+    [(c) => c.unsubscribe("s/news"), "unsubscribe", DONE, undefined],
+  ];
+  for (const [ask, name, answer, shown] of asked) {
+    const { command, value } = await exchange(answer, ask);
+    assert.deepEqual(fields(command), [name, { conversation: "s/news" }]);
+    assert.deepEqual(value, shown);
+  }
 });
 
 test("attributes that are no JSON break the protocol", async () => {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::created::CreatedRequest;
 use super::people::PeopleRequest;
+use super::system::SystemRequest;
 use crate::database::Write;
 use crate::error::Error;
 use crate::model::{
@@ -14,7 +15,7 @@ use crate::model::{
     ConversationsFound, CreatedConversation, DefinedRole, FoundPage, Group, GroupMemberPage,
     GroupMemberUpdate, GroupRole, GroupUpdate, GroupUserPage, JoinRequest, Mention, Message,
     MessagePage, MessageSearch, MessageState, Presence, PresenceSubscription, ReadPosition,
-    ReaderPage, Receipt, ReceiptPage, RelationChange, RelationPage, Sent,
+    ReaderPage, Receipt, ReceiptPage, RelationChange, RelationPage, Sent, SystemConversation,
 };
 
 /// Where random numbers come from: each call gives 64 fresh random bits.
@@ -311,6 +312,8 @@ pub enum Request {
     Group(GroupRequest),
     /// About conversations that users create.
     Created(CreatedRequest),
+    /// About conversations of the app's backend.
+    System(SystemRequest),
     /// About other people.
     People(PeopleRequest),
     /// Finds messages on the server.
@@ -526,6 +529,8 @@ pub enum Reply {
     Created(CreatedConversation),
     /// To `Query`.
     CreatedFound(ConversationsFound),
+    /// To requests that read or subscribe to a system conversation.
+    System(SystemConversation),
     /// To `ListRelations`.
     Relations(RelationPage),
     /// To `Subscribe` and `GetPresence`: how they are now.

@@ -48,6 +48,7 @@ pub(super) fn conversation_of(request: &Request) -> Option<&str> {
         | Request::ListReaders { conversation, .. }
         | Request::ListMentions { conversation } => Some(conversation),
         Request::Created(request) => request.conversation(),
+        Request::System(request) => Some(request.conversation()),
         Request::Search(search) => search.conversation.as_deref(),
         _ => None,
     }
@@ -59,6 +60,7 @@ pub(super) fn encode(request: &Request) -> Option<Command> {
         Request::Send(_) | Request::Queue(_) | Request::Discard { .. } => return None,
         Request::Group(request) => return groups::encode(request),
         Request::Created(request) => request.encode(),
+        Request::System(request) => request.encode(),
         Request::People(request) => request.encode(),
         Request::Search(search) => Command::SearchMessages(search.into()),
         Request::History {
@@ -219,6 +221,7 @@ pub(super) fn decode(request: &Request, answer: Answer) -> Result<Reply, Error> 
         (_, Answer::Error(error)) => Err(error.into()),
         (Request::Group(request), answer) => groups::decode(request, answer),
         (Request::Created(request), answer) => request.decode(answer),
+        (Request::System(request), answer) => request.decode(answer),
         (Request::People(request), answer) => request.decode(answer),
         (Request::Search(_), Answer::SearchPage(page)) => Ok(Reply::Found(page.into())),
         (Request::History { .. }, Answer::Messages(page)) => Ok(Reply::Messages(page.into())),

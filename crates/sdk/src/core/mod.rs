@@ -55,6 +55,7 @@ mod people;
 mod requests;
 mod storing;
 mod sync;
+mod system;
 mod track;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -72,6 +73,7 @@ pub use api::{
 
 pub use created::{CreatedChange, CreatedRequest};
 pub use people::PeopleRequest;
+pub use system::SystemRequest;
 
 use crate::database::Loaded;
 use crate::error::Error;

@@ -32,6 +32,7 @@ mod media;
 mod messages;
 mod people;
 mod run;
+mod system;
 mod timeline;
 mod tls;
 mod token;

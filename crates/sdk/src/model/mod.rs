@@ -7,6 +7,7 @@ mod media;
 mod people;
 mod search;
 mod state;
+mod system;
 mod wire_form;
 
 use anser_domain::Timestamp;
@@ -30,6 +31,7 @@ pub use search::{FoundPage, MessageSearch};
 pub use state::{
     Acknowledgement, Edit, Expansion, Mention, MessageState, Reaction, Recall, Receipt,
 };
+pub use system::SystemConversation;
 
 /// What a message says.
 #[derive(Clone, Eq, PartialEq, Debug, Default)]

@@ -8,7 +8,7 @@ use anser_proto::client as wire;
 use anser_sdk::SavedState;
 use anser_sdk::core::{
     ClientCore, CreatedChange, CreatedRequest, Event, GroupRequest, Input, Outgoing, PeopleRequest,
-    Reply, Request,
+    Reply, Request, SystemRequest,
 };
 use anser_sdk::model::{
     Content, ConversationSettings, CreatedUpdate, GroupMemberUpdate, GroupRole, GroupUpdate,
@@ -189,6 +189,49 @@ fn created_conversations_ask_what_they_say() {
         role: GroupRole::Owner,
     }));
     assert_eq!(script.done[0].1.as_ref().unwrap_err().code, 3_000);
+}
+
+#[test]
+fn system_conversations_ask_what_they_say() {
+    let conversation = || "s/news".to_owned();
+    let system = || {
+        Answer::SystemConversation(wire::SystemConversation {
+            conversation: conversation(),
+            name: "News".to_owned(),
+            attributes: r#"{"a":1}"#.to_owned(),
+            created_time: 5,
+            updated_time: 6,
+            ..Default::default()
+        })
+    };
+    let asked = |request| Request::System(request);
+    let (command, reply) = ask(
+        asked(SystemRequest::Subscribe {
+            conversation: conversation(),
+        }),
+        system(),
+    );
+    assert!(matches!(command, Command::Subscribe(it) if it.conversation == "s/news"));
+    assert!(
+        matches!(reply, Reply::System(it) if it.name == "News" && it.updated == Timestamp(6)
+        && it.attributes == r#"{"a":1}"# && !it.everyone && it.conversation == "s/news")
+    );
+    let (command, reply) = ask(
+        asked(SystemRequest::Unsubscribe {
+            conversation: conversation(),
+        }),
+        done(),
+    );
+    assert!(matches!(command, Command::Unsubscribe(it) if it.conversation == "s/news"));
+    assert_eq!(reply, Reply::Done);
+    let (command, reply) = ask(
+        asked(SystemRequest::Get {
+            conversation: conversation(),
+        }),
+        system(),
+    );
+    assert!(matches!(command, Command::GetSystemConversation(it) if it.conversation == "s/news"));
+    assert!(matches!(reply, Reply::System(it) if it.created == Timestamp(5)));
 }
 
 #[test]
