@@ -63,6 +63,11 @@ pub const SYNC_SPACING_MS: u64 = 1_000;
 
 /// Conversations that a device follows.
 pub const FOLLOWED_MAX: usize = 1_000;
+/// Messages of a conversation that appears which are told, the newest; those before wait to be read.
+pub const APPEARED_MESSAGES_MAX: u64 = 100;
+/// Conversations that appear with one sync and are followed from then on; the others wait until
+/// something happens in them, or they are opened.
+pub const APPEARED_MAX: usize = 100;
 /// Conversations that an application has open at a time; they are not dropped for others.
 pub const OPENED_MAX: usize = 100;
 /// Messages beyond a gap that are kept until it is closed, in one conversation. What does not

@@ -137,6 +137,8 @@ export interface Conversation {
   readonly marks: readonly string[];
   /** What the user began to write, on whichever device. */
   readonly draft: string;
+  /** Of a temporary one: when it ends, by the server's clock, in Unix milliseconds. */
+  readonly endTime?: number;
 }
 
 /** Of what the user does not want to be notified: nothing, all but mentions, all. */

@@ -228,6 +228,7 @@ export function conversationFrom(wire: WireConversation | undefined): Conversati
     hidden: wire.hidden,
     marks: wire.marks,
     draft: wire.draft,
+    ...(wire.endTime > 0n && { endTime: safeNumber(wire.endTime) }),
   };
 }
 

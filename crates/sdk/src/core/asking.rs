@@ -216,7 +216,7 @@ impl ClientCore {
                 position: *position,
             }),
             Reply::Deleted { version } => self.follows.has_deletions(conversation, *version),
-            Reply::Conversation(row) => self.row(row.clone(), None),
+            Reply::Conversation(row) => self.row(row.clone(), None, false),
             _ => {}
         }
     }

@@ -188,13 +188,27 @@ impl ClientCore {
         if !running && !next {
             self.sync.want();
         }
-        self.row(row.into(), next.then_some(push.feed_version));
+        let is_news = self.sync.is_news();
+        self.row(row.into(), next.then_some(push.feed_version), is_news);
     }
 
-    pub(super) fn row(&mut self, row: Conversation, feed_version: Option<u64>) {
+    /// `is_news`: it tells what happened, and not what there is.
+    pub(super) fn row(&mut self, row: Conversation, feed_version: Option<u64>, is_news: bool) {
         let (name, head_seq, member) = (row.id.clone(), row.head_seq, row.member);
         let (rev, deleted_version) = (row.rev, row.deleted_version);
+        let appeared = self.follows.beyond(&name, row.first_seq, head_seq);
         self.emit(Event::Conversation { row, feed_version });
+        // Who keeps messages wants those of a conversation that appears, or goes on unfollowed; a
+        // new device begins with what there is.
+        let is_known = self.saved.synced_time != 0 || self.saved.feed_version != 0;
+        if let Some(from) = appeared
+            && (member && is_news && is_known && self.stores)
+            && self.sync.appears()
+        {
+            let mut events = Vec::new();
+            self.follows.appeared(&name, from, &mut events);
+            self.emit_all(events);
+        }
         if member {
             self.follows.row(&name, head_seq, rev, deleted_version);
         } else {
@@ -262,9 +276,10 @@ impl ClientCore {
             self.emit(Event::Reset { positions: false });
         }
         let asked: BTreeMap<String, u64> = self.sync.open();
+        let is_news = self.sync.is_news();
         let next = self.sync.answered(&result);
         for row in std::mem::take(&mut result.conversations) {
-            self.row(row.into(), None);
+            self.row(row.into(), None, is_news);
         }
         for page in std::mem::take(&mut result.pages) {
             let from = *asked.get(&page.conversation).ok_or(BrokenPromise)?;

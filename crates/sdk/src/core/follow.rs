@@ -24,7 +24,8 @@ use super::api::Event;
 use super::track::{Held, Numbered, Track};
 use crate::error::Error;
 use crate::limits::{
-    FOLLOWED_MAX, GAP_BYTES_MAX, GAP_MESSAGES_MAX, OPENED_MAX, PULLS_IN_FLIGHT_MAX,
+    APPEARED_MESSAGES_MAX, FOLLOWED_MAX, GAP_BYTES_MAX, GAP_MESSAGES_MAX, OPENED_MAX,
+    PULLS_IN_FLIGHT_MAX,
 };
 use crate::model::Message;
 use crate::saved::SavedState;
@@ -308,6 +309,32 @@ impl Follows {
             told.changes.begin(rev);
             told.deletions.begin(deleted_version);
         }
+    }
+
+    /// How far a conversation went that is not followed, as the database has it.
+    pub(super) fn knew(&mut self, name: &str, head_seq: u64) {
+        if !self.tracks.contains_key(name) {
+            self.exists(name, head_seq);
+        }
+    }
+
+    /// Where a conversation is to be followed from that is not, and has more than was told of it:
+    /// from there on, or from its newest messages. `None`: it is followed, or has nothing more.
+    pub(super) fn beyond(&self, name: &str, first_seq: u64, head_seq: u64) -> Option<u64> {
+        let told = self.told.get(name).map_or(0, |told| told.seq);
+        let from = told.max(first_seq.saturating_sub(1));
+        let is_more = !self.tracks.contains_key(name) && head_seq > from;
+        is_more.then(|| from.max(head_seq.saturating_sub(APPEARED_MESSAGES_MAX)))
+    }
+
+    /// It is followed from this sequence on.
+    pub(super) fn appeared(&mut self, name: &str, from: u64, out: &mut Vec<Event>) {
+        self.make_room(name, out);
+        let track = self.track(name);
+        // The messages come with what changed of them.
+        track.changes.known = None;
+        track.begin(name, from, out);
+        self.note(name);
     }
 
     /// What was told of a conversation that is not followed, while there is room.

@@ -186,6 +186,9 @@ impl ClientCore {
         core.stores = true;
         core.told_unsynced = core.saved.epoch == 0 && !loaded.user_id.is_empty();
         core.owner = loaded.user_id;
+        for (name, head_seq) in &loaded.heads {
+            core.follows.knew(name, *head_seq);
+        }
         for queued in loaded.queued {
             core.outbox.load(queued.outgoing);
         }

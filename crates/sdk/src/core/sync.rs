@@ -12,7 +12,7 @@ use anser_proto::client as wire;
 
 use super::Random;
 use super::backoff::Backoff;
-use crate::limits::{SYNC_PAGES_MAX, SYNC_SPACING_MS};
+use crate::limits::{APPEARED_MAX, SYNC_PAGES_MAX, SYNC_SPACING_MS};
 
 /// A sync under way.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub(super) struct Sync {
     pub(super) fetching: Option<u64>,
     /// The server can't make sense of the saved position: ask like a new device.
     as_new: bool,
+    /// Conversations that appeared since the last one began.
+    appeared: usize,
 }
 
 impl Sync {
@@ -89,6 +91,7 @@ impl Sync {
         self.wanted = false;
         self.fetching = None;
         self.heard = 0;
+        self.appeared = 0;
         self.not_before = now.plus_ms(SYNC_SPACING_MS);
         self.run = Some(Run {
             request: request.clone(),
@@ -98,6 +101,17 @@ impl Sync {
             told: BTreeSet::new(),
         });
         request
+    }
+
+    /// Is a row that comes now one of what changed, and not of the list as it is?
+    pub(super) fn is_news(&self) -> bool {
+        !matches!(&self.run, Some(run) if run.reset || run.from_nothing)
+    }
+
+    /// One more conversation appeared. False: there are too many to follow.
+    pub(super) fn appears(&mut self) -> bool {
+        self.appeared += 1;
+        self.appeared <= APPEARED_MAX
     }
 
     /// A feed version that came by itself while a sync runs. Says whether one runs.

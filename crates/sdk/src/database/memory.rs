@@ -1,7 +1,10 @@
 //! A database that forgets: for tests, simulations, and applications that keep nothing.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anser_domain::limits::INBOX_CONVERSATIONS_MAX;
 
 use super::query::{self, first_id};
 use super::ranges::Ranges;
@@ -414,7 +417,12 @@ impl Storage for MemoryStorage {
     fn load(&mut self) -> Result<Loaded, StorageError> {
         let data = self.data();
         let queued = data.queued.values();
+        let mut rows: Vec<&Conversation> = data.rows.values().collect();
+        rows.sort_by_key(|row| (Reverse(row.last_time), &row.id));
+        rows.truncate(INBOX_CONVERSATIONS_MAX);
+        let heads = rows.into_iter().map(|row| (row.id.clone(), row.head_seq));
         Ok(Loaded {
+            heads: heads.collect(),
             user_id: data.user_id.clone(),
             saved: data.saved.clone(),
             queued: queued.filter(|q| q.failed.is_none()).cloned().collect(),

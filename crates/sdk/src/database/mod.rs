@@ -171,6 +171,9 @@ pub struct Loaded {
     pub saved: SavedState,
     /// Sends that wait, in the order in which they came; refused ones are not among them.
     pub queued: Vec<Queued>,
+    /// How far conversations of the list go, as it was told: those that moved last, as many as a
+    /// user's list has at most.
+    pub heads: Vec<(String, u64)>,
 }
 
 /// A database that failed: the disk is full or gone, the file is damaged or of a newer release.

@@ -161,6 +161,8 @@ pub struct Conversation {
     pub draft: String,
     /// The user is not in it and may come in.
     pub invitation: Option<GroupInvitation>,
+    /// Of a temporary one: when it ends, by the server's clock; `None`: never.
+    pub ends: Option<Timestamp>,
 }
 
 /// Of what the user does not want to be notified.

@@ -1,6 +1,6 @@
 //! The wire's types into the application's, and back where they are sent or kept.
 
-use anser_domain::{ConversationId, Timestamp};
+use anser_domain::Timestamp;
 use anser_proto::client as wire;
 
 use crate::core::Outgoing;
@@ -69,6 +69,7 @@ impl From<wire::Conversation> for Conversation {
             member: row.member,
             unread_mentions: row.unread_mentions,
             deleted_version: row.deleted_version,
+            ends: Some(Timestamp(row.end_time)).filter(|end| end.0 > 0),
         }
     }
 }
@@ -192,9 +193,8 @@ impl From<Message> for wire::Message {
 
 impl From<Conversation> for wire::Conversation {
     fn from(row: Conversation) -> Self {
-        let end = ConversationId::parse(&row.id).ok().and_then(|id| id.end());
         Self {
-            end_time: end.map_or(0, |end| end.0),
+            end_time: row.ends.map_or(0, |end| end.0),
             id: row.id,
             head_seq: row.head_seq,
             rev: row.rev,

@@ -7,6 +7,7 @@ use anser_sdk::core::{
     ClientCore, Config, ConnectionId, ConnectionState, Event, Input, Outgoing, Output, Reply,
     Request, Ticket,
 };
+use anser_sdk::database::Loaded;
 use anser_sdk::model::Content;
 use anser_sdk::{Error, SavedState};
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub(crate) struct Script {
     pub(crate) done: Vec<(u64, Result<Reply, Error>)>,
     saved: SavedState,
     tickets: u64,
+    /// It has a database, which takes everything at once.
+    keeps: bool,
 }
 
 pub(crate) fn config() -> Config {
@@ -64,6 +67,16 @@ impl Script {
             done: Vec::new(),
             saved,
             tickets: 0,
+            keeps: false,
+        }
+    }
+
+    /// A client with a database that has this.
+    pub(crate) fn keeping(loaded: Loaded) -> Self {
+        Self {
+            core: ClientCore::with_database(config(), loaded.clone()),
+            keeps: true,
+            ..Self::with(loaded.saved)
         }
     }
 
@@ -115,6 +128,12 @@ impl Script {
                 Output::Event(event) => {
                     self.saved.apply(&event);
                     self.events.push(event);
+                }
+                Output::Store(_) if self.keeps => {}
+                Output::Confirm(key) if self.keeps => {
+                    let now = Timestamp(self.now);
+                    let confirmed = Input::Confirmed(key);
+                    self.core.handle(confirmed, now, &mut || random);
                 }
                 Output::Store(_) | Output::Confirm(_) => panic!("there is no database"),
                 Output::Done(ticket, result) => self.done.push((ticket.0, result)),

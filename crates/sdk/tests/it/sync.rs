@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anser_proto::client as wire;
 use anser_sdk::SavedState;
 use anser_sdk::core::{ConnectionState, Event, Input};
+use anser_sdk::database::Loaded;
 use wire::request::Command;
 use wire::response::Result as Answer;
 use wire::server_item::Item;
@@ -58,6 +59,103 @@ fn a_new_device_asks_from_nothing_and_an_old_one_from_where_it_was() {
         (sync.open[0].conversation.as_str(), sync.open[0].seq),
         ("g/a", 5)
     );
+}
+
+/// A client with a database, up to the first sync.
+fn keeping(saved: SavedState, heads: &[(&str, u64)]) -> (Script, u32) {
+    let heads = heads.iter().map(|(name, seq)| ((*name).to_owned(), *seq));
+    let mut script = Script::keeping(Loaded {
+        user_id: saved.user_id.clone(),
+        saved,
+        heads: heads.collect(),
+        ..Loaded::default()
+    });
+    script.input(Input::Connect);
+    script.input(Input::Token("t".to_owned()));
+    script.greet();
+    let (id, _) = script.sync_request();
+    (script, id)
+}
+
+fn told(rows: &[(&str, u64)]) -> Answer {
+    Answer::Sync(wire::SyncResult {
+        conversations: rows.iter().map(|(name, head)| row(name, *head)).collect(),
+        ..empty_sync()
+    })
+}
+
+/// After which sequences the client asks for more, by conversation.
+fn pulls(script: &mut Script) -> BTreeMap<String, u64> {
+    let pulls = script.requests().into_iter();
+    let pulls = pulls.map(|(_, command)| match command {
+        Command::PullMessages(pull) => (pull.conversation, pull.from_seq),
+        other => panic!("{other:?}"),
+    });
+    pulls.collect()
+}
+
+fn wanted(pulls: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    let pulls = pulls.iter().map(|(name, from)| ((*name).to_owned(), *from));
+    pulls.collect()
+}
+
+#[test]
+fn with_a_database_a_conversation_that_appears_meanwhile_is_followed_by_itself() {
+    let kept = [("g/known", 7), ("g/still", 9)];
+    let (mut script, id) = keeping(saved(&[("g/followed", 5)]), &kept);
+    let rows = [
+        ("g/followed", 6),
+        ("g/known", 9),
+        ("g/new", 3),
+        ("g/long", 250),
+        ("g/still", 9),
+    ];
+    script.answer(id, told(&rows));
+    let all = [
+        ("g/followed", 5),
+        ("g/known", 7),
+        ("g/new", 0),
+        ("g/long", 150),
+    ];
+    assert_eq!(pulls(&mut script), wanted(&all));
+    let begins = script.take_events().into_iter();
+    let begins = begins.filter_map(|event| match event {
+        Event::Followed {
+            conversation, seq, ..
+        } => Some((conversation, seq)),
+        _ => None,
+    });
+    assert_eq!(begins.collect::<BTreeMap<_, _>>(), wanted(&all[1..]));
+    assert_eq!(script.core.saved().synced_time, 400, "not before they came");
+}
+
+#[test]
+fn a_new_device_begins_with_what_there_is_and_one_without_a_database_asks_for_nothing() {
+    let (mut script, id) = keeping(SavedState::default(), &[]);
+    script.answer(id, told(&[("g/a", 3)]));
+    assert_eq!(pulls(&mut script), wanted(&[]));
+    // What is told of it later is news.
+    script.item(Item::Conversation(wire::ConversationPush {
+        conversation: Some(row("g/a", 4)),
+        feed_version: 101,
+        feed_previous: 100,
+    }));
+    assert_eq!(pulls(&mut script), wanted(&[("g/a", 3)]));
+
+    let (mut script, id, _) = start(saved(&[]));
+    script.answer(id, told(&[("g/a", 3)]));
+    assert_eq!(pulls(&mut script), wanted(&[]));
+}
+
+#[test]
+fn of_very_many_that_appear_at_once_the_first_hundred_are_followed() {
+    let (mut script, id) = keeping(saved(&[]), &[]);
+    let rows = wire::SyncResult {
+        conversations: (0..150).map(|n| row(&format!("g/{n}"), 1)).collect(),
+        ..empty_sync()
+    };
+    script.answer(id, Answer::Sync(rows));
+    assert_eq!(script.core.saved().followed.len(), 100);
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Storage for SqliteStorage {
 
     fn load(&mut self) -> Result<Loaded, StorageError> {
         Ok(Loaded {
+            heads: read::heads(&self.connection)?,
             user_id: read::owner(&self.connection)?,
             saved: read::saved(&self.connection)?,
             queued: read::queued(&self.connection, None)?

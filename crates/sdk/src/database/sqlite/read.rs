@@ -1,5 +1,6 @@
 //! Questions to the file.
 
+use anser_domain::limits::INBOX_CONVERSATIONS_MAX;
 use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
@@ -39,6 +40,21 @@ pub(super) fn position(
         follows(connection, &mut saved, "WHERE name = ?1", &[&name])?;
     }
     Ok(saved)
+}
+
+/// How far conversations of the list go.
+pub(super) fn heads(connection: &Connection) -> Result<Vec<(String, u64)>, StorageError> {
+    let select = "SELECT data FROM conversation ORDER BY last_time DESC, name LIMIT ?1";
+    let limit = i64::try_from(INBOX_CONVERSATIONS_MAX).unwrap_or(i64::MAX);
+    let mut select = connection.prepare(select)?;
+    let mut rows = select.query(params![limit])?;
+    let mut heads = Vec::new();
+    while let Some(row) = rows.next()? {
+        let data: Vec<u8> = row.get(0)?;
+        let row: Conversation = row::decode(&data)?;
+        heads.push((row.id, row.head_seq));
+    }
+    Ok(heads)
 }
 
 /// The whole position.
