@@ -1,12 +1,15 @@
 /** The devices of a scenario: clients of the TypeScript SDK, and what they were told. */
 import {
   AnserClient,
+  MemoryDatabase,
   type Message,
   type Platform,
   type Presence,
   type Timeline,
+  processLocks,
 } from "../sdk/src/index.js";
 import type { App } from "../sdk/e2e/server.js";
+import { Line } from "./line.js";
 
 const PLATFORMS: Readonly<Record<string, Platform>> = {
   "": "desktop",
@@ -23,7 +26,20 @@ export class Names {
   /** The ids of uploaded files, by what the scenario calls them. */
   readonly #media = new Map<string, string>();
 
+  /** What is kept for later, by its kind and what the scenario calls it. */
+  readonly #kept = new Map<string, string>();
+
   constructor(private readonly prefix: string) {}
+
+  keep(kind: "secret" | "token", name: string, what: string): void {
+    this.#kept.set(`${kind} ${name}`, what);
+  }
+
+  kept(kind: "secret" | "token", name: string): string {
+    const kept = this.#kept.get(`${kind} ${name}`);
+    if (kept === undefined) throw new Error(`there is no ${kind} ${name}`);
+    return kept;
+  }
 
   /** Remembers the id of an uploaded file. */
   uploaded(name: string, media: string): void {
@@ -80,16 +96,21 @@ export class Actor {
   readonly #timelines = new Map<string, Timeline>();
 
   private constructor(
-    app: App,
+    private readonly app: App,
     readonly user: string,
-    device: string,
-    names: Names,
+    private readonly device: string,
+    private readonly names: Names,
+    private readonly line: Line,
+    private readonly database = new MemoryDatabase(),
+    private readonly locks = processLocks(),
   ) {
     this.client = new AnserClient({
-      url: app.ws,
+      url: line.url,
       token: () => app.token(user),
       deviceId: `${user}-${device || "only"}`,
       platform: PLATFORMS[device] ?? "desktop",
+      database,
+      locks,
     });
     this.client.on("message", (message) => this.received.push(message));
     this.client.on("transient", (message) => this.transient.push(message));
@@ -118,9 +139,26 @@ export class Actor {
 
   static async arrive(app: App, name: string, names: Names): Promise<Actor> {
     const [user = "", device = ""] = name.split("/");
-    const actor = new Actor(app, names.user(user), device, names);
+    const line = await Line.lay(app.ws);
+    const actor = new Actor(app, names.user(user), device, names, line);
     await actor.connect();
     return actor;
+  }
+
+  /** The application ends, and starts anew with its database. */
+  restart(): Actor {
+    this.#end();
+    const { app, user, device, names, line, database, locks } = this;
+    const actor = new Actor(app, user, device, names, line, database, locks);
+    // Whether it comes to a connection is another matter.
+    actor.client.connect().catch(() => {});
+    return actor;
+  }
+
+  /** The network is there, or is not. Of its return the client is told. */
+  plug(up: boolean): void {
+    this.line.set(up);
+    if (up) this.client.retryNow();
   }
 
   /** Resolves when everything that was missed of the list is there. */
@@ -146,6 +184,11 @@ export class Actor {
   }
 
   leave(): void {
+    this.#end();
+    this.line.close();
+  }
+
+  #end(): void {
     for (const timeline of this.#timelines.values()) timeline.close();
     this.client.close();
   }

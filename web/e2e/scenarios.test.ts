@@ -28,7 +28,7 @@ for (const [
   test(`${file}: ${name}`, async () => {
     const names = new Names(`s${number}-`);
     const app = settings ? await server.createApp(settings) : server.app;
-    const stage = new Stage(app, names);
+    const stage = new Stage(server, app, names);
     try {
       await Promise.all(
         [...users, ...devices.map((device) => device.split("/")[0] ?? device)].map((user) =>

@@ -78,6 +78,14 @@ export interface Args {
   readonly method: string;
   readonly path: string;
   readonly refused?: string;
+  /** What the answer of the server API says, at least. */
+  readonly answer?: Readonly<Record<string, unknown>>;
+  readonly secret?: string;
+  readonly of: number | "shared";
+  readonly token: string;
+  readonly texts: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
   readonly messages: readonly Shown[];
   readonly before?: number;
   readonly after?: number;
@@ -86,7 +94,6 @@ export interface Args {
   readonly mentions?: number;
   readonly conversations: readonly string[];
   readonly types: readonly string[];
-  readonly of: number;
   readonly acknowledged?: boolean;
   readonly told: readonly string[];
   /** Is tried again until it goes as it should. */

@@ -1,5 +1,5 @@
 /** Where a scenario happens, and what steps are made of. */
-import type { App } from "../sdk/e2e/server.js";
+import type { App, Server } from "../sdk/e2e/server.js";
 import type { Actor, Names } from "./actors.js";
 import type { Args } from "./scenarios.js";
 
@@ -10,9 +10,15 @@ export class Stage {
   readonly actors = new Map<string, Actor>();
 
   constructor(
+    readonly server: Server,
     readonly app: App,
     readonly names: Names,
   ) {}
+
+  /** The app that scenarios share, unless they have their own. */
+  get shared(): App {
+    return this.server.app;
+  }
 
   actor(name: string): Actor {
     const actor = this.actors.get(name);

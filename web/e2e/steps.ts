@@ -5,9 +5,12 @@ import { AnserError, type ConversationSettings, type Message } from "../sdk/src/
 import { Actor, type Names } from "./actors.js";
 import type { Args, Shown } from "./scenarios.js";
 import { type Command, HOUR, type Look, type Stage, named, part } from "./stage.js";
+import { APPS } from "./steps-apps.js";
 import { CREATED, CREATED_LOOKS } from "./steps-created.js";
+import { LOCAL, localLooks } from "./steps-local.js";
 import { MEDIA, MEDIA_LOOKS } from "./steps-media.js";
 import { PEOPLE, PEOPLE_LOOKS } from "./steps-people.js";
+import { SYSTEM, SYSTEM_LOOKS } from "./steps-system.js";
 
 /** Texts of one that is sent once, or of several. */
 function texts({ text = "", times, bytes }: Args): string[] {
@@ -147,6 +150,8 @@ const COMMANDS: Record<string, Command> = {
   ...CREATED,
   ...MEDIA,
   ...PEOPLE,
+  ...SYSTEM,
+  ...LOCAL,
   logout: (_stage, _args, { client }) => client.logout(),
 };
 
@@ -195,6 +200,8 @@ const LOOKS: Record<string, Look> = {
   ...CREATED_LOOKS,
   ...MEDIA_LOOKS,
   ...PEOPLE_LOOKS,
+  ...SYSTEM_LOOKS,
+  ...localLooks(compare),
   async expect_timeline({ names }, { in: at, messages }, actor) {
     const snapshot = actor.timeline(names.conversation(at)).getSnapshot();
     const [seen, wanted] = compare(snapshot.messages, messages, names);
@@ -379,13 +386,20 @@ export async function perform(stage: Stage, name: string, args: Args): Promise<v
       else actor.client.disconnect();
     }
     return;
+  } else if (name === "unplug" || name === "plug") {
+    for (const device of [args as unknown as string | string[]].flat()) {
+      stage.actor(device).plug(name === "plug");
+    }
+    return;
+  } else if (name === "restart") {
+    for (const device of [args as unknown as string | string[]].flat()) {
+      stage.actors.set(device, stage.actor(device).restart());
+    }
+    return;
   } else if (name === "connect") {
     run = () => stage.actor(args.by as string).connect();
-  } else if (name === "api") {
-    const path = args.path.replace(/\{(\w+):([^}]+)\}/g, (_, kind: string, id: string) =>
-      encodeURIComponent(kind === "in" ? names.conversation(id) : names.user(id)),
-    );
-    run = () => app.api(args.method, path, named(args.body, names));
+  } else if (APPS[name]) {
+    run = APPS[name].bind(undefined, stage, args);
   } else if (command) {
     const [device = ""] = [args.by].flat();
     const once = () => command(stage, args, stage.actor(device));

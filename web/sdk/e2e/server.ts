@@ -43,6 +43,11 @@ export class App {
     return request(new URL(path, this.url), method, `Basic ${secret}`, body);
   }
 
+  /** The same with another secret. */
+  with(secret: string): App {
+    return new App(this.url, this.ws, this.key, secret);
+  }
+
   async token(user: string): Promise<string> {
     const path = `/v1/users/${encodeURIComponent(user)}/token`;
     return ((await this.api("POST", path)) as { token: string }).token;
@@ -118,6 +123,15 @@ export class Server {
     };
     await this.settings(made.app.app_key, settings);
     return new App(this.url, this.ws, made.app.app_key, made.api_secret.secret);
+  }
+
+  /** Another key of an app: what signs its tokens, or its backend's requests. */
+  async newKey(
+    app: string,
+    kind: "api-secrets" | "token-keys",
+  ): Promise<{ id: string; secret: string }> {
+    const made = await this.#admin("POST", `/v1/apps/${app}/${kind}`, undefined);
+    return made as { id: string; secret: string };
   }
 
   /** Changes the settings of an app, as an operator does. */

@@ -26,10 +26,15 @@ pub(crate) fn now_seconds() -> u64 {
 /// A JWT, signed as docs/guide says.
 pub(crate) fn sign(key_id: &str, key: &str, app: &str, user: &str) -> String {
     let now = now_seconds();
-    let header = json!({"alg": "HS256", "typ": "JWT", "kid": key_id});
     let claims = json!({"aud": app, "sub": user, "iat": now, "exp": now + 600});
-    let part = |value: serde_json::Value| BASE64.encode(value.to_string());
-    let signed = format!("{}.{}", part(header), part(claims));
+    sign_claims(key_id, key, &claims)
+}
+
+/// A JWT of these claims.
+pub(crate) fn sign_claims(key_id: &str, key: &str, claims: &serde_json::Value) -> String {
+    let header = json!({"alg": "HS256", "typ": "JWT", "kid": key_id});
+    let part = |value: &serde_json::Value| BASE64.encode(value.to_string());
+    let signed = format!("{}.{}", part(&header), part(claims));
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let tag = hmac::sign(&key, signed.as_bytes());
     format!("{signed}.{}", BASE64.encode(tag))

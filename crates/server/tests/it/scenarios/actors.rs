@@ -1,7 +1,7 @@
 //! The devices of a scenario: clients of the Rust SDK with a database each, and what they were
 //! told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use anser_domain::Platform;
@@ -14,7 +14,9 @@ use anser_sdk::view::TimelineItem;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use super::line::Line;
 use super::steps::{Failure, PATIENCE};
 use crate::http::{basic, request};
 
@@ -25,6 +27,8 @@ pub(super) struct Names {
     created: Mutex<BTreeMap<String, String>>,
     /// The ids of uploaded files, by what the scenario calls them.
     media: Mutex<BTreeMap<String, String>>,
+    /// What is kept for later, by its kind and what the scenario calls it.
+    kept: Mutex<BTreeMap<(&'static str, String), String>>,
 }
 
 impl Names {
@@ -33,7 +37,19 @@ impl Names {
             prefix,
             created: Mutex::default(),
             media: Mutex::default(),
+            kept: Mutex::default(),
         }
+    }
+
+    pub(super) fn keep(&self, kind: &'static str, name: &str, what: &str) {
+        let mut kept = self.kept.lock().unwrap();
+        kept.insert((kind, name.to_owned()), what.to_owned());
+    }
+
+    pub(super) fn kept(&self, kind: &'static str, name: &str) -> Result<String, String> {
+        let kept = self.kept.lock().unwrap();
+        let found = kept.get(&(kind, name.to_owned())).cloned();
+        found.ok_or_else(|| format!("there is no {kind} {name}"))
     }
 
     /// Remembers the id of an uploaded file.
@@ -91,7 +107,7 @@ impl Names {
 }
 
 /// The server API, as an application's backend uses it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Api {
     pub(super) url: String,
     pub(super) websocket: String,
@@ -127,18 +143,24 @@ impl Api {
         }
     }
 
+    /// The same as somebody else.
+    pub(super) fn with(&self, authorization: String) -> Arc<Self> {
+        Arc::new(Self {
+            authorization,
+            ..self.clone()
+        })
+    }
+
+    /// A secret that the operator makes for an app.
+    pub(super) async fn made(&self, app: &str, kind: &str) -> Result<Value, String> {
+        let operator = self.with(self.admin.clone());
+        let path = format!("/v1/apps/{app}/{kind}");
+        operator.ask("POST", &path, None).await
+    }
+
     /// The same for another app, which has these settings.
     pub(super) async fn create_app(self: &Arc<Self>, settings: Value) -> Result<Arc<Self>, String> {
-        let of = |key: &str, authorization: &str| {
-            Arc::new(Self {
-                url: self.url.clone(),
-                websocket: self.websocket.clone(),
-                key: key.to_owned(),
-                authorization: authorization.to_owned(),
-                admin: self.admin.clone(),
-            })
-        };
-        let operator = of("", &self.admin);
+        let operator = self.with(self.admin.clone());
         let made = operator.ask("POST", "/v1/apps", Some(json!({}))).await?;
         let key = made["app"]["app_key"]
             .as_str()
@@ -146,7 +168,10 @@ impl Api {
         let secret = made["api_secret"]["secret"]
             .as_str()
             .ok_or("an app without a secret")?;
-        let app = of(key, &basic(key, secret));
+        let app = Arc::new(Self {
+            key: key.to_owned(),
+            ..Self::clone(&self.with(basic(key, secret)))
+        });
         let path = format!("/v1/apps/{}/settings", app.key);
         app.ask("PATCH", &path, Some(settings)).await?;
         Ok(app)
@@ -205,12 +230,22 @@ type Shown<T, S> = Arc<Mutex<(Vec<Arc<T>>, S)>>;
 pub(super) struct Actor {
     pub(super) client: Client,
     pub(super) heard: Arc<Mutex<Heard>>,
-    /// Ends with the actor, and its client with it.
-    listening: tokio::task::JoinHandle<()>,
+    /// They end with the actor, and its client with them.
+    tasks: Mutex<JoinSet<()>>,
     came: watch::Receiver<Came>,
     timelines: tokio::sync::Mutex<BTreeMap<String, Shown<TimelineItem, TimelineStatus>>>,
     pub(super) list: Shown<Conversation, ListStatus>,
-    _files: TempDir,
+    line: Line,
+    /// Whose device it is, and where it keeps its database.
+    installed: Installed,
+}
+
+/// What stays when the application ends.
+struct Installed {
+    device_id: String,
+    platform: Platform,
+    token: String,
+    files: TempDir,
 }
 
 impl Actor {
@@ -222,34 +257,52 @@ impl Actor {
     pub(super) async fn arrive(api: &Arc<Api>, name: &str, names: &Names) -> Result<Self, String> {
         let user = names.user(Self::user_of(name));
         let device = name.split('/').nth(1).unwrap_or("only");
-        let files = tempfile::tempdir().map_err(|why| why.to_string())?;
-        let storage = SqliteStorage::open(files.path().join("it.db")).map_err(|why| why.0)?;
-        let token = api.token(&user).await?;
-        let builder = Client::builder(&api.websocket, token)
-            .device_id(format!("{user}-{device}"))
-            .platform(match device {
+        let installed = Installed {
+            device_id: format!("{user}-{device}"),
+            platform: match device {
                 "phone" => Platform::Android,
                 "web" => Platform::Web,
                 _ => Platform::Desktop,
-            })
+            },
+            token: api.token(&user).await?,
+            files: tempfile::tempdir().map_err(|why| why.to_string())?,
+        };
+        let actor = Self::start(installed, Line::lay(&api.websocket).await?)?;
+        let arrived = actor.comes((0, 0)).await;
+        arrived.map_err(|failure| failure.text())?;
+        Ok(actor)
+    }
+
+    /// The application ends, and starts anew with its database.
+    pub(super) async fn restart(self) -> Result<Self, String> {
+        // It writes nothing any more then, and ends with those who hold it.
+        self.client.disconnect().await;
+        let Self {
+            client,
+            tasks,
+            installed,
+            line,
+            ..
+        } = self;
+        drop((client, tasks));
+        Self::start(installed, line)
+    }
+
+    fn start(installed: Installed, line: Line) -> Result<Self, String> {
+        let file = installed.files.path().join("it.db");
+        let storage = SqliteStorage::open(file).map_err(|why| why.0)?;
+        let builder = Client::builder(&line.url, installed.token.clone())
+            .device_id(&installed.device_id)
+            .platform(installed.platform)
             .database(storage);
         let (client, mut events) = builder.connect().map_err(|why| why.to_string())?;
         let heard = Arc::new(Mutex::new(Heard::default()));
         let (told, came) = watch::channel(Came::default());
-        let listening = tokio::spawn({
-            let (heard, client) = (Arc::clone(&heard), client.clone());
-            let mut listed = BTreeSet::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn({
+            let heard = Arc::clone(&heard);
             async move {
                 while let Some(event) = events.next().await {
-                    // It wants all messages of what appears in its list, as from a first one on.
-                    if let Event::Conversation { row, .. } = &event
-                        && listed.insert(row.id.clone())
-                        && row.member
-                        && told.borrow().synced > 0
-                    {
-                        let have = row.first_seq.saturating_sub(1);
-                        client.open_conversation(&row.id, Some(have)).await;
-                    }
                     let state = came_of(&event);
                     heard.lock().unwrap().take(event);
                     match state {
@@ -263,7 +316,7 @@ impl Actor {
             }
         });
         let list = Shown::default();
-        tokio::spawn({
+        tasks.spawn({
             let (list, mut stream) = (Arc::clone(&list), client.conversation_list());
             async move {
                 while let Some(update) = stream.next().await {
@@ -275,18 +328,24 @@ impl Actor {
                 }
             }
         });
-        let actor = Self {
+        Ok(Self {
             client,
             heard,
-            listening,
+            tasks: Mutex::new(tasks),
             came,
             timelines: tokio::sync::Mutex::default(),
             list,
-            _files: files,
-        };
-        let arrived = actor.comes((0, 0)).await;
-        arrived.map_err(|failure| failure.text())?;
-        Ok(actor)
+            line,
+            installed,
+        })
+    }
+
+    /// The network is there, or is not. Of its return the client is told.
+    pub(super) async fn plug(&self, up: bool) {
+        self.line.set(up);
+        if up {
+            self.client.connect().await;
+        }
     }
 
     /// Comes when everything that was missed of the list is there.
@@ -329,7 +388,7 @@ impl Actor {
         let shown = Arc::new(Mutex::new((Vec::new(), begin)));
         timelines.insert(name.to_owned(), Arc::clone(&shown));
         let mut timeline = self.client.timeline(name).await;
-        tokio::spawn({
+        self.tasks.lock().unwrap().spawn({
             let shown = Arc::clone(&shown);
             async move {
                 while let Some(update) = timeline.next().await {
@@ -342,12 +401,6 @@ impl Actor {
             }
         });
         shown
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        self.listening.abort();
     }
 }
 

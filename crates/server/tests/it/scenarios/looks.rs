@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::actors::{Actor, Names};
 use super::args::Args;
 use super::steps::Failure;
-use super::{Stage, created, media, people};
+use super::{Stage, created, local, media, people, system};
 
 /// What is seen, and what is wanted.
 pub(super) type Look = Result<(Value, Value), Failure>;
@@ -28,6 +28,12 @@ pub(super) async fn look(stage: &Stage, name: &str, args: &Args, actor: &Actor) 
         }
         _ => {
             if let Some(seen) = created::look(name, args, &actor.client, names).await? {
+                return Ok(seen);
+            }
+            if let Some(seen) = system::look(name, args, &actor.client, names).await? {
+                return Ok(seen);
+            }
+            if let Some(seen) = local::look(name, args, &actor.client, names).await? {
                 return Ok(seen);
             }
             if let Some(seen) = media::look(stage, name, args, actor).await? {
@@ -124,7 +130,7 @@ fn view(message: &Message, names: &Names) -> Value {
 }
 
 /// Messages as far as they are wanted to be something.
-fn compare<'a>(
+pub(super) fn compare<'a>(
     messages: impl IntoIterator<Item = &'a Message>,
     args: &Args,
     names: &Names,
@@ -191,7 +197,7 @@ async fn messages(name: &str, args: &Args, actor: &Actor, names: &Names) -> Look
     })
 }
 
-fn database(client: &Client) -> &LocalDatabase {
+pub(super) fn database(client: &Client) -> &LocalDatabase {
     client.database().expect("every actor has one")
 }
 

@@ -9,12 +9,16 @@
 )]
 
 mod actors;
+mod apps;
 mod args;
 mod created;
+mod line;
+mod local;
 mod looks;
 mod media;
 mod people;
 mod steps;
+mod system;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,6 +50,8 @@ struct Scenario {
 /// Where a scenario takes place.
 struct Stage {
     api: Arc<Api>,
+    /// Of the app that scenarios share.
+    shared: Arc<Api>,
     names: Names,
     actors: BTreeMap<String, Actor>,
 }
@@ -119,9 +125,10 @@ fn scenarios() -> Vec<Scenario> {
 /// Carries a scenario out; what went wrong, if something did.
 async fn play(api: Arc<Api>, number: usize, scenario: &Scenario) -> Result<(), String> {
     let names = Names::new(format!("s{number}-"));
+    let shared = api;
     let api = match &scenario.app {
-        Some(settings) => api.create_app(settings.clone()).await?,
-        None => api,
+        Some(settings) => shared.create_app(settings.clone()).await?,
+        None => Arc::clone(&shared),
     };
     let users = scenario.devices.iter().map(|device| Actor::user_of(device));
     for user in users.chain(scenario.users.iter().map(String::as_str)) {
@@ -129,6 +136,7 @@ async fn play(api: Arc<Api>, number: usize, scenario: &Scenario) -> Result<(), S
     }
     let mut stage = Stage {
         api,
+        shared,
         names,
         actors: BTreeMap::new(),
     };
@@ -147,6 +155,14 @@ async fn play(api: Arc<Api>, number: usize, scenario: &Scenario) -> Result<(), S
                 for device in &args.devices {
                     let actor = Actor::arrive(&stage.api, device, &stage.names).await?;
                     stage.actors.insert(device.clone(), actor);
+                }
+                Ok(())
+            }
+            "restart" => {
+                for device in &args.devices {
+                    let actor = stage.actors.remove(device);
+                    let actor = actor.ok_or_else(|| format!("{device} is not there"))?;
+                    stage.actors.insert(device.clone(), actor.restart().await?);
                 }
                 Ok(())
             }
@@ -197,6 +213,7 @@ fn a_step_that_is_not_known_is_a_failure_and_so_is_what_stands_beside_one() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = Stage {
         api: Arc::new(Api::default()),
+        shared: Arc::new(Api::default()),
         names: Names::new("s-".to_owned()),
         actors: BTreeMap::new(),
     };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::actors::Names;
 use super::args::Args;
-use super::{Stage, created, looks, media, people};
+use super::{Stage, apps, created, local, looks, media, people, system};
 
 /// How long a mute or a ban of a scenario lasts, in seconds.
 pub(super) const HOUR: u64 = 3_600;
@@ -62,12 +62,13 @@ impl Failure {
 
 /// Carries one step out; what did not go as it says.
 pub(super) async fn perform(stage: &Stage, name: &str, args: &Args) -> Result<(), String> {
-    if name == "offline" || name == "online" {
+    if ["offline", "online", "unplug", "plug"].contains(&name) {
         for device in &args.devices {
             let actor = stage.actor(device)?;
             match name {
                 "online" => actor.connect().await.map_err(|failure| failure.text())?,
-                _ => actor.client.disconnect().await,
+                "offline" => actor.client.disconnect().await,
+                _ => actor.plug(name == "plug").await,
             }
         }
         return Ok(());
@@ -144,10 +145,7 @@ async fn expect(stage: &Stage, name: &str, args: &Args) -> Result<(), String> {
 
 /// False: there is no such step.
 async fn command(stage: &Stage, name: &str, args: &Args) -> Result<bool, Failure> {
-    if name == "api" {
-        let path = named(&args.text("path"), &stage.names, true);
-        let body = args.get("body").map(|body| named_json(body, &stage.names));
-        stage.api.ask(&args.text("method"), &path, body).await?;
+    if apps::step(stage, name, args).await? {
         return Ok(true);
     }
     let Some(by) = args.by().into_iter().next() else {
@@ -164,6 +162,8 @@ async fn command(stage: &Stage, name: &str, args: &Args) -> Result<bool, Failure
         || groups(name, args, client, names).await?
         || members(name, args, client, names).await?
         || created::step(stage, name, args, client).await?
+        || system::step(name, args, client, names).await?
+        || local::step(name, args, client, names).await?
         || media::step(name, args, client, names).await?
         || people::step(name, args, actor, names).await?)
 }
@@ -175,7 +175,7 @@ pub(super) fn named_json(data: &Value, names: &Names) -> Value {
 
 /// A text with the names in it as they are called here: `{user:ann}`, `{in:g/lake}`,
 /// `{media:goose}`.
-fn named(text: &str, names: &Names, in_path: bool) -> String {
+pub(super) fn named(text: &str, names: &Names, in_path: bool) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = ["{user:", "{in:", "{media:"]
