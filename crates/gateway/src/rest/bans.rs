@@ -2,7 +2,7 @@
 
 use anser_domain::control::ban::FOR_GOOD;
 use anser_domain::control::mute::Kind;
-use anser_domain::limits::{BAN_SECONDS_MAX, GROUP_CHANGE_USERS_MAX, MEMBERS_PAGE_MAX};
+use anser_domain::limits::GROUP_CHANGE_USERS_MAX;
 use anser_domain::{Timestamp, UserId};
 use anser_engine::control::{MuteList, UserBan};
 use axum::Json;
@@ -13,22 +13,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{
-    Body, OptionalBody, Path, Query, cursor, page_limit, present, user_id, users,
-};
+use super::extract::{Body, OptionalBody, Path, Query, hold_seconds, present, user_id, users};
 use super::failure::{Failure, Result};
 use super::groups::MembersQuery;
 use super::spec::{Common, WithBody};
 use super::users::UserPath;
-
-fn check_seconds(seconds: u64) -> Result<u64> {
-    if seconds > BAN_SECONDS_MAX {
-        return Err(Failure::invalid(format!(
-            "seconds is above {BAN_SECONDS_MAX}"
-        )));
-    }
-    Ok(seconds)
-}
 
 /// How long a user is kept out.
 #[derive(Default, Deserialize, ToSchema)]
@@ -94,7 +83,7 @@ pub(super) async fn ban_user(
     let until = match body.seconds {
         None => FOR_GOOD,
         Some(0) => return Err(Failure::invalid("seconds is not above 0")),
-        Some(seconds) => api.engine.until(check_seconds(seconds)?),
+        Some(seconds) => api.engine.until(hold_seconds(seconds)?),
     };
     Ok(Json(api.engine.ban_user(app, &user, until).await?.into()))
 }
@@ -128,8 +117,7 @@ pub(super) async fn list_user_bans(
     App(app): App,
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<BannedUsers>> {
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
-    let after = cursor(&query.cursor)?;
+    let (after, limit) = query.page()?;
     let page = api.engine.user_bans(app, after, limit).await?;
     Ok(Json(BannedUsers {
         users: page.bans.into_iter().map(BannedUser::from).collect(),
@@ -232,8 +220,8 @@ pub(super) async fn list_mutes(
     Path(path): Path<KindPath>,
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<Mutes>> {
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
-    let (kind, after) = (path.kind.into(), cursor(&query.cursor)?);
+    let (after, limit) = query.page()?;
+    let kind = path.kind.into();
     let page = api
         .engine
         .mutes(app, kind, MuteList::Muted, after, limit)
@@ -266,7 +254,7 @@ pub(super) async fn mute_everywhere(
     Body(body): Body<MuteEverywhere>,
 ) -> Result<StatusCode> {
     let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
-    let until = api.engine.until(check_seconds(body.seconds)?);
+    let until = api.engine.until(hold_seconds(body.seconds)?);
     let kind = path.kind.into();
     api.engine.mute_everywhere(app, kind, &users, until).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -286,7 +274,7 @@ pub(super) async fn mute_kind(
     Path(path): Path<KindPath>,
     Body(body): Body<MuteKind>,
 ) -> Result<StatusCode> {
-    let until = api.engine.until(check_seconds(body.seconds)?);
+    let until = api.engine.until(hold_seconds(body.seconds)?);
     api.engine.mute_kind(app, path.kind.into(), until).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -304,8 +292,8 @@ pub(super) async fn list_exemptions(
     Path(path): Path<KindPath>,
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<Exemptions>> {
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
-    let (kind, after) = (path.kind.into(), cursor(&query.cursor)?);
+    let (after, limit) = query.page()?;
+    let kind = path.kind.into();
     let page = api
         .engine
         .mutes(app, kind, MuteList::Exempt, after, limit)

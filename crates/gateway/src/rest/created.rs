@@ -21,13 +21,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::auth::App;
 use super::extract::{
-    Body, Path, Query, conversation_id, cursor, page_limit, present, user_id, users,
+    Body, Path, Query, conversation_id, page, page_limit, present, user_id, users,
 };
 use super::failure::{ErrorBody, Failure, Result};
-use super::group_admin::{GroupUserPage, NewOwner, seconds};
+use super::group_admin::{GroupUserPage, NewOwner, users_until};
 use super::groups::{GroupMemberPage, MembersQuery};
 use super::messages::ConversationPath;
-use super::spec::{Common, WithBody};
+use super::spec::{Common, OfConversation, WithBody};
 
 /// A conversation that a user created.
 #[derive(Serialize, ToSchema)]
@@ -186,9 +186,7 @@ pub(super) async fn create_conversation(
     params(ConversationPath),
     responses(
         (status = 200, description = "The conversation.", body = CreatedConversation),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfConversation, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -249,9 +247,7 @@ pub(super) struct UpdateCreated {
     request_body = UpdateCreated,
     responses(
         (status = 200, description = "The conversation as it now is.", body = CreatedConversation),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -328,9 +324,7 @@ pub(super) struct CreatedMembersQuery {
     params(ConversationPath, CreatedMembersQuery),
     responses(
         (status = 200, description = "A page.", body = GroupMemberPage),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfConversation, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -341,18 +335,16 @@ pub(super) async fn list_created_members(
     Query(query): Query<CreatedMembersQuery>,
 ) -> Result<Json<GroupMemberPage>> {
     let id = conversation_id(&path.conversation)?;
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
+    let (cursor, limit) = page(&query.cursor, query.limit, MEMBERS_PAGE_MAX)?;
     let which = if query.muted {
         Members::Muted
     } else {
         Members::All
     };
-    let cursor = cursor(&query.cursor)?;
     let page = api
         .engine
-        .created_members(app, By::Server, &id, which, cursor, limit)
-        .await?;
-    Ok(Json(page.into()))
+        .created_members(app, By::Server, &id, which, cursor, limit);
+    Ok(Json(page.await?.into()))
 }
 
 /// Users of a conversation.
@@ -378,10 +370,8 @@ impl ConversationUsers {
     responses(
         (status = 200, description = "The conversation as it now is.", body = CreatedConversation),
         (status = 403, description = "A user is blocked; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
         (status = 409, description = "It would be too large; nothing was changed.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -401,9 +391,7 @@ pub(super) async fn add_created_members(
     request_body = ConversationUsers,
     responses(
         (status = 200, description = "The conversation as it now is.", body = CreatedConversation),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -424,9 +412,7 @@ pub(super) async fn remove_created_members(
     responses(
         (status = 200, description = "The conversation as it now is.", body = CreatedConversation),
         (status = 403, description = "The user is not in it.", body = ErrorBody),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -458,10 +444,8 @@ pub(super) struct SetConversationRole {
     responses(
         (status = 200, description = "The conversation as it now is.", body = CreatedConversation),
         (status = 403, description = "A user is not in it, or owns it; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
         (status = 409, description = "It would have too many managers.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -499,9 +483,7 @@ pub(super) struct UsersFor {
     responses(
         (status = 200, description = "The conversation.", body = CreatedConversation),
         (status = 403, description = "A user is not in it, or owns it; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -511,8 +493,7 @@ pub(super) async fn mute_created(
     Path(path): Path<ConversationPath>,
     Body(body): Body<UsersFor>,
 ) -> Result<Json<CreatedConversation>> {
-    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
-    let until = api.engine.until(seconds(body.seconds)?);
+    let (users, until) = users_until(&api, "users", &body.users, body.seconds)?;
     change(&api, app, &path, GroupChange::Mute { users, until }).await
 }
 
@@ -526,10 +507,8 @@ pub(super) async fn mute_created(
     responses(
         (status = 200, description = "The conversation as it now is.", body = CreatedConversation),
         (status = 403, description = "The owner is among them; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
         (status = 409, description = "It would block too many.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -539,8 +518,7 @@ pub(super) async fn block_created(
     Path(path): Path<ConversationPath>,
     Body(body): Body<UsersFor>,
 ) -> Result<Json<CreatedConversation>> {
-    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
-    let until = api.engine.until(seconds(body.seconds)?);
+    let (users, until) = users_until(&api, "users", &body.users, body.seconds)?;
     change(&api, app, &path, GroupChange::Ban { users, until }).await
 }
 
@@ -550,9 +528,7 @@ pub(super) async fn block_created(
     params(ConversationPath, MembersQuery),
     responses(
         (status = 200, description = "A page.", body = GroupUserPage),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfConversation, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -563,13 +539,11 @@ pub(super) async fn list_created_blocks(
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<GroupUserPage>> {
     let id = conversation_id(&path.conversation)?;
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
-    let cursor = cursor(&query.cursor)?;
+    let (cursor, limit) = query.page()?;
     let page = api
         .engine
-        .created_blocks(app, By::Server, &id, cursor, limit)
-        .await?;
-    Ok(Json(page.into()))
+        .created_blocks(app, By::Server, &id, cursor, limit);
+    Ok(Json(page.await?.into()))
 }
 
 /// Which conversations are asked for.

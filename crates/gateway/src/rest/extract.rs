@@ -6,6 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
+use anser_domain::limits::BAN_SECONDS_MAX;
 use anser_domain::{ConversationId, DeviceId, GroupId, UserId};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -216,6 +217,20 @@ pub(crate) fn cursor(text: &str) -> Result<&str> {
         return Err(Failure::invalid("cursor is not one that a page came with"));
     }
     Ok(text)
+}
+
+/// Checks for how long a mute or a ban is to hold, in seconds.
+pub(crate) fn hold_seconds(seconds: u64) -> Result<u64> {
+    if seconds > BAN_SECONDS_MAX {
+        let message = format!("seconds is above {BAN_SECONDS_MAX}");
+        return Err(Failure::invalid(message));
+    }
+    Ok(seconds)
+}
+
+/// Checks where a page starts, and its size.
+pub(crate) fn page(text: &str, limit: Option<u64>, max: usize) -> Result<(&str, usize)> {
+    Ok((cursor(text)?, page_limit(limit, max)?))
 }
 
 #[cfg(test)]

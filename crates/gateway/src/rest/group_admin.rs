@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use anser_domain::group::info::{AttributeChange, SettingsChange};
 use anser_domain::group::role::NewRole;
 use anser_domain::group::{JoinMode, Rights};
-use anser_domain::limits::{BAN_SECONDS_MAX, GROUP_CHANGE_USERS_MAX, MEMBERS_PAGE_MAX};
+use anser_domain::limits::GROUP_CHANGE_USERS_MAX;
+use anser_domain::{Timestamp, UserId};
 use anser_engine::group::{By, GroupChange, GroupUpdate, MemberUpdate, Outside};
 use axum::Json;
 use axum::extract::State;
@@ -16,10 +17,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, users};
+use super::extract::{Body, Path, Query, group_id, hold_seconds, present, user_id, users};
 use super::failure::{ErrorBody, Failure, Result};
 use super::groups::{Group, GroupPath, GroupRole, MembersQuery};
-use super::spec::{Common, WithBody};
+use super::spec::{Common, OfGroup, WithBody};
 
 async fn change(api: &Api, app: App, group: &str, change: GroupChange) -> Result<Json<Group>> {
     let id = group_id("group_id", group)?;
@@ -27,13 +28,15 @@ async fn change(api: &Api, app: App, group: &str, change: GroupChange) -> Result
     Ok(Json(group.await?.into()))
 }
 
-pub(super) fn seconds(seconds: u64) -> Result<u64> {
-    if seconds > BAN_SECONDS_MAX {
-        return Err(Failure::invalid(format!(
-            "seconds is above {BAN_SECONDS_MAX}"
-        )));
-    }
-    Ok(seconds)
+/// Users whom a change concerns, at most 100, and until when it holds.
+pub(super) fn users_until(
+    api: &Api,
+    field: &str,
+    names: &[String],
+    seconds: u64,
+) -> Result<(Vec<UserId>, Timestamp)> {
+    let users = users(field, names, 1..=GROUP_CHANGE_USERS_MAX)?;
+    Ok((users, api.engine.until(hold_seconds(seconds)?)))
 }
 
 /// What becomes of a user who asks to be let in: a request, membership at once, or nothing.
@@ -113,9 +116,7 @@ pub(super) struct UpdateGroup {
     request_body = UpdateGroup,
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -164,9 +165,7 @@ pub(super) struct NewOwner {
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
         (status = 403, description = "The user is not in it.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -258,9 +257,7 @@ pub(super) struct DefineRole {
     request_body = DefineRole,
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -286,10 +283,8 @@ pub(super) async fn define_role(
     params(RolePath),
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
         (status = 507, description = "The server's disk is full.", body = ErrorBody),
-        Common,
+        OfGroup, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -339,9 +334,7 @@ pub(super) struct UpdateMember {
     responses(
         (status = 200, description = "The group.", body = Group),
         (status = 403, description = "The user is not in it.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -383,9 +376,7 @@ pub(super) struct MuteMembers {
     responses(
         (status = 200, description = "The group.", body = Group),
         (status = 403, description = "A user is not in it, or owns it; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -395,8 +386,7 @@ pub(super) async fn mute_members(
     Path(path): Path<GroupPath>,
     Body(body): Body<MuteMembers>,
 ) -> Result<Json<Group>> {
-    let users = users("members", &body.members, 1..=GROUP_CHANGE_USERS_MAX)?;
-    let until = api.engine.until(seconds(body.seconds)?);
+    let (users, until) = users_until(&api, "members", &body.members, body.seconds)?;
     let mute = GroupChange::Mute { users, until };
     change(&api, app, &path.group_id, mute).await
 }
@@ -418,9 +408,7 @@ pub(super) struct ExemptMembers {
     responses(
         (status = 200, description = "The group.", body = Group),
         (status = 403, description = "A user is not in it, or owns it; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -457,10 +445,8 @@ pub(super) struct BanUsers {
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
         (status = 403, description = "A user owns it; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
         (status = 409, description = "500 users are banned already.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -470,8 +456,7 @@ pub(super) async fn ban_users(
     Path(path): Path<GroupPath>,
     Body(body): Body<BanUsers>,
 ) -> Result<Json<Group>> {
-    let users = users("users", &body.users, 1..=GROUP_CHANGE_USERS_MAX)?;
-    let until = api.engine.until(seconds(body.seconds)?);
+    let (users, until) = users_until(&api, "users", &body.users, body.seconds)?;
     change(&api, app, &path.group_id, GroupChange::Ban { users, until }).await
 }
 
@@ -493,10 +478,8 @@ pub(super) struct DecideJoinRequests {
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
         (status = 403, description = "A user is banned; nothing was changed.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
         (status = 409, description = "The group would be too large; nothing was changed.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -545,12 +528,11 @@ async fn outside(
     list: Outside,
 ) -> Result<Json<GroupUserPage>> {
     let id = group_id("group_id", &path.group_id)?;
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
+    let (cursor, limit) = query.page()?;
     let page = api
         .engine
-        .group_users(app, By::Server, &id, list, cursor(&query.cursor)?, limit)
-        .await?;
-    Ok(Json(page.into()))
+        .group_users(app, By::Server, &id, list, cursor, limit);
+    Ok(Json(page.await?.into()))
 }
 
 impl From<anser_engine::group::GroupUserPage> for GroupUserPage {
@@ -575,9 +557,7 @@ impl From<anser_engine::group::GroupUserPage> for GroupUserPage {
     params(GroupPath, MembersQuery),
     responses(
         (status = 200, description = "A page.", body = GroupUserPage),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfGroup, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -596,9 +576,7 @@ pub(super) async fn list_bans(
     params(GroupPath, MembersQuery),
     responses(
         (status = 200, description = "A page.", body = GroupUserPage),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfGroup, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -617,9 +595,7 @@ pub(super) async fn list_join_requests(
     params(GroupPath, MembersQuery),
     responses(
         (status = 200, description = "A page.", body = GroupUserPage),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfGroup, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]

@@ -13,10 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, group_id, page_limit, present, user_id, users};
+use super::extract::{Body, Path, Query, group_id, page, present, user_id, users};
 use super::failure::{ErrorBody, Result};
 use super::group_admin::JoinModeJson;
-use super::spec::{Common, WithBody};
+use super::spec::{Common, OfGroup, WithBody};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -157,9 +157,7 @@ pub(super) async fn create_group(
     params(GroupPath),
     responses(
         (status = 200, description = "The group.", body = Group),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfGroup, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -242,10 +240,17 @@ pub(super) struct MembersQuery {
     /// Where the page starts, from the page before.
     #[serde(default)]
     #[param(max_length = 1024, required = false)]
-    pub(super) cursor: String,
+    cursor: String,
     /// Items of the page.
     #[param(minimum = 1, maximum = 500, default = 100, value_type = u64, required = false)]
-    pub(super) limit: Option<u64>,
+    limit: Option<u64>,
+}
+
+impl MembersQuery {
+    /// Where the page starts, and its size.
+    pub(super) fn page(&self) -> Result<(&str, usize)> {
+        page(&self.cursor, self.limit, MEMBERS_PAGE_MAX)
+    }
 }
 
 /// List the members of a group.
@@ -254,9 +259,7 @@ pub(super) struct MembersQuery {
     params(GroupPath, MembersQuery),
     responses(
         (status = 200, description = "A page.", body = GroupMemberPage),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfGroup, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -267,12 +270,9 @@ pub(super) async fn list_members(
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<GroupMemberPage>> {
     let id = group_id("group_id", &path.group_id)?;
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
-    let page = api
-        .engine
-        .members(app, By::Server, &id, cursor(&query.cursor)?, limit)
-        .await?;
-    Ok(Json(page.into()))
+    let (cursor, limit) = query.page()?;
+    let page = api.engine.members(app, By::Server, &id, cursor, limit);
+    Ok(Json(page.await?.into()))
 }
 
 impl From<anser_engine::group::GroupMemberPage> for GroupMemberPage {
@@ -349,9 +349,7 @@ pub(super) async fn add_members(
     responses(
         (status = 200, description = "The group as it now is.", body = Group),
         (status = 403, description = "The owner is among them.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -388,9 +386,7 @@ pub(super) struct QuitGroup {
     responses(
         (status = 204, description = "The user is out."),
         (status = 403, description = "The user is not in it, or owns it.", body = ErrorBody),
-        (status = 404, description = "There is no such group.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfGroup, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]

@@ -1,6 +1,6 @@
 //! Users' block lists and allow lists.
 
-use anser_domain::limits::{MEMBERS_PAGE_MAX, RELATION_CHANGE_USERS_MAX};
+use anser_domain::limits::RELATION_CHANGE_USERS_MAX;
 use anser_domain::relation::List;
 use anser_domain::{AppId, UserId};
 use anser_engine::relation::RelationChange;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, page_limit, present, user_id, users};
+use super::extract::{Body, Path, Query, present, user_id, users};
 use super::failure::Result;
 use super::groups::MembersQuery;
 use super::spec::{Common, WithBody};
@@ -69,8 +69,7 @@ async fn list(
     query: &MembersQuery,
 ) -> Result<Json<RelatedUsers>> {
     let user = user_id("user_id", &path.user_id)?;
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
-    let after = cursor(&query.cursor)?;
+    let (after, limit) = query.page()?;
     let page = api.engine.relations(app, &user, list, after, limit).await?;
     Ok(Json(RelatedUsers {
         users: page.users.iter().map(ToString::to_string).collect(),

@@ -235,6 +235,30 @@ impl IntoResponses for Common {
     }
 }
 
+/// The refusals of what is about one conversation.
+pub(super) struct OfConversation;
+
+impl IntoResponses for OfConversation {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals([
+            ("404", "There is no such conversation."),
+            ("410", "It was dismissed."),
+        ])
+    }
+}
+
+/// The refusals of what is about one group.
+pub(super) struct OfGroup;
+
+impl IntoResponses for OfGroup {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals([
+            ("404", "There is no such group."),
+            ("410", "It was dismissed."),
+        ])
+    }
+}
+
 /// The refusals that any request with a body may meet.
 pub(super) struct WithBody;
 

@@ -15,14 +15,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::auth::App;
 use super::created::object;
-use super::extract::{
-    Body, Object, Path, Query, cursor, group_id, page_limit, present, user_id, users,
-};
+use super::extract::{Body, Object, Path, Query, group_id, page, present, user_id, users};
 use super::failure::{ErrorBody, Result};
 use super::message_json::{Content, SentJson};
 use super::messages::{client_message_id, send};
 use super::quota::Kind;
-use super::spec::{Common, WithBody};
+use super::spec::{Common, OfConversation, WithBody};
 use super::tags::tag;
 
 /// A system conversation.
@@ -179,11 +177,8 @@ pub(super) async fn list_systems(
     App(app): App,
     Query(query): Query<SystemsQuery>,
 ) -> Result<Json<SystemPage>> {
-    let limit = page_limit(query.limit, PAGE_ITEMS_MAX)?;
-    let page = api
-        .engine
-        .systems(app, cursor(&query.cursor)?, limit)
-        .await?;
+    let (cursor, limit) = page(&query.cursor, query.limit, PAGE_ITEMS_MAX)?;
+    let page = api.engine.systems(app, cursor, limit).await?;
     let conversations = page.conversations.into_iter();
     Ok(Json(SystemPage {
         conversations: conversations.map(SystemConversation::from).collect(),
@@ -197,9 +192,7 @@ pub(super) async fn list_systems(
     params(SystemPath),
     responses(
         (status = 200, description = "The conversation.", body = SystemConversation),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfConversation, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -240,9 +233,7 @@ pub(super) struct UpdateSystem {
     request_body = UpdateSystem,
     responses(
         (status = 200, description = "The conversation as it now is.", body = SystemConversation),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -318,10 +309,8 @@ async fn change_subscribers(
     request_body = SystemUsers,
     responses(
         (status = 204, description = "They are subscribed."),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
         (status = 409, description = "Everyone is, or a tag decides.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -341,10 +330,8 @@ pub(super) async fn subscribe(
     request_body = SystemUsers,
     responses(
         (status = 204, description = "They are not subscribed."),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
         (status = 409, description = "Everyone is subscribed, or a tag decides.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -393,10 +380,8 @@ pub(super) struct SubscriberPage {
     params(SystemPath, SubscribersQuery),
     responses(
         (status = 200, description = "A page.", body = SubscriberPage),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
         (status = 409, description = "Everyone is subscribed.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
-        Common,
+        OfConversation, Common,
     ),
     security(("app" = []), ("admin" = []))
 )]
@@ -406,8 +391,8 @@ pub(super) async fn list_subscribers(
     Path(path): Path<SystemPath>,
     Query(query): Query<SubscribersQuery>,
 ) -> Result<Json<SubscriberPage>> {
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
-    let (id, cursor) = (path.id()?, cursor(&query.cursor)?);
+    let (cursor, limit) = page(&query.cursor, query.limit, MEMBERS_PAGE_MAX)?;
+    let id = path.id()?;
     let page = api.engine.subscribers(app, &id, cursor, limit).await?;
     let subscribers = page.subscribers.into_iter().map(|(user, time)| Subscriber {
         user_id: user.as_str().to_owned(),
@@ -456,10 +441,8 @@ pub(super) struct SendSystemMessage {
     request_body = SendSystemMessage,
     responses(
         (status = 200, description = "It is on disk.", body = SentJson),
-        (status = 404, description = "There is no such conversation.", body = ErrorBody),
-        (status = 410, description = "It was dismissed.", body = ErrorBody),
         (status = 429, description = "The app sends more than allowed; `Retry-After` says how long to wait.", body = ErrorBody),
-        Common, WithBody,
+        OfConversation, Common, WithBody,
     ),
     security(("app" = []), ("admin" = []))
 )]
