@@ -31,7 +31,8 @@ use crate::tables::ConversationKeys;
 /// told to follow the sequence before, and those who did not see it pull and find nothing.
 const TAIL_MAX: u64 = 1_000;
 
-/// Receivers of targeted messages of a system conversation that are known by name.
+/// Receivers of targeted messages of a system conversation that are known by name, at the least;
+/// twice as many at the most.
 const LATER_MAX: usize = 1_000;
 
 /// What each user saw last of a conversation.
@@ -92,12 +93,13 @@ impl Seen {
         for user in message.targets.iter().cloned().chain(sender) {
             later.insert(user, message.seq);
         }
-        while self.bounded && later.len() > LATER_MAX {
-            let oldest = later.iter().min_by_key(|(_, seq)| **seq);
-            let Some(oldest) = oldest.map(|(user, _)| user.clone()) else {
-                break;
-            };
-            later.remove(&oldest);
+        // Half of them at once, so that it costs little a message.
+        if self.bounded && later.len() > 2 * LATER_MAX {
+            let mut seqs: Vec<u64> = later.values().copied().collect();
+            let forgotten = seqs.len() - LATER_MAX;
+            let (_, oldest, _) = seqs.select_nth_unstable(forgotten);
+            let oldest = *oldest;
+            later.retain(|_, seq| *seq >= oldest);
         }
     }
 
@@ -232,6 +234,23 @@ mod tests {
             burn_after_seconds: 0,
             receipt_wanted: false,
             state: None,
+        }
+    }
+
+    #[test]
+    fn of_very_many_receivers_the_last_are_known_and_the_others_follow_what_all_saw() {
+        let mut seen = Seen {
+            bounded: true,
+            ..Seen::default()
+        };
+        let count = 5 * LATER_MAX;
+        for n in 1..=count {
+            seen.add(&message(n as u64, n, &[n]));
+            assert!(seen.later.len() <= 2 * LATER_MAX);
+        }
+        assert_eq!(seen.by(&user(1)), 0);
+        for n in count - LATER_MAX + 1..=count {
+            assert_eq!(seen.by(&user(n)), n as u64);
         }
     }
 
