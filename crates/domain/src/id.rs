@@ -99,6 +99,10 @@ text_id! {
     GroupId
 }
 text_id! {
+    /// A chat room, named by the customer's backend.
+    RoomId
+}
+text_id! {
     /// A tag that an app gives its users.
     Tag
 }

@@ -23,6 +23,7 @@ pub mod presence;
 pub mod query;
 pub mod relation;
 pub mod retention;
+pub mod room;
 pub mod search;
 pub mod settings;
 pub mod system;
@@ -32,6 +33,6 @@ pub mod words;
 
 pub use code::{Code, Reject};
 pub use conversation::ConversationId;
-pub use id::{AppId, DeviceId, GroupId, InvalidId, MessageId, Tag, UserId};
+pub use id::{AppId, DeviceId, GroupId, InvalidId, MessageId, RoomId, Tag, UserId};
 pub use login::Platform;
 pub use time::Timestamp;

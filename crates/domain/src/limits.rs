@@ -209,3 +209,60 @@ const _: () = assert!(CONTENT_BYTES_DEFAULT <= CONTENT_BYTES_MAX);
 const _: () = assert!(CONTENT_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(GROUP_MEMBERS_MAX * (ID_BYTES_MAX + 4) < FRAME_BYTES_MAX);
 const _: () = assert!(TOKEN_BYTES_MAX < FIRST_FRAME_BYTES_MAX);
+
+// ───────────── chat rooms ─────────────
+
+/// Messages that a client is given of a room when it joins; also the least that a room remembers.
+pub const ROOM_NEWEST_MAX: usize = 50;
+/// Members of a room on a page.
+pub const ROOM_MEMBERS_PAGE_MAX: usize = 500;
+/// Members on a page unless it is said how many.
+pub const ROOM_MEMBERS_PAGE_DEFAULT: usize = 100;
+/// Attributes of a room.
+pub const ROOM_ATTRIBUTES_MAX: usize = 100;
+/// Characters of the key of an attribute.
+pub const ROOM_KEY_CHARS_MAX: usize = 128;
+/// Characters of the value of an attribute.
+pub const ROOM_VALUE_CHARS_MAX: usize = 4_096;
+/// Attributes that a client changes at once.
+pub const ROOM_ATTRIBUTES_OF_CLIENT_MAX: usize = 10;
+/// Attributes that the backend changes at once.
+pub const ROOM_ATTRIBUTES_OF_SERVER_MAX: usize = 20;
+/// Attributes of one room that are changed in a second.
+pub const ROOM_ATTRIBUTE_CHANGES_PER_SECOND: u32 = 100;
+/// Types of content that an app places in a class.
+pub const ROOM_TYPES_MAX: usize = 20;
+/// Milliseconds for which a room takes so many messages.
+pub const ROOM_WINDOW_MS: u64 = 200;
+/// Ordinary messages that a room takes in that time, unless the app has set another number.
+pub const ROOM_WINDOW_MESSAGES: u32 = 40;
+/// Those of them that are not for class low.
+pub const ROOM_WINDOW_RESERVED: u32 = 20;
+/// Protected messages beyond.
+pub const ROOM_WINDOW_PROTECTED: u32 = 20;
+/// Messages that a member who is away may miss.
+pub const ROOM_MISSED: u32 = 30;
+/// Seconds that a member may be away.
+pub const ROOM_AWAY_SECONDS: u32 = 30;
+/// Minutes without messages and joins after which a room is destroyed.
+pub const ROOM_IDLE_MINUTES: u32 = 60;
+/// Minutes that a room lives at most, where it is said.
+pub const ROOM_LIFE_MINUTES_MAX: u32 = 10_080;
+/// Rooms that a connection is in at a time, unless the app has set another number.
+pub const ROOMS_OF_SESSION: u32 = 1;
+/// And at most.
+pub const ROOMS_OF_SESSION_MAX: u64 = 50;
+/// Users on one list of a room.
+pub const ROOM_LIST_MAX: usize = 5_000;
+/// Users of a room whose messages are protected.
+pub const ROOM_PROTECTED_MAX: usize = 5;
+/// Moderators of a room.
+pub const ROOM_MODERATORS_MAX: usize = 20;
+/// Users whom one request puts on a list of a room.
+pub const ROOM_LIST_CHANGE_MAX: usize = 20;
+/// Bytes that a moderator, or the backend, adds to what members are told.
+pub const ROOM_EXTRA_BYTES_MAX: usize = 1_024;
+/// Days for which messages of a room are kept, at the least.
+pub const ROOM_HISTORY_DAYS_MIN: u32 = 1;
+/// And at most: three years.
+pub const ROOM_HISTORY_DAYS_MAX: u32 = 1_096;

@@ -38,6 +38,7 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::presence::Notes;
 use crate::receipt::{self, ReaderPage, ReadersOf, ReceiptPage};
+use crate::room::{Audiences, Rooms};
 use crate::session::{Locals, NewSession, Opened, SessionId, SessionInfo};
 use crate::sync::{SyncRequest, SyncResult, device};
 use crate::system::{everyone, refuse_receipts};
@@ -91,6 +92,7 @@ pub(crate) struct Core {
     /// Rounds of checking all sessions that are wanted; one is under way unless zero.
     pub(crate) checks: AtomicU64,
     pub(crate) forwards: Forwards,
+    pub(crate) rooms: Arc<Rooms>,
     pub(crate) stopping: AtomicBool,
 }
 
@@ -117,6 +119,13 @@ impl Engine {
         let home = Arc::new(Home::new(env.clone(), notes.clone()));
         let locals = Arc::new(Locals::new(env.random_u64()));
         let broadcasts = Broadcasts::new(env.clone(), cluster.clone(), locals.clone());
+        let metrics = Arc::new(Metrics::default());
+        let audiences = Audiences::new(
+            env.clone(),
+            cluster.clone(),
+            locals.clone(),
+            metrics.clone(),
+        );
         let tools = Arc::new(Tools {
             committer: Committer::new(env.clone(), store.clone()),
             fan_out: FanOut::new(home.clone(), cluster.clone()),
@@ -129,13 +138,15 @@ impl Engine {
             settings,
             controls: Controls::default(),
             notes,
-            metrics: Metrics::default(),
+            audiences: Arc::new(audiences),
+            metrics,
         });
         let apps = Apps::open(tools.clone()).await?;
         control::refresh(&tools).await?;
         let outbox = Outbox::new(tools.clone());
         let conversations = Registry::new(tools.clone(), outbox.clone());
         let forwards = Forwards::new(tools.clone());
+        let rooms = Arc::new(Rooms::new(tools.clone()));
         let engine = Self {
             core: Arc::new(Core {
                 tools,
@@ -147,6 +158,7 @@ impl Engine {
                 gone: Mutex::default(),
                 checks: AtomicU64::new(0),
                 forwards,
+                rooms,
                 stopping: AtomicBool::new(false),
             }),
         };

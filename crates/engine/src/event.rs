@@ -16,6 +16,7 @@ use crate::message::{Deleted, Message, SendResult};
 use crate::presence::Presence;
 use crate::receipt::ReceiptNews;
 use crate::relation::RelationNews;
+use crate::room::{RoomLeft, RoomPush};
 
 /// Something a session is told without having asked.
 #[derive(Clone, Debug)]
@@ -64,6 +65,10 @@ pub enum EventBody {
     Relations(Box<RelationNews>),
     /// What is told of a user whom this one watches.
     Presence(Box<Presence>),
+    /// Things happened in a chat room.
+    Room(Box<RoomPush>),
+    /// The session is not in a chat room any more.
+    RoomLeft(Box<RoomLeft>),
     /// Pushes may have been lost: the device must sync.
     Check,
 }
@@ -72,7 +77,11 @@ impl EventBody {
     /// May it be dropped without anybody missing it?
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Message { message, .. } if message.seq == 0)
+        match self {
+            Self::Message { message, .. } => message.seq == 0,
+            Self::Room(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -35,6 +35,7 @@ pub mod presence;
 pub mod receipt;
 pub mod relation;
 mod retention;
+pub mod room;
 pub mod search;
 pub mod session;
 pub mod sync;

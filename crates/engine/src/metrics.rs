@@ -15,6 +15,12 @@ pub struct Metrics {
     pub(crate) outbox_retried: AtomicU64,
     pub(crate) outbox_dead: AtomicU64,
     pub(crate) packet_holes: AtomicU64,
+    pub(crate) room_messages: AtomicU64,
+    pub(crate) room_messages_dropped: AtomicU64,
+    pub(crate) room_items_late: AtomicU64,
+    pub(crate) room_deliveries: AtomicU64,
+    pub(crate) room_messages_unkept: AtomicU64,
+    pub(crate) room_walks_failed: AtomicU64,
 }
 
 /// Adds one.
@@ -71,6 +77,36 @@ impl Metrics {
                 "anser_packet_holes_total",
                 "Times that packets from another node were missing.",
                 &self.packet_holes,
+            ),
+            (
+                "anser_room_messages_total",
+                "Messages that chat rooms took.",
+                &self.room_messages,
+            ),
+            (
+                "anser_room_messages_dropped_total",
+                "Messages beyond the quota of a chat room.",
+                &self.room_messages_dropped,
+            ),
+            (
+                "anser_room_items_late_total",
+                "Items of chat rooms dropped on a node that could not tell them in time.",
+                &self.room_items_late,
+            ),
+            (
+                "anser_room_deliveries_total",
+                "Frames of chat rooms handed to sessions.",
+                &self.room_deliveries,
+            ),
+            (
+                "anser_room_messages_unkept_total",
+                "Messages of chat rooms that should have been kept and could not be written.",
+                &self.room_messages_unkept,
+            ),
+            (
+                "anser_room_walks_failed_total",
+                "Times that stored chat rooms could not be looked through.",
+                &self.room_walks_failed,
             ),
         ];
         let mut text = String::new();

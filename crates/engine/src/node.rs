@@ -23,6 +23,7 @@ use crate::event::{Event, EventBody, Reply};
 use crate::metrics::count;
 use crate::presence;
 use crate::retention;
+use crate::room;
 use crate::session::SessionId;
 use crate::user;
 
@@ -53,6 +54,7 @@ pub(crate) fn enter(engine: &Engine) {
     core.tools.env.spawn(control::watch(Arc::downgrade(core)));
     presence::unsettle(&core.tools);
     core.tools.env.spawn(presence::work(Arc::downgrade(core)));
+    core.tools.env.spawn(room::work(Arc::downgrade(core)));
 }
 
 /// Sees what was accepted through, closes all sessions and says good-bye.
@@ -163,6 +165,7 @@ impl Engine {
                 tools
                     .home
                     .retain(|_, _, session| session.info.node != from.0);
+                self.core.rooms.node_lost(from);
                 // Those it has by now may have registered before this was noticed.
                 tools.cluster.confess();
                 self.check_all();
@@ -215,6 +218,10 @@ impl Engine {
                 self.core.tools.env.spawn(task);
             }
             Some(Body::Broadcast(it)) => tools.broadcasts.here(wire::broadcast_from(it)),
+            Some(Body::RoomFrame(it)) => match room::frame_from(it, tools.cluster.node()) {
+                Ok(frame) => tools.audiences.tell(frame),
+                Err(error) => tracing::error!(%error, ?from, "a frame of a room does not decode"),
+            },
             // Of a newer release.
             None => {}
         }
@@ -291,6 +298,7 @@ impl Engine {
                 home.unregister(AppId(it.app), &it.user, SessionId(it.session));
                 Ok(Response::Registered(pb::Registered {}))
             }
+            Request::Room(it) => self.answer_room(it).await.map(Response::Room),
             Request::SignOut(it) => {
                 let device = match it.device.as_str() {
                     "" => None,
@@ -317,6 +325,7 @@ impl Engine {
             view.contains(NodeId(session.info.node)) && view.home(app, user) == node
         });
         self.core.outbox.look_everywhere();
+        self.core.rooms.view_changed();
         presence::unsettle(tools);
         // Until now this node looked for users' homes among other nodes than it should have.
         tools.cluster.confess();

@@ -12,6 +12,7 @@ use crate::engine::Settings;
 use crate::env::Env;
 use crate::metrics::Metrics;
 use crate::presence::Notes;
+use crate::room::Audiences;
 use crate::session::Locals;
 
 /// Shared by the actors, the outbox and the handle itself; knows none of them.
@@ -27,5 +28,6 @@ pub(crate) struct Tools {
     pub(crate) settings: Settings,
     pub(crate) controls: Controls,
     pub(crate) notes: Arc<Notes>,
-    pub(crate) metrics: Metrics,
+    pub(crate) audiences: Arc<Audiences>,
+    pub(crate) metrics: Arc<Metrics>,
 }

@@ -12,13 +12,15 @@ use crate::time::Timestamp;
 pub enum Kind {
     /// Private chats.
     Private,
-    /// Everything with more than two in it.
+    /// Everything with more than two in it that is kept.
     Group,
+    /// Chat rooms.
+    Room,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Private, Self::Group];
+    pub const ALL: [Self; 3] = [Self::Private, Self::Group, Self::Room];
 
     /// The kind of a conversation.
     #[must_use]
@@ -36,6 +38,7 @@ impl Kind {
         match self {
             Self::Private => "private",
             Self::Group => "group",
+            Self::Room => "room",
         }
     }
 
@@ -51,6 +54,7 @@ impl Kind {
         match self {
             Self::Private => 1,
             Self::Group => 2,
+            Self::Room => 3,
         }
     }
 
@@ -79,6 +83,8 @@ pub struct AppMutes {
     pub private: KindMutes,
     /// In groups.
     pub group: KindMutes,
+    /// In chat rooms.
+    pub room: KindMutes,
 }
 
 impl AppMutes {
@@ -88,6 +94,7 @@ impl AppMutes {
         match kind {
             Kind::Private => &self.private,
             Kind::Group => &self.group,
+            Kind::Room => &self.room,
         }
     }
 
@@ -96,6 +103,7 @@ impl AppMutes {
         match kind {
             Kind::Private => &mut self.private,
             Kind::Group => &mut self.group,
+            Kind::Room => &mut self.room,
         }
     }
 
@@ -172,6 +180,6 @@ mod tests {
             assert_eq!(Kind::from_name(kind.name()), Some(kind));
             assert_eq!(Kind::from_number(kind.number()), Some(kind));
         }
-        assert_eq!(Kind::from_name("room"), None);
+        assert_eq!(Kind::from_name("channel"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! An app's own settings.
 
 use crate::code::{Code, Reject};
-use crate::limits::{BAN_SECONDS_MAX, CONTENT_BYTES_MAX, GROUP_MEMBERS_MAX};
+use crate::limits::{BAN_SECONDS_MAX, CONTENT_BYTES_MAX, GROUP_MEMBERS_MAX, ROOMS_OF_SESSION_MAX};
 use crate::retention::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
 
 macro_rules! app_settings {
@@ -15,6 +15,8 @@ macro_rules! app_settings {
             pub swallow_blocked: Option<bool>,
             /// Presence is kept, and told to who subscribes. Otherwise it is off.
             pub presence: Option<bool>,
+            /// Whoever joins a chat room that is not there creates it. Otherwise the backend does.
+            pub room_created_by_joining: Option<bool>,
         }
 
         /// What is to be changed. `None` stays, `Some(None)` goes back to the operator's.
@@ -26,6 +28,8 @@ macro_rules! app_settings {
             pub swallow_blocked: Option<Option<bool>>,
             /// See [`AppSettings::presence`].
             pub presence: Option<Option<bool>>,
+            /// See [`AppSettings::room_created_by_joining`].
+            pub room_created_by_joining: Option<Option<bool>>,
         }
 
         impl AppSettings {
@@ -41,6 +45,9 @@ macro_rules! app_settings {
                     $($name: change.$name.unwrap_or(self.$name),)*
                     swallow_blocked: change.swallow_blocked.unwrap_or(self.swallow_blocked),
                     presence: change.presence.unwrap_or(self.presence),
+                    room_created_by_joining: change
+                        .room_created_by_joining
+                        .unwrap_or(self.room_created_by_joining),
                 })
             }
         }
@@ -71,6 +78,22 @@ app_settings! {
     group_retention_days: RETENTION_DAYS_MIN => u64::from(RETENTION_DAYS_MAX);
     /// Days after which files are removed; 0: they are kept.
     media_retention_days: 0_u32 => u64::from(RETENTION_DAYS_MAX);
+    /// Messages that a chat room takes in 200 ms.
+    room_window_messages: 1_u32 => 10_000;
+    /// How many of these are not for class low.
+    room_window_reserved: 0_u32 => 10_000;
+    /// Protected messages that it takes beyond.
+    room_window_protected: 0_u32 => 10_000;
+    /// Messages that a member of a chat room who is away may miss before leaving.
+    room_missed: 0_u32 => 1_000;
+    /// Seconds that a member may be away before leaving.
+    room_away_seconds: 1_u32 => 3_600;
+    /// Minutes without messages and joins after which a chat room is destroyed.
+    room_idle_minutes: 1_u32 => 10_080;
+    /// Chat rooms that a connection is in at a time; joining another leaves the first.
+    rooms_of_session: 1_u32 => ROOMS_OF_SESSION_MAX;
+    /// Attributes of one chat room that are changed in a second.
+    room_attribute_changes_per_second: 1_u32 => 10_000;
 }
 
 fn check(name: &str, value: u32, min: u64, max: u64) -> Result<(), Reject> {

@@ -139,7 +139,8 @@ fn event(outgoing: &Outgoing) -> pb::Event {
         EventBody::JoinRequest(it) => Body::JoinRequest(group_wire::join_request(it)),
         EventBody::Relations(it) => Body::Relation(control_wire::relation(it)),
         EventBody::Presence(it) => Body::Presence(control_wire::presence(it)),
-        EventBody::Check => Body::Check(pb::Check {}),
+        // What happens in rooms goes to nodes, in frames of its own.
+        EventBody::Check | EventBody::Room(_) | EventBody::RoomLeft(_) => Body::Check(pb::Check {}),
     };
     pb::Event {
         skip_session: outgoing.skip.map_or(0, |session| session.0),

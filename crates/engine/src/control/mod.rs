@@ -16,6 +16,7 @@ use std::sync::{Arc, Weak};
 
 use anser_domain::control::AppSettings;
 use anser_domain::control::mute::{AppMutes, Kind};
+use anser_domain::room::ClassTypes;
 use anser_domain::{AppId, Code, ConversationId, Reject, Timestamp, UserId};
 use anser_proto::stored;
 use anser_store::{Outcome, SCAN_LIMIT_MAX, Unit};
@@ -44,6 +45,7 @@ struct Control {
     is_muting: bool,
     /// System conversations to which everyone is subscribed.
     everyone: Arc<[Arc<str>]>,
+    room_types: Arc<ClassTypes>,
 }
 
 /// What the apps decide, as far as they do.
@@ -67,11 +69,30 @@ impl Controls {
         user: &UserId,
         now: Timestamp,
     ) -> Result<(), Reject> {
+        self.check_may_speak_in(app, Kind::of(conversation), user, now)
+    }
+
+    /// The same of all conversations of a kind.
+    pub(crate) fn check_may_speak_in(
+        &self,
+        app: AppId,
+        kind: Kind,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<(), Reject> {
         let mutes = match self.0.read().get(&app) {
             Some(control) if control.is_muting => control.mutes.clone(),
             _ => return Ok(()),
         };
-        mutes.check(Kind::of(conversation), user, now)
+        mutes.check(kind, user, now)
+    }
+
+    /// The types of content that the app places in a class, in chat rooms.
+    pub(crate) fn room_types(&self, app: AppId) -> Arc<ClassTypes> {
+        let apps = self.0.read();
+        apps.get(&app)
+            .map(|control| control.room_types.clone())
+            .unwrap_or_default()
     }
 
     /// Names that are reserved for conversations to which everyone is subscribed.
@@ -112,6 +133,10 @@ async fn learn(tools: &Tools, app: AppId, row: &stored::AppControl) -> Result<()
             .iter()
             .map(|name| Arc::from(name.as_str()))
             .collect(),
+        room_types: Arc::new(ClassTypes {
+            low: row.room_low_types.clone(),
+            protected: row.room_protected_types.clone(),
+        }),
     });
     let mut apps = tools.controls.0.write();
     let known = apps.entry(app).or_default();
@@ -155,7 +180,7 @@ pub(crate) async fn watch(core: Weak<Core>) {
 }
 
 /// The app's row.
-async fn row(tools: &Tools, app: AppId) -> Result<stored::AppControl, Reject> {
+pub(crate) async fn row(tools: &Tools, app: AppId) -> Result<stored::AppControl, Reject> {
     let row = tools.store.get(&tables::control_key(app)).await;
     let row = row.map_err(|e| fault::reject(&e))?;
     Ok(tables::decode_some(row.as_ref())?.unwrap_or_default())
@@ -173,7 +198,7 @@ pub(crate) async fn change_everyone(
 }
 
 /// Changes the app's row, on this node at once.
-async fn update(
+pub(crate) async fn update(
     tools: &Tools,
     app: AppId,
     change: impl Fn(&mut stored::AppControl) -> Result<(), Reject>,

@@ -18,6 +18,6 @@ mod routes;
 
 pub(crate) use broadcast::{Broadcast, Broadcasts};
 pub(crate) use burst::Burst;
-pub(crate) use fan_out::{FanOut, Outgoing};
+pub(crate) use fan_out::{FanOut, Outgoing, yield_once};
 pub(crate) use home::{Home, HomeSession};
 pub(crate) use routes::Routes;

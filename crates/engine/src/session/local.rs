@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use anser_bus::NodeId;
-use anser_domain::{AppId, UserId};
+use anser_domain::{AppId, RoomId, UserId};
 use parking_lot::Mutex;
 
 use super::{SessionId, SessionInfo};
@@ -36,6 +36,17 @@ struct Entry {
     /// System conversations, each with the version of the user's feed that said so, and whether
     /// the session follows it.
     follows: Option<Box<Follows>>,
+    /// Chat rooms it is in, the first it joined first.
+    rooms: Vec<RoomId>,
+}
+
+/// What is left of a session.
+pub(crate) struct Gone {
+    pub(crate) session: LocalSession,
+    /// The nodes that may know it.
+    pub(crate) asked: Vec<NodeId>,
+    /// The chat rooms it was in.
+    pub(crate) rooms: Vec<RoomId>,
 }
 
 type Follows = BTreeMap<Arc<str>, (u64, bool)>;
@@ -93,12 +104,12 @@ impl Locals {
             registered: None,
             asked: Vec::new(),
             follows: None,
+            rooms: Vec::new(),
         };
         self.stripe(id).lock().insert(id, entry);
     }
 
-    /// The session, and the nodes that may know it.
-    pub(crate) fn remove(&self, id: SessionId) -> Option<(LocalSession, Vec<NodeId>)> {
+    pub(crate) fn remove(&self, id: SessionId) -> Option<Gone> {
         let mut stripe = self.stripe(id).lock();
         let entry = stripe.remove(&id)?;
         let app = entry.session.app;
@@ -107,7 +118,11 @@ impl Locals {
                 self.unfollow(app, &name, id);
             }
         }
-        Some((entry.session, entry.asked))
+        Some(Gone {
+            session: entry.session,
+            asked: entry.asked,
+            rooms: entry.rooms,
+        })
     }
 
     fn unfollow(&self, app: AppId, name: &str, id: SessionId) {
@@ -142,6 +157,34 @@ impl Locals {
         let mut followers = self.followers.stripe(app, name);
         let followers = followers.entry((app, name.clone())).or_default();
         followers.insert(id, follower);
+    }
+
+    /// The session is in a room. Those it has to leave for it; `None`: there is no such session any
+    /// more.
+    pub(crate) fn join_room(
+        &self,
+        id: SessionId,
+        room: &RoomId,
+        max: usize,
+    ) -> Option<Vec<RoomId>> {
+        let mut stripe = self.stripe(id).lock();
+        let rooms = &mut stripe.get_mut(&id)?.rooms;
+        if !rooms.contains(room) {
+            rooms.push(room.clone());
+        }
+        let others = rooms.len().saturating_sub(max.max(1));
+        Some(rooms.drain(..others).collect())
+    }
+
+    /// The session is not in a room any more. Was it?
+    pub(crate) fn left_room(&self, id: SessionId, room: &RoomId) -> bool {
+        let mut stripe = self.stripe(id).lock();
+        let Some(entry) = stripe.get_mut(&id) else {
+            return false;
+        };
+        let before = entry.rooms.len();
+        entry.rooms.retain(|known| known != room);
+        entry.rooms.len() < before
     }
 
     /// The session is told this: it may say what it follows.

@@ -3,7 +3,7 @@
 mod local;
 mod register;
 
-pub(crate) use local::{LocalSession, Locals, Walk};
+pub(crate) use local::{Gone, LocalSession, Locals, Walk};
 
 use anser_domain::{AppId, DeviceId, Platform, Timestamp, UserId};
 

@@ -14,7 +14,7 @@ use anser_domain::{AppId, Code, DeviceId, Reject, UserId};
 use anser_proto::cluster as pb;
 use futures::future::join_all;
 
-use super::{LocalSession, NewSession, Opened, SessionId, SessionInfo};
+use super::{Gone, LocalSession, NewSession, Opened, SessionId, SessionInfo};
 use crate::cluster::wire;
 use crate::control;
 use crate::delivery::HomeSession;
@@ -193,9 +193,17 @@ impl Engine {
 
     pub(crate) fn unregister_session(&self, id: SessionId) {
         let tools = &self.core.tools;
-        let Some((LocalSession { app, user, .. }, asked)) = self.core.locals.remove(id) else {
+        let Some(gone) = self.core.locals.remove(id) else {
             return;
         };
+        let Gone {
+            session: LocalSession { app, user, .. },
+            asked,
+            rooms,
+        } = gone;
+        for room in rooms {
+            self.quit(app, &user, &room, id, true);
+        }
         for node in asked {
             if node == tools.cluster.node() {
                 tools.home.unregister(app, user.as_str(), id);

@@ -55,6 +55,10 @@
 //! | [`TAGGED`] | app, tag, user, in the user's shard | nothing: the user has this tag, as `User` says | the unit that changes the user's tags |
 //! | [`MEDIA`] | app, id | `Media` | the announcement of an upload, its end |
 //! | [`MEDIA_USE`] | user | `MediaUse` | the user's announcements of uploads; conditional on itself |
+//! | [`ROOM`] | room | `Room`: what is decided about a chat room | its owner; every other row of the room but its messages is conditional on it |
+//! | [`ROOM_ATTRIBUTE`] | room, key | `RoomAttribute` | the unit that moves the room's row |
+//! | [`ROOM_USER`] | room, list, user | `RoomUser`: banned, muted, exempt, protected, moderator | the same |
+//! | [`ROOM_MESSAGE`] | room, message id | `RoomMessage`, of rooms that keep them | the room's owner, behind the delivery |
 //!
 //! There is no table from message id to sequence: an id begins with the message's time, and time
 //! never falls as the sequence grows, so a message is found by bisection.
@@ -64,6 +68,7 @@ mod created_key;
 mod key;
 mod presence_key;
 mod relation_key;
+mod room_key;
 mod system_key;
 mod tag_key;
 mod view_key;
@@ -86,6 +91,7 @@ pub(crate) use key::{
 };
 pub(crate) use key::{conversation_shard, media_from, media_key, media_of_key, user_shard};
 pub(crate) use presence_key::{of_online, online};
+pub(crate) use room_key::{RoomKeys, of_room, rooms};
 pub(crate) use system_key::{system_key, system_of_key, systems_after};
 pub(crate) use tag_key::{
     audience, audience_key, conversation_of_audience, tagged_key, tagged_range, user_of_tagged,
@@ -198,6 +204,15 @@ pub const ENDED: Space = Space(48);
 /// See the catalog.
 pub const TAGGED: Space = Space(49);
 
+/// See the catalog.
+pub const ROOM: Space = Space(52);
+/// See the catalog.
+pub const ROOM_ATTRIBUTE: Space = Space(53);
+/// See the catalog.
+pub const ROOM_USER: Space = Space(54);
+/// See the catalog.
+pub const ROOM_MESSAGE: Space = Space(55);
+
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
     (HEAD, SpaceClass::Small),
@@ -249,6 +264,10 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (TAGGED, SpaceClass::Small),
     (MEDIA, SpaceClass::Small),
     (MEDIA_USE, SpaceClass::Small),
+    (ROOM, SpaceClass::Small),
+    (ROOM_ATTRIBUTE, SpaceClass::Small),
+    (ROOM_USER, SpaceClass::Small),
+    (ROOM_MESSAGE, SpaceClass::Log),
 ];
 
 /// A page of users continues behind a user: may this be one?
