@@ -90,6 +90,11 @@ pub const DELIVERED_WAIT_MS: u64 = 500;
 /// Requests that tell what arrived and are not answered yet.
 pub const DELIVERED_IN_FLIGHT_MAX: usize = 8;
 
+/// Chat rooms that a client is in at a time.
+pub const ROOMS_MAX: usize = 100;
+/// Pushes of a chat room that wait for the answer of the server that lets the client in.
+pub const ROOM_PUSHES_HELD_MAX: usize = 64;
+
 /// Addresses of one server that a client tries in turn.
 pub const ADDRESSES_MAX: usize = 16;
 /// Bytes of a frame from the server: a page of the largest messages, and room.

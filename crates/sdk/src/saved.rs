@@ -108,6 +108,7 @@ impl SavedState {
             | Event::JoinRequest(_)
             | Event::Relations(_)
             | Event::Presence(_)
+            | Event::Room { .. }
             | Event::Queue(_) => {}
         }
     }

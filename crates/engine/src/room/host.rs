@@ -119,7 +119,8 @@ pub(super) struct Host {
     quota: Quota,
     /// Second, and attributes changed in it.
     changes: (u64, u32),
-    last_time: Timestamp,
+    /// Of the message before.
+    last_id: Option<MessageId>,
     /// What has happened and is not told yet.
     pending: Vec<RoomItem>,
     left: Vec<Leaver>,
@@ -197,7 +198,8 @@ impl Host {
         if let Some((seq, message)) = known {
             return Ok((self.sent(seq, &message), None));
         }
-        let time = now.max(self.last_time);
+        let id = self.follow_up(id);
+        let time = id.time();
         let class = rules
             .types
             .class(&send.content_type, standing.is_protected(), send.low);
@@ -226,9 +228,20 @@ impl Host {
             low: send.low,
             recalled: false,
         });
-        self.last_time = time;
+        self.last_id = Some(id);
         let seq = self.stamp(class, Happening::Message(message.clone()));
         Ok((self.sent(seq, &message), Some(message)))
+    }
+
+    /// Ids of a room's messages ascend, also within a millisecond and when the clock jumps back:
+    /// they are how those that are kept are sorted.
+    fn follow_up(&self, id: MessageId) -> MessageId {
+        match self.last_id {
+            Some(last) if id <= last => {
+                MessageId((u128::from_be_bytes(last.0).saturating_add(1)).to_be_bytes())
+            }
+            _ => id,
+        }
     }
 
     fn sent(&self, seq: u64, message: &RoomMessage) -> RoomSent {
@@ -450,6 +463,18 @@ mod tests {
         let over = say(&mut host, "d", 1_060);
         assert!(over.dropped && over.seq == 0);
         assert_eq!(say(&mut host, "d", 1_200).seq, 4);
+    }
+
+    #[test]
+    fn ids_ascend_whatever_the_clock_does() {
+        let mut host = Host::default();
+        let mut last = say(&mut host, "a", 1_000).message_id;
+        for (n, now) in [1_000, 900, 1_000, 1_400].into_iter().enumerate() {
+            host.quota = Quota::default();
+            let sent = say(&mut host, &n.to_string(), now);
+            assert!(sent.message_id > last && sent.time == sent.message_id.time());
+            last = sent.message_id;
+        }
     }
 
     #[test]

@@ -104,8 +104,8 @@ impl Rooms {
         }
         let now = self.tools.env.now();
         // Not zero, and a number that every client can hold.
-        let mut host = Host::new(self.tools.env.random_u64() >> 11 | 1, now);
-        record.put_into(&mut host);
+        let epoch = self.tools.env.random_u64() >> 11 | 1;
+        let host = record.into_host(epoch, now);
         let room = Arc::new(Room {
             app,
             id: id.clone(),

@@ -14,6 +14,7 @@ use anser_store::{Key, Outcome, SCAN_LIMIT_MAX, Unit};
 use bytes::Bytes;
 
 use super::host::Host;
+use super::keeper::ACTIVE_EVERY_MS;
 use crate::fault;
 use crate::tables::{self, RoomKeys};
 use crate::tools::Tools;
@@ -85,6 +86,16 @@ impl Record {
     /// Its settings, and when it was created.
     pub(super) fn life(&self) -> (RoomSettings, Timestamp) {
         (settings(&self.row), Timestamp(self.row.created_time))
+    }
+
+    /// A room taken up now. It may have been in use a little longer than was written.
+    pub(super) fn into_host(self, epoch: u64, now: Timestamp) -> Host {
+        let mut host = Host::new(epoch, now);
+        if self.exists() {
+            host.active = self.active().plus_ms(ACTIVE_EVERY_MS).min(now);
+        }
+        self.put_into(&mut host);
+        host
     }
 
     /// Takes the place of what the room knew.

@@ -25,6 +25,7 @@ mod presence;
 mod receipts;
 mod relations;
 mod retention;
+mod rooms;
 mod search;
 mod sync;
 mod system;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::created::CreatedRequest;
 use super::people::PeopleRequest;
 use super::system::SystemRequest;
+use super::room_requests::RoomRequest;
 use crate::database::Write;
 use crate::error::Error;
 use crate::model::{
@@ -15,7 +16,8 @@ use crate::model::{
     ConversationsFound, CreatedConversation, DefinedRole, FoundPage, Group, GroupMemberPage,
     GroupMemberUpdate, GroupRole, GroupUpdate, GroupUserPage, JoinRequest, Mention, Message,
     MessagePage, MessageSearch, MessageState, Presence, PresenceSubscription, ReadPosition,
-    ReaderPage, Receipt, ReceiptPage, RelationChange, RelationPage, Sent, SystemConversation,
+    ReaderPage, Receipt, ReceiptPage, RelationChange, RelationPage, Room, RoomJoined,
+    RoomMemberPage, RoomMessage, RoomNews, RoomSent, Sent, SystemConversation,
 };
 
 /// Where random numbers come from: each call gives 64 fresh random bits.
@@ -316,6 +318,8 @@ pub enum Request {
     System(SystemRequest),
     /// About other people.
     People(PeopleRequest),
+    /// About a chat room.
+    Room(RoomRequest),
     /// Finds messages on the server.
     Search(MessageSearch),
     /// Ends the session on the server; the client stops.
@@ -539,6 +543,21 @@ pub enum Reply {
     PresenceSubscriptions(Vec<PresenceSubscription>),
     /// To `Search`.
     Found(FoundPage),
+    /// To `Join` of a chat room.
+    RoomJoined(RoomJoined),
+    /// To `Send` into a chat room.
+    RoomSent(RoomSent),
+    /// To `Get` of a chat room.
+    Room(Room),
+    /// To `ListMembers` of a chat room.
+    RoomMembers(RoomMemberPage),
+    /// To `History` of a chat room.
+    RoomMessages {
+        /// In the order asked for.
+        messages: Vec<RoomMessage>,
+        /// There are more.
+        more: bool,
+    },
     /// To everything else.
     Done,
 }
@@ -683,6 +702,13 @@ pub enum Event {
     Relations(RelationChange),
     /// The presence of a user that this one subscribed to.
     Presence(Presence),
+    /// Something happened in a chat room that the client is in.
+    Room {
+        /// Its id.
+        room: String,
+        /// What.
+        news: RoomNews,
+    },
     /// A queued send came to its end.
     Queue(QueueUpdate),
     /// A row of the conversation list is new or changed.

@@ -11,7 +11,7 @@ use super::api::{Event, Outgoing, Random, Reply, Request, Ticket};
 use super::backoff::Backoff;
 use super::dispatch::no_answer;
 use super::follow::BrokenPromise;
-use super::{ClientCore, commands, groups, outbox, requests};
+use super::{ClientCore, RoomAsk, RoomRequest, commands, groups, outbox, requests, rooms};
 use crate::error::Error;
 use crate::model::Message;
 
@@ -30,6 +30,7 @@ impl ClientCore {
             _ if !self.phase.is_wanted() => Err(Error::disconnected()),
             Request::Send(outgoing) => self.accept_send(ticket, outgoing, random),
             Request::SetWill(outgoing) => self.accept_will(ticket, outgoing, random),
+            Request::Room(request) => self.accept_for_room(ticket, request, random),
             other => self.accept(ticket, other),
         };
         if let Err(error) = taken {
@@ -46,6 +47,25 @@ impl ClientCore {
         }
         self.check_size(commands::encode(&request))?;
         self.requests.push(ticket, request, self.now)
+    }
+
+    fn accept_for_room(
+        &mut self,
+        ticket: Ticket,
+        mut request: RoomRequest,
+        random: Random<'_>,
+    ) -> Result<(), Error> {
+        match &mut request.ask {
+            RoomAsk::Join { newest } => return self.join_room(ticket, &request.room, *newest),
+            RoomAsk::Leave => self.forget_room(&request.room),
+            RoomAsk::Send(outgoing) => {
+                rooms::check(outgoing, self.session.content_bytes_max)?;
+                let id = &mut outgoing.client_message_id;
+                id.get_or_insert_with(|| format!("{:016x}{:016x}", random(), random()));
+            }
+            _ => {}
+        }
+        self.accept(ticket, Request::Room(request))
     }
 
     fn accept_will(

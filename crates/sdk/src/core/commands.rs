@@ -23,6 +23,7 @@ pub(super) fn repeatable(request: &Request) -> bool {
         | Request::Logout => false,
         Request::Group(request) => groups::repeatable(request),
         Request::Created(request) => request.repeatable(),
+        Request::Room(request) => request.repeatable(),
         // They read, or set what is then as they say.
         _ => true,
     }
@@ -62,6 +63,7 @@ pub(super) fn encode(request: &Request) -> Option<Command> {
         Request::Created(request) => request.encode(),
         Request::System(request) => request.encode(),
         Request::People(request) => request.encode(),
+        Request::Room(request) => return request.encode(),
         Request::Search(search) => Command::SearchMessages(search.into()),
         Request::History {
             conversation,
@@ -223,6 +225,7 @@ pub(super) fn decode(request: &Request, answer: Answer) -> Result<Reply, Error> 
         (Request::Created(request), answer) => request.decode(answer),
         (Request::System(request), answer) => request.decode(answer),
         (Request::People(request), answer) => request.decode(answer),
+        (Request::Room(request), answer) => request.decode(answer),
         (Request::Search(_), Answer::SearchPage(page)) => Ok(Reply::Found(page.into())),
         (Request::History { .. }, Answer::Messages(page)) => Ok(Reply::Messages(page.into())),
         (Request::MarkRead { .. }, Answer::MarkRead(result)) => Ok(Reply::Read(result.into())),

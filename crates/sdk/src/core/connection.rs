@@ -273,6 +273,7 @@ impl ClientCore {
             pong_by: None,
         });
         self.sync.connected();
+        self.enter_rooms_again();
         self.set_state(ConnectionState::Online {
             user_id: welcome.user_id,
             session_id: welcome.session_id,
@@ -355,6 +356,7 @@ impl ClientCore {
         self.phase = phase;
         let mut tickets = self.outbox.drain();
         tickets.extend(self.requests.drain());
+        tickets.extend(self.rooms.drain());
         self.fail_each(tickets.into_iter().map(|ticket| (ticket, error.clone())));
         self.set_state(state);
     }

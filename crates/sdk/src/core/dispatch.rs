@@ -13,6 +13,7 @@ use wire::server_item::Item;
 use super::api::{ConnectionId, Event, Output, Random};
 use super::connection::Phase;
 use super::follow::{BrokenPromise, Pull};
+use super::rooms::RoomTask;
 use super::{ClientCore, commands, outbox};
 use crate::error::Error;
 use crate::limits::{REQUEST_TIMEOUT_MS, SEND_TIMEOUT_MS};
@@ -35,6 +36,7 @@ pub(super) enum What {
     Send(outbox::Key),
     Delivered(String, u64),
     Request(u64),
+    Room(String, RoomTask),
 }
 
 impl ClientCore {
@@ -74,6 +76,7 @@ impl ClientCore {
             let until = self.now.plus_ms(SEND_TIMEOUT_MS);
             self.submit(What::Send(key), until, Command::SendMessage(send));
         }
+        self.pump_rooms();
         for key in self.requests.take_ready(self.now) {
             if let Some(command) = self.requests.get(key).and_then(commands::encode) {
                 // Its own end comes first; this one only bounds how long the id is taken.
@@ -146,6 +149,7 @@ impl ClientCore {
         for failed in self.outbox.expire(self.now) {
             self.send_failed(Some(failed));
         }
+        self.expire_rooms();
         let failed = self.requests.expire(self.now);
         self.fail_each(failed);
     }
@@ -173,6 +177,10 @@ impl ClientCore {
                     None
                 }
                 What::Request(key) => self.requests.lost(key, self.now),
+                What::Room(name, task) => {
+                    self.rooms.lost(&name, &task, self.now);
+                    None
+                }
             };
             self.fail_each(failed);
         }
@@ -219,7 +227,10 @@ impl ClientCore {
             }
             Item::Read(push) => self.read(push),
             Item::Conversation(push) => self.conversation(push),
-            Item::Check(_) => self.sync.want(),
+            Item::Check(_) => {
+                self.sync.want();
+                self.enter_rooms_again();
+            }
             Item::Receipt(push) => {
                 if self.held.is_none() {
                     self.emit(Event::Receipts {
@@ -250,6 +261,8 @@ impl ClientCore {
                 }
             }
             Item::Presence(push) => self.presence(push.into()),
+            Item::Room(push) => self.room_pushed(push),
+            Item::RoomLeft(push) => self.room_left(push),
         }
         Ok(())
     }
@@ -288,6 +301,7 @@ impl ClientCore {
                 Ok(())
             }
             (_, Err(broken)) => Err(broken),
+            (What::Room(name, task), Ok(answer)) => self.room_answered(name, task, answer, random),
             (What::Delivered(conversation, seq), Ok(answer)) => {
                 let error = match answer {
                     Answer::Error(error) => Some(Error::from(error)),

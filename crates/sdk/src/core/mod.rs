@@ -53,6 +53,8 @@ mod heartbeat;
 mod outbox;
 mod people;
 mod requests;
+mod room_requests;
+mod rooms;
 mod storing;
 mod sync;
 mod system;
@@ -74,6 +76,7 @@ pub use api::{
 pub use created::{CreatedChange, CreatedRequest};
 pub use people::PeopleRequest;
 pub use system::SystemRequest;
+pub use room_requests::{RoomAsk, RoomRequest};
 
 use crate::database::Loaded;
 use crate::error::Error;
@@ -87,6 +90,7 @@ use follow::Follows;
 use heartbeat::Heartbeat;
 use outbox::Outbox;
 use requests::Requests;
+use rooms::Rooms;
 use sync::Sync;
 
 /// The client.
@@ -113,6 +117,7 @@ pub struct ClientCore {
     unsent: Vec<wire::Request>,
     outbox: Outbox,
     requests: Requests,
+    rooms: Rooms,
     sync: Sync,
     /// Something was told before the first sync was complete: a sync that begins from nothing does
     /// not tell what has ended since.
@@ -169,6 +174,7 @@ impl ClientCore {
             unsent: Vec::new(),
             outbox: Outbox::default(),
             requests: Requests::default(),
+            rooms: Rooms::default(),
             sync: Sync::default(),
             delivered: Delivered::default(),
             stores: false,
@@ -244,6 +250,7 @@ impl ClientCore {
             .chain(flights)
             .chain(self.outbox.timers())
             .chain(self.requests.timers())
+            .chain(self.rooms.timers())
             .chain(sync)
             .chain(self.delivered.timer().filter(|_| online))
             .chain(self.follows.timers().filter(|_| pulls))
@@ -337,5 +344,6 @@ impl ClientCore {
             self.emit(Event::Presence(presence));
         }
         self.sync.want();
+        self.enter_rooms_again();
     }
 }

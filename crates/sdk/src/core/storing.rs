@@ -29,6 +29,7 @@ impl ClientCore {
                 | Event::JoinRequest(_)
                 | Event::Relations(_)
                 | Event::Presence(_)
+                | Event::Room { .. }
                 | Event::Queue(_)
         );
         if self.stores && !passing {

@@ -202,6 +202,7 @@ impl Data {
             | Event::JoinRequest(_)
             | Event::Relations(_)
             | Event::Presence(_)
+            | Event::Room { .. }
             | Event::Queue(_)
             | Event::Synced { .. } => {}
         }

@@ -31,6 +31,7 @@ mod list;
 mod media;
 mod messages;
 mod people;
+mod rooms;
 mod run;
 mod system;
 mod timeline;

@@ -5,6 +5,7 @@ mod created;
 mod group;
 mod media;
 mod people;
+mod room;
 mod search;
 mod state;
 mod system;
@@ -26,6 +27,12 @@ pub use media::MediaFile;
 pub use people::{
     DevicePresence, Presence, PresenceSubscription, RelationChange, RelationList, RelationPage,
     RelationUpdate,
+};
+pub(crate) use room::news as room_news;
+pub use room::{
+    Room, RoomAttribute, RoomAttributeChange, RoomJoined, RoomLeft, RoomMember, RoomMemberPage,
+    RoomMessage, RoomModeration, RoomNews, RoomNotice, RoomNoticeKind, RoomOutgoing, RoomPriority,
+    RoomSent,
 };
 pub use search::{FoundPage, MessageSearch};
 pub use state::{

@@ -187,6 +187,7 @@ impl<'a> Writer<'a> {
             | Event::JoinRequest(_)
             | Event::Relations(_)
             | Event::Presence(_)
+            | Event::Room { .. }
             | Event::Queue(_)
             | Event::Synced { .. } => Ok(()),
         }
