@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::line::Line;
+use super::rooms::RoomHeard;
 use super::steps::{Failure, PATIENCE};
 use crate::http::{basic, request};
 
@@ -201,6 +202,8 @@ pub(super) struct Heard {
     pub(super) relations: Vec<String>,
     /// Of users: the newest that was told, answers of subscribing included.
     pub(super) presences: BTreeMap<String, Presence>,
+    /// Of chat rooms.
+    pub(super) rooms: BTreeMap<String, RoomHeard>,
     /// Why the connection ended for good; empty: it did not.
     pub(super) closed: String,
 }
@@ -445,6 +448,7 @@ impl Heard {
             Event::Presence(presence) => {
                 self.presences.insert(presence.user.clone(), presence);
             }
+            Event::Room { room, news } => self.rooms.entry(room).or_default().take(news),
             Event::State(ConnectionState::Stopped(error)) => {
                 self.closed = error.name.into_owned();
             }

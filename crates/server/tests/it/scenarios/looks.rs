@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::actors::{Actor, Names};
 use super::args::Args;
 use super::steps::Failure;
-use super::{Stage, created, local, media, people, system};
+use super::{Stage, created, local, media, people, rooms, system};
 
 /// What is seen, and what is wanted.
 pub(super) type Look = Result<(Value, Value), Failure>;
@@ -40,6 +40,9 @@ pub(super) async fn look(stage: &Stage, name: &str, args: &Args, actor: &Actor) 
                 return Ok(seen);
             }
             if let Some(seen) = people::look(name, args, actor, names).await? {
+                return Ok(seen);
+            }
+            if let Some(seen) = rooms::look(name, args, actor, names).await? {
                 return Ok(seen);
             }
             groups(name, args, actor, names).await

@@ -17,6 +17,7 @@ mod local;
 mod looks;
 mod media;
 mod people;
+mod rooms;
 mod steps;
 mod system;
 

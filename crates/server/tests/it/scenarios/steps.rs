@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::actors::Names;
 use super::args::Args;
-use super::{Stage, apps, created, local, looks, media, people, system};
+use super::{Stage, apps, created, local, looks, media, people, rooms, system};
 
 /// How long a mute or a ban of a scenario lasts, in seconds.
 pub(super) const HOUR: u64 = 3_600;
@@ -165,7 +165,8 @@ async fn command(stage: &Stage, name: &str, args: &Args) -> Result<bool, Failure
         || system::step(name, args, client, names).await?
         || local::step(name, args, client, names).await?
         || media::step(name, args, client, names).await?
-        || people::step(name, args, actor, names).await?)
+        || people::step(name, args, actor, names).await?
+        || rooms::step(name, args, actor, names).await?)
 }
 
 /// Data with the names in it as they are called here.
@@ -174,11 +175,11 @@ pub(super) fn named_json(data: &Value, names: &Names) -> Value {
 }
 
 /// A text with the names in it as they are called here: `{user:ann}`, `{in:g/lake}`,
-/// `{media:goose}`.
+/// `{media:goose}`, `{room:hall}`.
 pub(super) fn named(text: &str, names: &Names, in_path: bool) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = ["{user:", "{in:", "{media:"]
+    while let Some(at) = ["{user:", "{in:", "{media:", "{room:"]
         .into_iter()
         .filter_map(|kind| rest.find(kind))
         .min()
