@@ -19,6 +19,7 @@ import { Local } from "./local.js";
 import { Media } from "./media.js";
 import { JOBS_MAX, type Job } from "./outbox.js";
 import { OutgoingMessages } from "./outgoing.js";
+import type { Rooms } from "./rooms.js";
 import type { Database, Loaded, SavedOutgoing } from "./store/database.js";
 import { IndexedDatabase } from "./store/indexed.js";
 import { MemoryDatabase } from "./store/memory.js";
@@ -225,6 +226,7 @@ export class AnserClient extends Commands {
     } catch {
       // Signed out or out of reach: either way there is nothing left to end.
     } finally {
+      this.inRooms((rooms) => rooms.clear(notReachable("signed out")));
       this.disconnect();
     }
   }
@@ -322,6 +324,11 @@ export class AnserClient extends Commands {
   /** @internal */
   protected override core(): Core {
     return this.#core;
+  }
+
+  /** @internal */
+  protected override inRooms(input: (rooms: Rooms) => void): void {
+    this.#whenOpen(() => this.#input((now) => this.#core.inRooms(input, now)));
   }
 
   /** @internal */

@@ -1,9 +1,9 @@
 /**
  * The commands about messages, the list and receipts that are one request with one answer, as
  * methods; those about groups are in `group-commands.ts`, about conversations that users create in
- * `created-commands.ts`, about other people in `people-commands.ts`. Sending, wills and signing out
- * are in `client.ts`, what keeps this side complete in `core.ts`. How requests travel is the client's
- * business: `ask` of `client.ts`.
+ * `created-commands.ts`, about other people in `people-commands.ts`, about chat rooms in
+ * `room-commands.ts`. Sending, wills and signing out are in `client.ts`, what keeps this side complete
+ * in `core.ts`. How requests travel is the client's business: `ask` of `client.ts`.
  */
 import { create } from "@bufbuild/protobuf";
 
@@ -29,7 +29,7 @@ import {
   UpdateConversationSchema,
   UpdateExpansionSchema,
 } from "./gen/anser/client/v1/client_pb.js";
-import { PeopleCommands } from "./people-commands.js";
+import { RoomCommands } from "./room-commands.js";
 import type {
   Conversation,
   ConversationPage,
@@ -71,7 +71,7 @@ export type Kind = "question" | "action";
 export type Answer<C extends wire.Result["case"]> = Extract<wire.Result, { case: C }>["value"] &
   object;
 
-export abstract class Commands extends PeopleCommands {
+export abstract class Commands extends RoomCommands {
   /** @internal */
   protected abstract core(): Core;
 

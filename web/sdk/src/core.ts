@@ -24,6 +24,7 @@ import { joinRequestFrom } from "./group-wire.js";
 import { type Job, Outbox } from "./outbox.js";
 import { presenceFrom, relationChangeFrom } from "./people-wire.js";
 import { Repairs } from "./repairs.js";
+import { Rooms } from "./rooms.js";
 import type { Change, Loaded, SavedPosition } from "./store/database.js";
 import { Streams } from "./streams.js";
 import { Feed } from "./sync.js";
@@ -81,6 +82,7 @@ export class Core {
   readonly #revs: Versions;
   readonly #deletions: Versions;
   readonly #repairs: Repairs;
+  readonly #rooms: Rooms;
   readonly #ahead = new Ahead();
   #changes: Change[] = [];
   #savedFeed = "";
@@ -138,6 +140,12 @@ export class Core {
       pull: (conversation, from) => this.#pullDeleted(conversation, from),
       tooMany: (conversation) => this.#outdated(conversation),
     });
+    this.#rooms = new Rooms({
+      now: () => this.#now,
+      closed: () => this.#closed(),
+      add: (job) => this.#outbox.add(job, this.#now),
+      tell: (event) => this.#emit("room", event),
+    });
     this.#feed = this.#newFeed();
   }
 
@@ -154,7 +162,11 @@ export class Core {
   /** When `tick` wants to be called. */
   get deadline(): number | undefined {
     const connected = this.#connection.phase.is === "connected";
-    const times = [this.#connection.deadline, this.#outbox.deadline(connected)];
+    const times = [
+      this.#connection.deadline,
+      this.#outbox.deadline(connected),
+      this.#rooms.deadline(connected),
+    ];
     return times.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
   }
 
@@ -241,16 +253,22 @@ export class Core {
       if (this.#outbox.tick(now)) {
         this.#connection.restart(new AnserError(300, "SERVER_NOT_REACHABLE", "no answer"), now);
       }
+      this.#rooms.tick();
     });
   }
 
   /** Puts a request on its way. Without a connection in sight it fails at once. */
   add(job: Job, now: number): void {
     this.#run(now, () => {
-      const { phase } = this.#connection;
-      if (phase.is === "closed") job.failed(phase.error ?? disconnected("connect() first"));
+      const closed = this.#closed();
+      if (closed) job.failed(closed);
       else this.#outbox.add(job, now);
     });
+  }
+
+  /** Joins and leaves chat rooms. */
+  inRooms(input: (rooms: Rooms) => void, now: number): void {
+    this.#run(now, () => input(this.#rooms));
   }
 
   /** Like `add`, for messages: whatever ended the connection, the error is the one of messages. */
@@ -300,6 +318,11 @@ export class Core {
     this.#deletions.told(conversation, version);
   }
 
+  #closed(): AnserError | undefined {
+    const { phase } = this.#connection;
+    return phase.is === "closed" ? (phase.error ?? disconnected("connect() first")) : undefined;
+  }
+
   #run(now: number, input: () => void): void {
     this.#now = now;
     try {
@@ -323,6 +346,7 @@ export class Core {
         else if (effect.do === "pong") this.#feed.told(effect.feedVersion);
         else this.#effects.push(effect);
       }
+      if (this.#connection.phase.is === "connected") this.#rooms.pump();
       this.#outbox.pump(this.#now);
       if (effects.length === 0 && !this.#connection.hasEffects) return;
     }
@@ -345,16 +369,23 @@ export class Core {
       this.#state = this.#describe(phase);
       this.#emit("connection", this.#state);
     }
-    if (phase.is === "connected") this.#feed.start();
+    if (phase.is === "connected") {
+      this.#feed.start();
+      this.#rooms.enterAgain();
+    }
     if (phase.is === "closed") {
-      this.#outbox.close(disconnected("the connection is closed"));
+      const error = disconnected("the connection is closed");
+      this.#outbox.close(error);
+      this.#rooms.stop(error);
       this.#emit("closed", phase.error);
     }
   }
 
   #welcomed(userId: string, sessionId: string): void {
     if (this.#userId !== "" && this.#userId !== userId) {
-      this.#outbox.close(disconnected("another user signed in"));
+      const error = disconnected("another user signed in");
+      this.#outbox.close(error);
+      this.#rooms.clear(error);
       this.#feed = this.#newFeed();
       this.#forgetPositions();
       this.list.clear();
@@ -432,8 +463,15 @@ export class Core {
         this.#feed.pushed(item.value);
         break;
       }
+      case "room":
+        this.#rooms.pushed(item.value);
+        break;
+      case "roomLeft":
+        this.#rooms.left(item.value);
+        break;
       case "check":
         this.#feed.start();
+        this.#rooms.enterAgain();
         break;
       default:
       // An item younger than this client: whatever it says, old clients live without it.

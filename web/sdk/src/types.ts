@@ -2,11 +2,13 @@
 import type { AnserError } from "./errors.js";
 import type { GroupInvitation, GroupNotice, JoinRequest } from "./group-types.js";
 import type { Presence, RelationChange } from "./people-types.js";
+import type { RoomEvent } from "./room-types.js";
 
 export type * from "./created-types.js";
 export type * from "./group-types.js";
 export type * from "./people-types.js";
 export type * from "./system-types.js";
+export type * from "./room-types.js";
 
 /** `text`, or a type of the application's own: 1–64 of `[a-z0-9._:-]`. */
 export interface Content {
@@ -304,6 +306,8 @@ export interface Events {
   relations: RelationChange;
   /** Somebody whom this user watches came, went, or has other words; see `subscribePresence`. */
   presence: Presence;
+  /** Something happened in a chat room that the client is in. */
+  room: RoomEvent;
   /** Messages that `message` won't bring. */
   skipped: Skipped;
   /** What was cached of the conversation list is void; `epochChanged`: of messages, too. */

@@ -33,6 +33,7 @@ const NAMES: (keyof Events)[] = [
   "joinRequest",
   "relations",
   "presence",
+  "room",
   "skipped",
   "reset",
   "synced",
