@@ -42,6 +42,7 @@ struct Ready {
 pub(crate) struct Server {
     process: Child,
     app_key: String,
+    admin_token: String,
     token_key: TokenKey,
     target: Target,
 }
@@ -59,6 +60,7 @@ impl Launch {
         Ok(Server {
             process: starting.0.take().expect("it became ready"),
             app_key: ready.app_key,
+            admin_token: ready.admin_token,
             token_key,
             target,
         })
@@ -100,8 +102,8 @@ impl Launch {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(_) => {
-                let ask = format!("/v1/apps/{}/token-keys", ready.app_key);
-                let text = post(address, &ask, &ready.admin_token)?;
+                let keys = format!("/v1/apps/{}/token-keys", ready.app_key);
+                let text = ask(address, "POST", &keys, &ready.admin_token, "")?;
                 fs::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
                 text
             }
@@ -119,10 +121,17 @@ impl Launch {
 }
 
 /// One request of an operator; the body of a 2xx answer.
-fn post(address: SocketAddr, path: &str, admin_token: &str) -> Result<String, String> {
+fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    admin_token: &str,
+    body: &str,
+) -> Result<String, String> {
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {admin_token}\r\n\
-         Content-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {admin_token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
     let exchange = || {
         let mut socket = TcpStream::connect(address)?;
@@ -213,6 +222,14 @@ impl Server {
                 user,
             })
             .collect()
+    }
+
+    /// Whoever joins a chat room creates it from now on.
+    pub(crate) fn allow_rooms(&self) -> Result<(), String> {
+        let path = format!("/v1/apps/{}/settings", self.app_key);
+        let body = "{\"room_created_by_joining\":true}";
+        let address = self.target.address;
+        ask(address, "PATCH", &path, &self.admin_token, body).map(drop)
     }
 
     /// Asks it to end (SIGTERM) and waits for it; how long that took.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::crash;
 use crate::floor::server::{self, Work};
 use crate::report::{Report, note};
-use crate::scenario::{Context, all, append, connections, fanout, history, p2p, reconnect};
+use crate::scenario::{Context, all, append, connections, fanout, history, p2p, reconnect, room};
 
 /// Load generator of Anser: real sockets, raw floors beside, ratios.
 #[derive(Parser)]
@@ -66,6 +66,13 @@ fn window(text: &str) -> Result<usize, String> {
     }
 }
 
+fn rate(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(rate @ 1..=20_000) => Ok(rate),
+        _ => Err("1 to 20000".to_owned()),
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Durable one-to-one messages, and the relay that bounds them.
@@ -115,6 +122,18 @@ enum Command {
         /// Clients on their way at the same time; all, if not given.
         #[arg(long)]
         at_a_time: Option<usize>,
+    },
+    /// A chat room: many members, messages up to far beyond what a room takes, two classes of
+    /// them.
+    Room {
+        #[arg(long, default_value = "10,1000,10000", value_delimiter = ',', value_parser = connections)]
+        members: Vec<usize>,
+        /// Messages a second that are sent.
+        #[arg(long, default_value = "1,50,200,1000,4000", value_delimiter = ',', value_parser = rate)]
+        rate: Vec<u32>,
+        /// Percent of them that are of class low.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u8).range(0..=100))]
+        low: u8,
     },
     /// The raw loops alone.
     Floor {
@@ -280,6 +299,12 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
             report
                 .rows
                 .push(reconnect::measure(context, clients, at_a_time)?);
+        }
+        Command::Room { members, rate, low } => {
+            for members in members {
+                room::measure(context, members, &rate, low, &mut report)?;
+            }
+            report.checks.extend(room::checks(&report.rows));
         }
         Command::Floor {
             pairs,

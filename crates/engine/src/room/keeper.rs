@@ -330,6 +330,15 @@ impl Rooms {
         }
     }
 
+    fn is_over(&self, room: &Room) -> bool {
+        let host = room.host.lock();
+        let life = host
+            .settings
+            .life(host.created, self.idle_minutes(room.app));
+        let now = self.tools.env.now();
+        life.is_over(host.active, host.settings.kept_alive, now)
+    }
+
     fn idle_minutes(&self, app: AppId) -> u32 {
         let own = self.tools.controls.settings(app).room_idle_minutes;
         own.unwrap_or(ROOM_IDLE_MINUTES)
@@ -367,11 +376,12 @@ impl Rooms {
         let (settings, created) = record.life();
         history::remove_old(tools, app, id, settings.history_days).await?;
         let life = settings.life(created, self.idle_minutes(app));
-        // It may have been in use a little longer than was written.
-        let active = record.active().plus_ms(ACTIVE_EVERY_MS);
-        let is_over = record.exists() && life.is_over(active, settings.kept_alive, now);
-        if is_over && self.get(app, id).is_none() {
-            let room = self.room(app, id, false).await?;
+        if !record.exists() || !life.is_over(record.active(), settings.kept_alive, now) {
+            return Ok(());
+        }
+        // It may have been in use longer than was written.
+        let room = self.room(app, id, false).await?;
+        if self.is_over(&room) {
             owner::destroy(self, &room).await?;
         }
         Ok(())

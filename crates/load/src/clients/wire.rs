@@ -6,7 +6,8 @@
 //! types.
 
 use anser_proto::client::{
-    ClientFrame, Content, Hello, Platform, Request, Response, SendMessage, request::Command,
+    ClientFrame, Content, Hello, Platform, Request, Response, RoomPriority, SendMessage,
+    SendRoomMessage, request::Command,
 };
 use prost::Message as _;
 
@@ -25,6 +26,8 @@ pub(crate) enum Event<'a> {
     Stored { request: u32, seq: u64 },
     /// A live message.
     Push(Push<'a>),
+    /// Things happened in a chat room; read them with [`room_messages`].
+    Room(&'a [u8]),
     /// Another response; decode it with [`response`].
     Answer { request: u32, response: &'a [u8] },
     /// A request was refused, or the server ends the connection.
@@ -140,6 +143,7 @@ pub(crate) fn events<'a>(frame: &'a [u8], mut each: impl FnMut(Event<'a>)) -> Re
             each(match number {
                 1 => answer(body.bytes()),
                 2 => push(body.bytes()),
+                50 => Event::Room(body.bytes()),
                 6 => Event::Refused {
                     code: error_code(first(body.bytes(), 1)),
                 },
@@ -214,6 +218,26 @@ fn push(body: &[u8]) -> Event<'_> {
     Event::Push(push)
 }
 
+/// The messages of [`Event::Room`]: sequence and client message id of each.
+pub(crate) fn room_messages<'a>(push: &'a [u8], mut each: impl FnMut(u64, &'a [u8])) {
+    for (number, item) in Fields::of(push) {
+        match number {
+            4 => {
+                let mut seq = 0;
+                for (number, value) in Fields::of(item.bytes()) {
+                    match number {
+                        1 => seq = value.number(),
+                        2 => each(seq, first(value.bytes(), 3)),
+                        _ => {}
+                    }
+                }
+            }
+            5.. => break,
+            _ => {}
+        }
+    }
+}
+
 /// Decodes the response of [`Event::Answer`].
 pub(crate) fn response(bytes: &[u8]) -> Result<Response, String> {
     Response::decode(bytes).map_err(|error| format!("a response that is no protobuf: {error}"))
@@ -260,6 +284,18 @@ pub(crate) fn request_id(counter: u64) -> u32 {
     REQUEST_BASE + u32::try_from(counter % REQUEST_COUNT).expect("below 2^27")
 }
 
+/// What [`message_id`] wrote.
+pub(crate) fn number_of(id: &[u8]) -> Option<u64> {
+    u64::from_str_radix(std::str::from_utf8(id).ok()?, 16).ok()
+}
+
+fn text(body_bytes: usize) -> Content {
+    Content {
+        r#type: "text".to_owned(),
+        body: vec![b'a'; body_bytes].into(),
+    }
+}
+
 /// A send, built once and stamped for each message.
 pub(crate) struct SendTemplate {
     frame: Vec<u8>,
@@ -269,20 +305,40 @@ pub(crate) struct SendTemplate {
 }
 
 impl SendTemplate {
+    /// Messages of `body_bytes` to a chat room.
+    pub(crate) fn to_room(room: &str, low: bool, body_bytes: usize) -> Self {
+        let priority = match low {
+            true => RoomPriority::Low,
+            false => RoomPriority::High,
+        };
+        Self::of(|client_message_id| {
+            Command::SendRoomMessage(SendRoomMessage {
+                room: room.to_owned(),
+                client_message_id,
+                content: Some(text(body_bytes)),
+                priority: priority.into(),
+                tell_dropped: true,
+            })
+        })
+    }
+
     /// Sends of `body_bytes` of text to a conversation.
     pub(crate) fn new(conversation: &str, body_bytes: usize) -> Self {
+        Self::of(|client_message_id| {
+            Command::SendMessage(SendMessage {
+                conversation: conversation.to_owned(),
+                client_message_id,
+                content: Some(text(body_bytes)),
+                first_try_time: 0,
+                read_up_to: 0,
+                ..Default::default()
+            })
+        })
+    }
+
+    fn of(command: impl FnOnce(String) -> Command) -> Self {
         let marker = [b'#'; MESSAGE_ID_BYTES];
-        let command = Command::SendMessage(SendMessage {
-            conversation: conversation.to_owned(),
-            client_message_id: String::from_utf8_lossy(&marker).into_owned(),
-            content: Some(Content {
-                r#type: "text".to_owned(),
-                body: vec![b'a'; body_bytes].into(),
-            }),
-            first_try_time: 0,
-            read_up_to: 0,
-            ..Default::default()
-        });
+        let command = command(String::from_utf8_lossy(&marker).into_owned());
         let payload = ClientFrame {
             requests: vec![Request {
                 id: request_id(0),
@@ -311,6 +367,13 @@ impl SendTemplate {
     pub(crate) fn stamp(&mut self, counter: u64) -> &[u8] {
         self.patch(self.request_id_at, &varint4(request_id(counter)));
         self.patch(self.message_id_at, &message_id(counter));
+        &self.frame
+    }
+
+    /// The same with a client message id that says more.
+    pub(crate) fn stamp_with(&mut self, counter: u64, id: u64) -> &[u8] {
+        self.patch(self.request_id_at, &varint4(request_id(counter)));
+        self.patch(self.message_id_at, &message_id(id));
         &self.frame
     }
 
@@ -430,6 +493,7 @@ mod tests {
                 ),
                 Event::Answer { request, .. } => format!("answer {request}"),
                 Event::Refused { code } => format!("refused {code}"),
+                Event::Room(_) => "room".into(),
                 Event::Other => "other".into(),
             });
         })

@@ -136,7 +136,7 @@ impl Handler for Fan {
                 Event::Push(push) => self.push(link, push),
                 Event::Stored { request, seq } => self.stored(request, seq),
                 Event::Refused { code } => Err(format!("link {link}: code {code}")),
-                Event::Answer { .. } | Event::Other => Ok(()),
+                Event::Answer { .. } | Event::Room(_) | Event::Other => Ok(()),
             };
             if outcome.is_ok() {
                 outcome = now;

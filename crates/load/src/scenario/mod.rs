@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod p2p;
 pub(crate) mod pairs;
 pub(crate) mod reconnect;
+pub(crate) mod room;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -153,7 +153,7 @@ impl Handler for Pairs {
                 Event::Push(push) => self.push(link, push),
                 Event::Stored { request, seq } => self.stored(link, request, seq),
                 Event::Refused { code } => Err(format!("link {link}: code {code}")),
-                Event::Answer { .. } | Event::Other => Ok(()),
+                Event::Answer { .. } | Event::Room(_) | Event::Other => Ok(()),
             };
             if outcome.is_ok() {
                 outcome = now;
