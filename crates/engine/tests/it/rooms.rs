@@ -781,3 +781,68 @@ async fn when_the_owner_goes_the_next_one_has_the_members() {
     })
     .await;
 }
+
+/// Members come and go all the time while somebody speaks, each step after a few milliseconds.
+/// Whoever is in hears everything without a hole, and whoever has left nothing that was said later.
+#[tokio::test]
+async fn among_many_who_come_and_go_everybody_hears_what_is_theirs() {
+    const PEOPLE: usize = 40;
+    const STAYS: usize = 12;
+    let (engine, app) = engine().await;
+    let hall = hall(&engine, app).await;
+    let speaker = sign_in(&engine, app, "speaker", Platform::Web).await;
+    join(&speaker, app, &hall).await.unwrap();
+    let said = Arc::new(AtomicU64::new(0));
+    let mut people = tokio::task::JoinSet::new();
+    for n in 0..PEOPLE {
+        let device = sign_in(&engine, app, &format!("u{n}"), Platform::Web).await;
+        let (hall, said) = (hall.clone(), said.clone());
+        people.spawn(async move {
+            let pause = |ms: usize| tokio::time::sleep(std::time::Duration::from_millis(ms as u64));
+            for stay in 0..STAYS {
+                let before = device.told.events.lock().len();
+                let entered = join(&device, app, &hall).await.unwrap();
+                pause((n * 7 + stay * 13) % 160).await;
+                // What was said so long ago has been told.
+                let long_ago = said.load(Ordering::Relaxed);
+                pause(400).await;
+                device
+                    .engine
+                    .leave_room(device.id, app, &device.user, &hall);
+                let at_last = said.load(Ordering::Relaxed) + 1;
+                pause((n * 3 + stay * 5) % 30 + 1).await;
+                let events = device.told.events.lock();
+                let pushes = events[before..]
+                    .iter()
+                    .filter_map(|event| match &event.body {
+                        EventBody::Room(push) => Some(push.items.clone()),
+                        _ => None,
+                    });
+                let seqs: Vec<u64> = pushes.flatten().map(|item| item.seq).collect();
+                let new = seqs.iter().copied().filter(|seq| *seq > entered.seq);
+                let new: Vec<u64> = new.collect();
+                let wanted: Vec<u64> = (entered.seq + 1..).take(new.len()).collect();
+                assert_eq!(new, wanted, "{n}, stay {stay}: nothing is missing");
+                let last = new.last().copied().unwrap_or(entered.seq);
+                assert!(last >= long_ago, "{n}, stay {stay}: {last} < {long_ago}");
+                assert!(last <= at_last, "{n}, stay {stay}: {last} > {at_last}");
+            }
+        });
+    }
+    let mut n = 0;
+    while !people.is_empty() {
+        n += 1;
+        let sent = say(&speaker, app, &hall, &n.to_string()).await.unwrap();
+        if sent.seq > 0 {
+            said.store(sent.seq, Ordering::Relaxed);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(7)).await;
+        while let Some(done) = people.try_join_next() {
+            done.unwrap();
+        }
+    }
+    until("the count is true again", async || {
+        engine.room(app, None, &hall).await.unwrap().member_count == 1
+    })
+    .await;
+}

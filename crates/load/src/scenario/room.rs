@@ -182,7 +182,7 @@ pub(crate) fn measure(
             report.rows.push(floor);
         }
     }
-    server.stop()
+    server.stop().map(drop)
 }
 
 fn stretch(
