@@ -176,8 +176,7 @@ pub(crate) fn measure(
         let (row, per_frame) = stretch(context, &server, members, *rate, low_percent)?;
         report.rows.push(row);
         if *rate == LIMIT {
-            let window = (per_frame.round() as usize).clamp(1, 64);
-            let mut floor = fanout::floor(context, members, window)?;
+            let mut floor = fanout::floor(context, members, per_frame)?;
             floor.scenario = format!("room 1:{members}, {rate}/s");
             report.rows.push(floor);
         }
@@ -191,7 +190,7 @@ fn stretch(
     members: usize,
     rate: u32,
     low_percent: u8,
-) -> Result<(Row, f64), String> {
+) -> Result<(Row, usize), String> {
     let users = server.users((0..members).map(user));
     let (mut swarm, _) = log_in(server.target(), &users, LOGINS_AT_A_TIME)?;
     let room = format!("room-{members}-{rate}");
@@ -209,7 +208,9 @@ fn stretch(
     }
     let watched = watch.stop();
     swarm.links.close_all();
-    let per_frame = crowd.deliveries as f64 / crowd.frames.max(1) as f64;
+    let frames = crowd.frames.max(1);
+    let per_frame = crowd.deliveries as f64 / frames as f64;
+    let rounded = (crowd.deliveries + frames / 2) / frames;
     let heard = Heard {
         members,
         rate,
@@ -222,7 +223,8 @@ fn stretch(
     };
     let scenario = format!("room 1:{members}, {rate}/s");
     let row = Row::new(scenario, "anser", "delivery", crowd.deliveries, &watched);
-    Ok((row.latency(heard.high.clone()).detail(&heard), per_frame))
+    let window = usize::try_from(rounded.clamp(1, 64)).expect("at most 64");
+    Ok((row.latency(heard.high.clone()).detail(&heard), window))
 }
 
 fn enter(swarm: &mut Swarm, crowd: &mut Crowd, room: &str) -> Result<(), String> {
@@ -257,7 +259,8 @@ fn speak(
     let began = Instant::now();
     let mut said = 0_u64;
     while began.elapsed() < length {
-        let due = (began.elapsed().as_secs_f64() * f64::from(rate)) as u64;
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let due = micros.saturating_mul(rate.into()) / 1_000_000;
         for _ in 0..due.saturating_sub(said).min(BURST_MAX) {
             crowd.say(&mut swarm.links, low_percent);
         }

@@ -20,6 +20,7 @@ mod order;
 mod outbox;
 mod peer;
 mod requests;
+mod rooms;
 mod script;
 mod server;
 mod storage;
