@@ -106,6 +106,7 @@ impl Rooms {
         // Not zero, and a number that every client can hold.
         let epoch = self.tools.env.random_u64() >> 11 | 1;
         let host = record.into_host(epoch, now);
+        let is_awaited = host.members.has_away();
         let room = Arc::new(Room {
             app,
             id: id.clone(),
@@ -113,6 +114,9 @@ impl Rooms {
             turn: Turn::new(()),
             behind: Mutex::default(),
         });
+        if is_awaited {
+            self.watch(&room);
+        }
         let mut stripe = self.by_name.stripe(app, id.as_str());
         // Somebody else may have taken it up meanwhile.
         let known = stripe.entry((app, Arc::from(id.as_str())));

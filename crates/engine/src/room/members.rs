@@ -136,6 +136,16 @@ impl Members {
         Coming::New
     }
 
+    /// The user was in the room as far as is known, and is away.
+    pub(super) fn expect(&mut self, user: &UserId, now: Timestamp) {
+        if self.contains(user) {
+            return;
+        }
+        let nobody = (SessionId(0), NodeId(0));
+        self.enter(user, nobody, now);
+        self.unseat(user, nobody.0, 0, now);
+    }
+
     /// A session of the user is not connected any more. Is the user away now, and was not?
     pub(super) fn unseat(
         &mut self,
@@ -384,6 +394,18 @@ mod tests {
         assert_eq!(gone(&mut members, 41, 3_000), Some(user(1)));
         assert_eq!(gone(&mut members, 99, 99_000), None);
         assert!(members.contains(&user(0)) && !members.has_away());
+    }
+
+    #[test]
+    fn who_is_expected_comes_back_or_leaves() {
+        let mut members = Members::default();
+        members.expect(&user(1), Timestamp(0));
+        members.expect(&user(2), Timestamp(0));
+        let coming = members.enter(&user(1), (SessionId(1), NODE), Timestamp(9));
+        assert_eq!((coming, members.nodes().count()), (Coming::Back, 1));
+        members.expect(&user(1), Timestamp(10));
+        let gone = members.next_gone(PATIENCE, 0, Timestamp(30_000), |_| false);
+        assert_eq!((gone, members.len()), (Some(user(2)), 1));
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl Record {
             host.active = self.active().plus_ms(ACTIVE_EVERY_MS).min(now);
         }
         self.put_into(&mut host);
+        // They were in the room when it was in memory last, and come back, or leave.
+        let owners = host.attributes.values().filter(|one| one.leaves);
+        for owner in owners.filter_map(|one| one.owner.as_ref()) {
+            host.members.expect(owner, now);
+        }
         host
     }
 

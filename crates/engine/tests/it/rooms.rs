@@ -428,6 +428,38 @@ async fn attributes_are_their_owners_and_go_with_them() {
 }
 
 #[tokio::test]
+async fn a_seat_whose_owner_does_not_come_back_after_a_restart_is_free() {
+    let (store, ahead) = (Store::memory(), Arc::new(AtomicU64::new(0)));
+    let engine = node_at(&hub(), 1, &store, &ahead).await;
+    let app = engine
+        .create_app(Some("app"), "", false)
+        .await
+        .unwrap()
+        .info
+        .id;
+    let hall = hall(&engine, app).await;
+    let alice = sign_in(&engine, app, "alice", Platform::Web).await;
+    join(&alice, app, &hall).await.unwrap();
+    let seats = [set("seat", "alice", true), set("topic", "geese", false)];
+    let changed = engine
+        .change_room_attributes(app, &alice.user, &hall, &seats, false)
+        .await;
+    changed.unwrap();
+    engine.stop().await;
+    let engine = node_at(&hub(), 2, &store, &ahead).await;
+    let keys = async || {
+        let all = engine.room_attributes(app, &hall, &[], "").await.unwrap().0;
+        all.attributes
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys().await, ["seat", "topic"], "alice may come back");
+    ahead.fetch_add(31_000, Ordering::Relaxed);
+    until("the seat is free", async || keys().await == ["topic"]).await;
+}
+
+#[tokio::test]
 async fn who_is_away_comes_back_to_what_was_missed_or_has_left() {
     let (store, ahead) = (Store::memory(), Arc::new(AtomicU64::new(0)));
     let engine = node_at(&hub(), 1, &store, &ahead).await;
