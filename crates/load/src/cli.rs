@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::crash;
 use crate::floor::server::{self, Work};
+use crate::peers::{self, Peer};
 use crate::report::{Report, note};
 use crate::scenario::{Context, all, append, connections, fanout, history, p2p, reconnect, room};
 
@@ -134,6 +135,23 @@ enum Command {
         /// Percent of them that are of class low.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u8).range(0..=100))]
         low: u8,
+    },
+    /// One speaks to many: a room, and message brokers beside it (tests/peers installs them).
+    Peers {
+        /// The binary of NATS.
+        #[arg(long)]
+        nats: Option<PathBuf>,
+        /// The binary of Redis.
+        #[arg(long)]
+        redis: Option<PathBuf>,
+        /// The binary of Mosquitto.
+        #[arg(long)]
+        mosquitto: Option<PathBuf>,
+        #[arg(long, default_value = "1000,5000", value_delimiter = ',', value_parser = connections)]
+        members: Vec<usize>,
+        /// Messages a second: at 8 a room tells each by itself, at 40 some together.
+        #[arg(long, default_value = "8,40", value_delimiter = ',', value_parser = rate)]
+        rate: Vec<u32>,
     },
     /// The raw loops alone.
     Floor {
@@ -305,6 +323,20 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
                 room::measure(context, members, &rate, low, &mut report)?;
             }
             report.checks.extend(room::checks(&report.rows));
+        }
+        Command::Peers {
+            nats,
+            redis,
+            mosquitto,
+            members,
+            rate,
+        } => {
+            let peers = [
+                (Peer::Nats, nats),
+                (Peer::Redis, redis),
+                (Peer::Mosquitto, mosquitto),
+            ];
+            report.rows = peers::compare(context, &peers, &members, &rate)?;
         }
         Command::Floor {
             pairs,

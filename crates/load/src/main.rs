@@ -5,6 +5,7 @@
 //!   product, so that figures are ratios that survive a busy machine.
 //! - [`scenario`] measures; every run is bounded in count and time and checks what it counts:
 //!   each send acked once, each delivery once, in order, without a gap.
+//! - [`peers`] has message brokers do what a chat room does, in the same run.
 //! - [`crash`] kills the server again and again under load and then checks every acknowledged
 //!   message.
 //!
@@ -21,6 +22,7 @@ mod clients;
 mod crash;
 mod floor;
 mod latency;
+mod peers;
 mod process;
 mod report;
 mod scenario;
