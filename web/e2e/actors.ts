@@ -10,6 +10,7 @@ import {
 } from "../sdk/src/index.js";
 import type { App } from "../sdk/e2e/server.js";
 import { Line } from "./line.js";
+import { RoomHeard } from "./room-heard.js";
 
 const PLATFORMS: Readonly<Record<string, Platform>> = {
   "": "desktop",
@@ -91,6 +92,8 @@ export class Actor {
   readonly relations: string[] = [];
   /** Of users: the newest that was told, answers of subscribing included. */
   readonly presences = new Map<string, Presence>();
+  /** What was heard in each chat room since the device joined it. */
+  readonly rooms = new Map<string, RoomHeard>();
   /** Why the connection ended for good; empty: it did not. */
   closed = "";
   readonly #timelines = new Map<string, Timeline>();
@@ -134,6 +137,7 @@ export class Actor {
       for (const one of removed) this.relations.push(`${list} - ${names.plain(one)}`);
     });
     this.client.on("presence", (presence) => this.presences.set(presence.user, presence));
+    this.client.on("room", ({ room, news }) => this.heardIn(room).take(news));
     this.client.on("closed", (error) => (this.closed = error?.codeName ?? ""));
   }
 
@@ -181,6 +185,12 @@ export class Actor {
       this.#timelines.set(conversation, timeline);
     }
     return timeline;
+  }
+
+  heardIn(room: string): RoomHeard {
+    const heard = this.rooms.get(room) ?? new RoomHeard();
+    this.rooms.set(room, heard);
+    return heard;
   }
 
   leave(): void {

@@ -118,7 +118,7 @@ export interface Args {
     readonly history_visible?: boolean;
   };
   readonly set_role?: { readonly users: readonly string[]; readonly role: "admin" | "member" };
-  readonly mute?: UsersFor;
+  readonly mute?: UsersFor | readonly string[];
   readonly block?: UsersFor;
   readonly transfer?: string;
   readonly dismiss?: true;
@@ -134,6 +134,24 @@ export interface Args {
   readonly query?: string;
   readonly sender?: string;
   readonly code: string;
+  readonly room: string;
+  readonly newest?: number;
+  readonly low?: boolean;
+  readonly tell_dropped?: boolean;
+  readonly dropped?: boolean;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly delete?: readonly string[];
+  /** Attributes go with who sets them. */
+  readonly leaves?: boolean;
+  readonly force?: boolean;
+  readonly unmute?: readonly string[];
+  readonly lift_ban?: readonly string[];
+  readonly mute_all?: boolean;
+  readonly words?: string;
+  readonly forward?: boolean;
+  readonly newest_first?: boolean;
+  readonly notices: readonly string[];
+  readonly reason: string;
   readonly media: string;
   /** Of `scenarios/files`. */
   readonly file?: string;

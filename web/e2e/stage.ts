@@ -52,13 +52,16 @@ export function part(
   return [pick(seen), pick(wanted)];
 }
 
-/** Data with the names in it as they are called here: `{user:ann}`, `{in:g/lake}`, `{media:m}`. */
+/**
+ * Data with the names in it as they are called here: `{user:ann}`, `{in:g/lake}`, `{room:hall}`,
+ * `{media:m}`.
+ */
 export function named<T>(data: T, names: Names): T {
   const text = JSON.stringify(data) as string | undefined;
   return (
     text &&
     JSON.parse(
-      text.replace(/\{(user|in|media):([^}]+)\}/g, (_, kind: string, id: string) => {
+      text.replace(/\{(user|in|media|room):([^}]+)\}/g, (_, kind: string, id: string) => {
         if (kind === "media") return names.media(id);
         return kind === "in" ? names.conversation(id) : names.user(id);
       }),

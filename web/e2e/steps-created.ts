@@ -32,7 +32,7 @@ function change(client: AnserClient, args: Args, names: Names): Promise<unknown>
   if (set_role) return client.setConversationRole(at, names.users(set_role.users), set_role.role);
   if (args.transfer) return client.transferConversation(at, names.user(args.transfer));
   if (args.dismiss) return client.dismissConversation(at);
-  if (mute) {
+  if (mute && "users" in mute) {
     const seconds = mute.lift ? 0 : (mute.seconds ?? HOUR);
     return client.muteInConversation(at, names.users(mute.users), seconds);
   }

@@ -11,6 +11,7 @@ import { LOCAL, localLooks } from "./steps-local.js";
 import { MEDIA, MEDIA_LOOKS } from "./steps-media.js";
 import { PEOPLE, PEOPLE_LOOKS } from "./steps-people.js";
 import { SYSTEM, SYSTEM_LOOKS } from "./steps-system.js";
+import { ROOMS, ROOM_LOOKS } from "./steps-rooms.js";
 
 /** Texts of one that is sent once, or of several. */
 function texts({ text = "", times, bytes }: Args): string[] {
@@ -152,6 +153,7 @@ const COMMANDS: Record<string, Command> = {
   ...PEOPLE,
   ...SYSTEM,
   ...LOCAL,
+  ...ROOMS,
   logout: (_stage, _args, { client }) => client.logout(),
 };
 
@@ -202,6 +204,7 @@ const LOOKS: Record<string, Look> = {
   ...PEOPLE_LOOKS,
   ...SYSTEM_LOOKS,
   ...localLooks(compare),
+  ...ROOM_LOOKS,
   async expect_timeline({ names }, { in: at, messages }, actor) {
     const snapshot = actor.timeline(names.conversation(at)).getSnapshot();
     const [seen, wanted] = compare(snapshot.messages, messages, names);
