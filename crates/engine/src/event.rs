@@ -79,7 +79,7 @@ impl EventBody {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Message { message, .. } => message.seq == 0,
-            Self::Room(_) => true,
+            Self::Room(push) => !push.is_vital(),
             _ => false,
         }
     }

@@ -49,6 +49,8 @@ metrics! {
     requests "counter" "anser_gateway_requests_total" "Requests of clients."
     rate_limited "counter" "anser_gateway_rate_limited_total" "Sends refused because a client sent too many."
     events_dropped "counter" "anser_gateway_events_dropped_total" "Events not delivered live to slow clients, who pull them."
+    room_frames_thinned "counter" "anser_gateway_room_frames_thinned_total" "Frames of chat rooms that slow clients got without what matters less."
+    room_frames_dropped "counter" "anser_gateway_room_frames_dropped_total" "Frames of chat rooms that slow clients did not get at all."
     slow_sessions "counter" "anser_gateway_slow_sessions_total" "How often a client became too slow for its queue."
 }
 
@@ -81,6 +83,14 @@ impl Metrics {
 
     pub(crate) fn dropped_events(&self, events: u64) {
         self.events_dropped.fetch_add(events, Relaxed);
+    }
+
+    /// One event that nobody will miss was not delivered.
+    pub(crate) fn dropped_transient(&self, of_a_room: bool) {
+        Self::count(match of_a_room {
+            true => &self.room_frames_dropped,
+            false => &self.events_dropped,
+        });
     }
 
     pub(crate) fn slow_session(&self) {

@@ -151,6 +151,8 @@ settings! {
         user_messages_per_minute: u32 = 6_000;
         /// Messages to groups that an app may send in a second. 0: any number.
         group_messages_per_second: u32 = 20;
+        /// Messages to chat rooms that an app may send in a second. 0: any number.
+        room_messages_per_second: u32 = 0;
     }
 
     /// Uploaded files.

@@ -191,6 +191,7 @@ fn rest_settings(config: &Config) -> rest::Settings {
         timeout_ms: config.api.timeout_seconds * 1_000,
         user_messages_per_minute: config.api.user_messages_per_minute,
         group_messages_per_second: config.api.group_messages_per_second,
+        room_messages_per_second: config.api.room_messages_per_second,
         media: media_settings(config),
     }
 }

@@ -78,6 +78,8 @@ app_settings! {
     group_retention_days: RETENTION_DAYS_MIN => u64::from(RETENTION_DAYS_MAX);
     /// Days after which files are removed; 0: they are kept.
     media_retention_days: 0_u32 => u64::from(RETENTION_DAYS_MAX);
+    /// Messages to chat rooms that the server API takes in a second; 0: any number.
+    room_messages_per_second: 0_u32 => 100_000;
     /// Messages that a chat room takes in 200 ms.
     room_window_messages: 1_u32 => 10_000;
     /// How many of these are not for class low.

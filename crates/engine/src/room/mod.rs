@@ -201,10 +201,13 @@ pub struct RoomPush {
     /// See [`AttributesChanged::version`].
     pub attributes_version: u64,
     essential: OnceLock<Option<Arc<Event>>>,
+    vital: OnceLock<Option<Arc<Event>>>,
 }
 
 impl RoomPush {
-    pub(crate) fn new(
+    /// What happened, in order, behind a place: epoch and sequence.
+    #[must_use]
+    pub fn new(
         room: RoomId,
         (epoch, prev): (u64, u64),
         items: Vec<RoomItem>,
@@ -219,26 +222,41 @@ impl RoomPush {
             member_count,
             attributes_version,
             essential: OnceLock::new(),
+            vital: OnceLock::new(),
         }
     }
 
     /// The same for a session that reads too slowly for all of it: without what is of class low.
     /// `None`: nothing is left.
     pub fn essential(&self) -> Option<&Arc<Event>> {
-        let make = || {
-            let kept = self.items.iter().filter(|item| item.class > Class::Low);
-            let items: Vec<RoomItem> = kept.cloned().collect();
-            let place = (self.epoch, self.prev);
-            let push = Self::new(
-                self.room.clone(),
-                place,
-                items,
-                None,
-                self.attributes_version,
-            );
-            (!push.items.is_empty()).then(|| Event::new(EventBody::Room(Box::new(push))))
-        };
-        self.essential.get_or_init(make).as_ref()
+        self.essential
+            .get_or_init(|| self.from(Class::High))
+            .as_ref()
+    }
+
+    /// The same for one that is slower still: only what is protected. `None`: nothing is.
+    pub fn vital(&self) -> Option<&Arc<Event>> {
+        self.vital
+            .get_or_init(|| self.from(Class::Protected))
+            .as_ref()
+    }
+
+    /// Is anything in it protected?
+    #[must_use]
+    pub fn is_vital(&self) -> bool {
+        self.items.iter().any(|item| item.class == Class::Protected)
+    }
+
+    /// The same with nothing below this class.
+    fn from(&self, class: Class) -> Option<Arc<Event>> {
+        let kept = self.items.iter().filter(|item| item.class >= class);
+        let items: Vec<RoomItem> = kept.cloned().collect();
+        if items.is_empty() {
+            return None;
+        }
+        let (room, place) = (self.room.clone(), (self.epoch, self.prev));
+        let push = Self::new(room, place, items, None, self.attributes_version);
+        Some(Event::new(EventBody::Room(Box::new(push))))
     }
 }
 

@@ -9,7 +9,8 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use super::{
-    conversation, error, group, message, own_view, presence, receipt, relation, response, single,
+    conversation, error, group, message, own_view, presence, receipt, relation, response,
+    room_news, single,
 };
 use crate::session::Dialect;
 use crate::websocket::{self, CloseCode, Opcode};
@@ -107,6 +108,8 @@ impl Dialect for NativeDialect {
             EventBody::JoinRequest(request) => Item::JoinRequest(group::join_request(request)),
             EventBody::Relations(news) => Item::Relation(relation::relation_push(news)),
             EventBody::Presence(told) => Item::Presence(presence::presence(told)),
+            EventBody::Room(push) => Item::Room(room_news::room_push(push)),
+            EventBody::RoomLeft(left) => Item::RoomLeft(room_news::room_left_push(left)),
             EventBody::Check => Item::Check(wire::CheckPush {}),
         }))
     }

@@ -15,6 +15,8 @@ mod own_view;
 mod presence;
 mod receipt;
 mod relation;
+mod room;
+mod room_news;
 mod search;
 mod sync;
 mod system;
@@ -39,6 +41,13 @@ pub(crate) use own_view::{deleted_limit, deleted_page, settings_change};
 pub(crate) use presence::{presence_list, presence_subscriptions};
 pub(crate) use receipt::{reader_page, receipt_page, receipts_limit};
 pub(crate) use relation::{list_relations, relation_change, relation_page};
+pub(crate) use room::{
+    join_room, message_id, moderation, room_attribute_changes, room_id, room_members_limit,
+    send_to_room,
+};
+pub(crate) use room_news::{
+    room, room_attribute_list, room_joined, room_member_page, room_message_page, room_message_sent,
+};
 pub(crate) use search::{search, search_page};
 pub(crate) use sync::{sync, sync_result};
 pub(crate) use system::{system, system_id};

@@ -65,6 +65,37 @@ pub(super) struct AppSettingsJson {
     /// Presence is kept, and told to who subscribes; without it, it is off.
     #[schema(required)]
     presence: Option<bool>,
+    /// Messages to chat rooms that the backend may send in a second; 0: as many as it likes.
+    #[schema(required)]
+    room_messages_per_second: Option<u32>,
+    /// Messages that a chat room takes in 200 ms.
+    #[schema(required)]
+    room_window_messages: Option<u32>,
+    /// How many of these low ones can't take.
+    #[schema(required)]
+    room_window_reserved: Option<u32>,
+    /// Protected messages that it takes beyond.
+    #[schema(required)]
+    room_window_protected: Option<u32>,
+    /// Messages of a chat room that a member who is away may miss before leaving.
+    #[schema(required)]
+    room_missed: Option<u32>,
+    /// Seconds that a member of a chat room may be away before leaving.
+    #[schema(required)]
+    room_away_seconds: Option<u32>,
+    /// Minutes without messages and joins after which a chat room is destroyed.
+    #[schema(required)]
+    room_idle_minutes: Option<u32>,
+    /// Chat rooms that a connection is in at a time; joining another leaves the first.
+    #[schema(required)]
+    rooms_of_session: Option<u32>,
+    /// Attributes of one chat room that are changed in a second.
+    #[schema(required)]
+    room_attribute_changes_per_second: Option<u32>,
+    /// Whoever joins a chat room that is not there creates it; without it, your backend creates
+    /// rooms.
+    #[schema(required)]
+    room_created_by_joining: Option<bool>,
 }
 
 impl From<AppSettings> for AppSettingsJson {
@@ -83,6 +114,16 @@ impl From<AppSettings> for AppSettingsJson {
             media_retention_days: own.media_retention_days,
             swallow_blocked: own.swallow_blocked,
             presence: own.presence,
+            room_messages_per_second: own.room_messages_per_second,
+            room_window_messages: own.room_window_messages,
+            room_window_reserved: own.room_window_reserved,
+            room_window_protected: own.room_window_protected,
+            room_missed: own.room_missed,
+            room_away_seconds: own.room_away_seconds,
+            room_idle_minutes: own.room_idle_minutes,
+            rooms_of_session: own.rooms_of_session,
+            room_attribute_changes_per_second: own.room_attribute_changes_per_second,
+            room_created_by_joining: own.room_created_by_joining,
         }
     }
 }
@@ -130,6 +171,36 @@ pub(super) struct UpdateAppSettings {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<bool>)]
     presence: Option<Option<bool>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 100_000)]
+    room_messages_per_second: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    room_window_messages: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 10_000)]
+    room_window_reserved: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 10_000)]
+    room_window_protected: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 1_000)]
+    room_missed: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 3_600)]
+    room_away_seconds: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_080)]
+    room_idle_minutes: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 50)]
+    rooms_of_session: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    room_attribute_changes_per_second: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<bool>)]
+    room_created_by_joining: Option<Option<bool>>,
 }
 
 impl From<UpdateAppSettings> for AppSettingsChange {
@@ -148,6 +219,16 @@ impl From<UpdateAppSettings> for AppSettingsChange {
             media_retention_days: update.media_retention_days,
             swallow_blocked: update.swallow_blocked,
             presence: update.presence,
+            room_messages_per_second: update.room_messages_per_second,
+            room_window_messages: update.room_window_messages,
+            room_window_reserved: update.room_window_reserved,
+            room_window_protected: update.room_window_protected,
+            room_missed: update.room_missed,
+            room_away_seconds: update.room_away_seconds,
+            room_idle_minutes: update.room_idle_minutes,
+            rooms_of_session: update.rooms_of_session,
+            room_attribute_changes_per_second: update.room_attribute_changes_per_second,
+            room_created_by_joining: update.room_created_by_joining,
         }
     }
 }

@@ -131,6 +131,7 @@ pub(super) async fn list_user_bans(
 enum KindJson {
     Private,
     Group,
+    Room,
 }
 
 impl From<KindJson> for Kind {
@@ -138,6 +139,7 @@ impl From<KindJson> for Kind {
         match kind {
             KindJson::Private => Self::Private,
             KindJson::Group => Self::Group,
+            KindJson::Room => Self::Room,
         }
     }
 }
@@ -145,7 +147,8 @@ impl From<KindJson> for Kind {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct KindPath {
-    /// `private` chats, or `group`s and everything else with more than two in it.
+    /// `private` chats, `group`s and everything else with more than two in it that is kept, or
+    /// chat `room`s.
     #[param(inline)]
     kind: KindJson,
 }

@@ -93,7 +93,7 @@ fn status_of(code: Code) -> StatusCode {
         Code::ContentTooLarge | Code::FrameTooLarge | Code::MediaTooLarge => {
             StatusCode::PAYLOAD_TOO_LARGE
         }
-        Code::NotFound | Code::UserNotFound => StatusCode::NOT_FOUND,
+        Code::NotFound | Code::UserNotFound | Code::RoomNotFound => StatusCode::NOT_FOUND,
         Code::NotAMember
         | Code::NotAllowed
         | Code::NotInSystem
@@ -102,6 +102,7 @@ fn status_of(code: Code) -> StatusCode {
         | Code::Blocked
         | Code::NotOnAllowList
         | Code::MutedEverywhere
+        | Code::NotInRoom
         | Code::UserBanned => StatusCode::FORBIDDEN,
         Code::StaleSend
         | Code::GroupFull
@@ -111,6 +112,8 @@ fn status_of(code: Code) -> StatusCode {
         | Code::TagDecides
         | Code::TooManyForTag
         | Code::TooLate
+        | Code::RoomAttributeTaken
+        | Code::TooManyRoomAttributes
         | Code::UploadConflict
         | Code::Replaced
         | Code::SignedOut

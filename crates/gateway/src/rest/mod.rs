@@ -40,6 +40,11 @@ mod quota;
 mod receipts;
 mod reference;
 mod relations;
+mod room_attributes;
+mod room_lists;
+mod room_messages;
+mod room_types;
+mod rooms;
 mod search;
 mod spec;
 mod system;
@@ -70,6 +75,8 @@ pub struct Settings {
     pub user_messages_per_minute: u32,
     /// Messages to groups that an app may send in a second; 0 lifts the limit.
     pub group_messages_per_second: u32,
+    /// Messages to chat rooms that an app may send in a second; 0 lifts the limit.
+    pub room_messages_per_second: u32,
     /// Uploads and downloads.
     pub media: MediaSettings,
 }
@@ -81,6 +88,7 @@ impl Default for Settings {
             timeout_ms: 30_000,
             user_messages_per_minute: 6_000,
             group_messages_per_second: 20,
+            room_messages_per_second: 0,
             media: MediaSettings::default(),
         }
     }
@@ -163,6 +171,7 @@ fn routes() -> Router<Api> {
         .merge(created_routes())
         .merge(system_routes())
         .merge(group_routes())
+        .merge(room_routes())
         .merge(control_routes())
         .merge(media::routes())
         .merge(own_routes())
@@ -409,6 +418,60 @@ fn group_routes() -> Router<Api> {
             post(groups::remove_members),
         )
         .route("/v1/groups/{group_id}/quit", post(groups::quit_group))
+}
+
+/// Chat rooms.
+fn room_routes() -> Router<Api> {
+    Router::new()
+        .route("/v1/rooms", post(rooms::create_room))
+        .route(
+            "/v1/rooms/{room_id}",
+            get(rooms::get_room)
+                .patch(rooms::change_room)
+                .delete(rooms::destroy_room),
+        )
+        .route("/v1/rooms/{room_id}/members", get(rooms::list_room_members))
+        .route(
+            "/v1/rooms/{room_id}/members/query",
+            post(rooms::query_room_members),
+        )
+        .route(
+            "/v1/rooms/{room_id}/members/remove",
+            post(room_lists::remove_from_room),
+        )
+        .route(
+            "/v1/rooms/{room_id}/messages",
+            get(room_messages::list_room_messages).post(room_messages::send_to_room),
+        )
+        .route(
+            "/v1/rooms/{room_id}/messages/{message_id}/recall",
+            post(room_messages::recall_in_room),
+        )
+        .route(
+            "/v1/rooms/{room_id}/attributes",
+            get(room_attributes::get_room_attributes)
+                .patch(room_attributes::change_room_attributes),
+        )
+        .route(
+            "/v1/rooms/{room_id}/attributes/query",
+            post(room_attributes::query_room_attributes),
+        )
+        .route(
+            "/v1/rooms/{room_id}/lists/{list}",
+            get(room_lists::get_room_list).post(room_lists::put_on_room_list),
+        )
+        .route(
+            "/v1/rooms/{room_id}/lists/{list}/remove",
+            post(room_lists::take_off_room_list),
+        )
+        .route(
+            "/v1/rooms/{room_id}/mute-all",
+            put(room_lists::mute_all_in_room),
+        )
+        .route(
+            "/v1/room-types",
+            get(room_types::get_room_types).patch(room_types::set_room_types),
+        )
 }
 
 /// Whom the app keeps out, and who may not write.

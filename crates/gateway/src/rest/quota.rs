@@ -16,6 +16,8 @@ pub(super) enum Kind {
     User,
     /// To a group.
     Group,
+    /// To a chat room.
+    Room,
 }
 
 #[derive(Copy, Clone)]
@@ -31,10 +33,11 @@ struct Bucket {
     filled: Timestamp,
 }
 
-/// The buckets of all apps. There are at most two for every app that exists.
+/// The buckets of all apps. There are at most three for every app that exists.
 pub(super) struct Quota {
     user: Rate,
     group: Rate,
+    room: Rate,
     buckets: Mutex<BTreeMap<(AppId, Kind), Bucket>>,
 }
 
@@ -49,6 +52,10 @@ impl Quota {
             },
             group: Rate {
                 per_period: settings.group_messages_per_second,
+                period_ms: 1_000,
+            },
+            room: Rate {
+                per_period: settings.room_messages_per_second,
                 period_ms: 1_000,
             },
             buckets: Mutex::default(),
@@ -66,6 +73,7 @@ impl Quota {
         let (operators, own) = match kind {
             Kind::User => (self.user, own.user_messages_per_minute),
             Kind::Group => (self.group, own.group_messages_per_second),
+            Kind::Room => (self.room, own.room_messages_per_second),
         };
         let rate = Rate {
             per_period: own.unwrap_or(operators.per_period),
@@ -92,6 +100,7 @@ impl Quota {
         let message = match kind {
             Kind::User => format!("{} messages a minute to users", rate.per_period),
             Kind::Group => format!("{} messages a second to groups", rate.per_period),
+            Kind::Room => format!("{} messages a second to chat rooms", rate.per_period),
         };
         Err(
             Reject::new(Code::RateLimited, format!("an app may send {message}"))
@@ -102,24 +111,12 @@ impl Quota {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    /// An app that has set nothing.
-    const OPERATORS: AppSettings = AppSettings {
-        content_bytes_max: None,
-        client_messages_per_second: None,
-        client_messages_burst: None,
-        user_messages_per_minute: None,
-        group_messages_per_second: None,
-        recall_seconds: None,
-        edit_seconds: None,
-        group_members_max: None,
-        private_retention_days: None,
-        group_retention_days: None,
-        media_retention_days: None,
-        swallow_blocked: None,
-        presence: None,
-    };
+    /// Of an app that has set nothing.
+    static OPERATORS: LazyLock<AppSettings> = LazyLock::new(AppSettings::default);
 
     fn quota(user: u32, group: u32) -> Quota {
         Quota::new(&Settings {
@@ -183,7 +180,7 @@ mod tests {
         let own = |group_messages_per_second| AppSettings {
             user_messages_per_minute: Some(2),
             group_messages_per_second,
-            ..OPERATORS
+            ..AppSettings::default()
         };
         let (app, now) = (AppId(1), Timestamp(1_000_000));
         let take = |own: &AppSettings, kind| quota.take(app, own, kind, now).is_ok();

@@ -11,7 +11,7 @@ use wire::request::Command;
 use wire::response::Result as Answer;
 
 use super::machine::Done;
-use super::{created, group, own_view, presence, receipt, relation, system};
+use super::{created, group, own_view, presence, receipt, relation, room, system};
 use crate::native;
 
 /// Who asks, and whom.
@@ -77,6 +77,16 @@ pub(super) fn begin(caller: Caller, command: Command) -> Result<BoxFuture<'stati
             system::begin(caller, command)
         }
         Command::UpdateRelations(_) | Command::ListRelations(_) => relation::begin(caller, command),
+        Command::JoinRoom(_)
+        | Command::LeaveRoom(_)
+        | Command::SendRoomMessage(_)
+        | Command::RecallRoomMessage(_)
+        | Command::GetRoom(_)
+        | Command::ListRoomMembers(_)
+        | Command::SetRoomAttributes(_)
+        | Command::GetRoomAttributes(_)
+        | Command::ModerateRoom(_)
+        | Command::PullRoomMessages(_) => room::begin(caller, command),
         Command::RecallMessage(_)
         | Command::EditMessage(_)
         | Command::UpdateExpansion(_)

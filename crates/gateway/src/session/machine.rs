@@ -76,6 +76,21 @@ struct Live {
     will: Option<Box<SendMessage>>,
 }
 
+impl Live {
+    /// Takes one send of what the connection may send, to conversations and chat rooms alike.
+    fn check_rate(&mut self, context: &Context, now: u64) -> Result<(), Reject> {
+        let own = context.engine.app_settings(self.app);
+        let Some(rate) = rate_of(&own, context.settings.send_rate) else {
+            return Ok(());
+        };
+        let bucket = self.bucket.get_or_insert_with(|| Bucket::new(rate, now));
+        bucket.take(rate, now).map_err(|wait| {
+            Metrics::count(&context.metrics.rate_limited);
+            Reject::from(Code::RateLimited).retry_after_ms(wait)
+        })
+    }
+}
+
 /// One client's session. See the [module](super).
 pub struct Session<W: Wire> {
     context: Arc<Context>,
@@ -207,17 +222,7 @@ impl<W: Wire> Session<W> {
                 "Hello is said once, first",
             )),
             Command::SendMessage(send) => {
-                let own = self.context.engine.app_settings(live.app);
-                let rate = rate_of(&own, self.context.settings.send_rate);
-                let bucket = &mut live.bucket;
-                if let Some(rate) = rate
-                    && let Err(wait) = bucket
-                        .get_or_insert_with(|| Bucket::new(rate, now))
-                        .take(rate, now)
-                {
-                    Metrics::count(&self.context.metrics.rate_limited);
-                    return Err(Reject::from(Code::RateLimited).retry_after_ms(wait));
-                }
+                live.check_rate(&self.context, now)?;
                 let send = native::send(live.app, live.user.clone(), Some(live.id), send)?;
                 // `run` has looked that the id is free.
                 if self.outbox.expect(request.id).is_ok() {
@@ -246,6 +251,9 @@ impl<W: Wire> Session<W> {
                 Ok(None)
             }
             command => {
+                if matches!(command, Command::SendRoomMessage(_)) {
+                    live.check_rate(&self.context, now)?;
+                }
                 let caller = Caller {
                     engine: self.context.engine.clone(),
                     env: self.context.env.clone(),

@@ -27,6 +27,7 @@ mod presence;
 mod rate;
 mod receipt;
 mod relation;
+mod room;
 mod system;
 
 pub use handler::{Frame, Handler};

@@ -14,7 +14,9 @@
 //! **Bounds.** Events are bounded in bytes. When the bound is passed, the client is too slow: all
 //! queued events are dropped, those that follow too, and once the queue has drained the client gets
 //! one `CheckPush` and pulls. Transient messages go first, silently: nobody can pull them, or will
-//! miss them. Replies are never dropped; they are bounded by not reading further
+//! miss them. So does what happens in chat rooms, in three steps: once a quarter of the bound waits,
+//! what is of class low is left out; once half of it does, everything but what is protected; and
+//! only with what is protected a frame stays to the end. Replies are never dropped; they are bounded by not reading further
 //! requests while too many bytes of them wait, or too many sends are unanswered
 //! ([`Outbox::poll_ready`]).
 //!
@@ -28,7 +30,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use anser_domain::Reject;
+use anser_domain::room::Class;
 use anser_engine::message::SendResult;
+use anser_engine::room::RoomPush;
 use anser_engine::{Event, EventBody, SessionSink};
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
@@ -112,15 +116,21 @@ enum Kind {
     Event,
     /// May be dropped, and nobody misses it.
     Transient,
+    /// The same: of a chat room, and nothing in it is protected.
+    Room,
 }
 
 impl Kind {
     fn of(event: &EventBody) -> Self {
-        if event.is_transient() {
-            Self::Transient
-        } else {
-            Self::Event
+        match event {
+            event if !event.is_transient() => Self::Event,
+            EventBody::Room(_) => Self::Room,
+            _ => Self::Transient,
         }
+    }
+
+    fn is_transient(self) -> bool {
+        matches!(self, Self::Transient | Self::Room)
     }
 }
 
@@ -375,20 +385,19 @@ impl<W> State<W> {
     }
 
     /// Drops the queued events that nobody will miss, except one that is partly on the wire.
-    fn drop_transient(&mut self) -> u64 {
+    fn drop_transient(&mut self, metrics: &Metrics) {
         let begun = usize::from(self.written > 0);
-        let (mut at, mut dropped, mut bytes) = (0, 0, 0);
+        let (mut at, mut bytes) = (0, 0);
         self.queue.retain(|entry| {
             at += 1;
-            let keep = at <= begun || entry.kind != Kind::Transient;
+            let keep = at <= begun || !entry.kind.is_transient();
             if !keep {
-                dropped += 1;
+                metrics.dropped_transient(entry.kind == Kind::Room);
                 bytes += entry.bytes.len();
             }
             keep
         });
         self.event_bytes -= bytes;
-        dropped
     }
 
     /// Writes to the own wire.
@@ -540,8 +549,41 @@ impl<W: Wire> Outbox<W> {
     }
 }
 
+impl<W: Wire> Outbox<W> {
+    /// What is left of what happened in a chat room, for a client so far behind. `None`: nothing.
+    fn thinned<'a>(&self, event: &'a Arc<Event>, push: &'a RoomPush) -> Option<&'a Arc<Event>> {
+        let waiting = self.state.lock().event_bytes;
+        let class = if waiting > self.bytes_max / 2 {
+            Class::Protected
+        } else if waiting > self.bytes_max / 4 {
+            Class::High
+        } else {
+            return Some(event);
+        };
+        if !push.items.is_empty() && push.items.iter().all(|item| item.class >= class) {
+            return Some(event);
+        }
+        let left = match class {
+            Class::Protected => push.vital(),
+            Class::High | Class::Low => push.essential(),
+        };
+        match left {
+            Some(_) => Metrics::count(&self.metrics.room_frames_thinned),
+            None => Metrics::count(&self.metrics.room_frames_dropped),
+        }
+        left
+    }
+}
+
 impl<W: Wire> SessionSink for Outbox<W> {
     fn push(&self, event: &Arc<Event>) {
+        let event = match &event.body {
+            EventBody::Room(push) => match self.thinned(event, push) {
+                Some(left) => left,
+                None => return,
+            },
+            _ => event,
+        };
         let bytes = event
             .encoded(self.dialect.index(), |body| self.dialect.event(body))
             .clone();
@@ -549,17 +591,17 @@ impl<W: Wire> SessionSink for Outbox<W> {
         if !state.takes() {
             return;
         }
+        let kind = Kind::of(&event.body);
         if state.lossy {
-            self.metrics.dropped_events(1);
+            self.metrics.dropped_transient(kind == Kind::Room);
             return;
         }
-        let kind = Kind::of(&event.body);
         if state.event_bytes + bytes.len() > self.bytes_max {
-            if kind == Kind::Transient {
-                self.metrics.dropped_events(1);
+            if kind.is_transient() {
+                self.metrics.dropped_transient(kind == Kind::Room);
                 return;
             }
-            self.metrics.dropped_events(state.drop_transient());
+            state.drop_transient(&self.metrics);
         }
         if state.event_bytes + bytes.len() > self.bytes_max {
             let dropped = state.drop_events() + 1;

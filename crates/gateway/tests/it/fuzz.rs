@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use anser_domain::control::AppSettingsChange;
 use anser_gateway::connection::{Decoder, Item};
 use anser_gateway::limits::SessionSettings;
 use anser_gateway::native::Framing;
@@ -13,6 +14,7 @@ use anser_gateway::session::{Frame, Handler as _, Outbox, Session};
 use anser_gateway::websocket::handshake::{self, Decision};
 use anser_proto::client as wire;
 use prost::Message as _;
+use wire::moderate_room::Action;
 use wire::request::Command;
 
 use crate::pipe::Pipe;
@@ -147,6 +149,12 @@ fn fuzz_client_frames_and_the_session() {
     let (context, token) = runtime.block_on(async {
         let (context, app) = context(settings).await;
         let token = token(&context, app, "fuzz").await;
+        let rooms = AppSettingsChange {
+            room_created_by_joining: Some(Some(true)),
+            ..AppSettingsChange::default()
+        };
+        let set = context.engine.change_app_settings(app, &rooms).await;
+        set.unwrap();
         (Arc::new(context), token)
     });
     for_seeds(300, |seed| {
@@ -182,7 +190,7 @@ fn any_frame(random: &mut Random) -> Vec<u8> {
         let name = random.pick(&["p/fuzz/x", "p/fuzz/fuzz", "g/g1", "g/", "p/b/a", "", "%"]);
         let member = random.pick(&["a", "fuzz", "", "\u{1}", "鸿雁"]).to_owned();
         let number = random.pick(&[0, 1, 50, 101, u64::MAX]);
-        let command = match random.below(11) {
+        let command = match random.below(14) {
             0 => Command::Ping(wire::Ping {}),
             1 => text(name, &member, "x"),
             2 => Command::PullMessages(wire::PullMessages {
@@ -225,11 +233,77 @@ fn any_frame(random: &mut Random) -> Vec<u8> {
                 limit: u32::try_from(number).unwrap_or(9),
             }),
             9 => Command::Hello(wire::Hello::default()),
-            _ => Command::QuitGroup(wire::QuitGroup { group_id: member }),
+            10 => Command::QuitGroup(wire::QuitGroup { group_id: member }),
+            _ => any_room_command(random, member, number),
         };
         (u32::try_from(random.below(9)).unwrap(), command)
     });
     requests(commands.collect())
+}
+
+fn any_room_command(random: &mut Random, text: String, number: u64) -> Command {
+    let room = random.pick(&["hall", "stage", ""]).to_owned();
+    let small = u32::try_from(number).unwrap_or(u32::MAX);
+    let users = vec![text.clone(), "fuzz".into()];
+    match random.below(10) {
+        0 | 1 => Command::JoinRoom(wire::JoinRoom {
+            room,
+            newest: small,
+            known_epoch: number,
+            known_seq: number,
+        }),
+        2 => Command::LeaveRoom(wire::LeaveRoom { room }),
+        3 => Command::SendRoomMessage(wire::SendRoomMessage {
+            room,
+            client_message_id: text.clone(),
+            content: random.one_in(2).then(|| wire::Content {
+                r#type: "x".into(),
+                body: text.into(),
+            }),
+            priority: i32::try_from(random.below(4)).unwrap(),
+            tell_dropped: true,
+        }),
+        4 => Command::RecallRoomMessage(wire::RecallRoomMessage {
+            room,
+            message_id: text,
+        }),
+        5 => Command::ListRoomMembers(wire::ListRoomMembers {
+            room,
+            newest_first: random.one_in(2),
+            cursor: format!("{number}/{text}"),
+            limit: small,
+        }),
+        6 => Command::SetRoomAttributes(wire::SetRoomAttributes {
+            room,
+            changes: vec![wire::RoomAttributeChange {
+                key: text,
+                value: random.one_in(2).then(|| "1".into()),
+                leaves: true,
+            }],
+            force: random.one_in(2),
+        }),
+        7 => Command::GetRoomAttributes(wire::GetRoomAttributes {
+            room,
+            keys: users,
+            after: text,
+        }),
+        8 => Command::ModerateRoom(wire::ModerateRoom {
+            room,
+            action: Some(match number {
+                0 => Action::MuteAll(true),
+                1 => Action::Unmute(wire::RoomUsers { users }),
+                seconds => Action::Mute(wire::RoomSentence { users, seconds }),
+            }),
+            notify: true,
+            extra: text,
+        }),
+        _ => Command::PullRoomMessages(wire::PullRoomMessages {
+            room,
+            from_message_id: text,
+            forward: random.one_in(2),
+            limit: small,
+        }),
+    }
 }
 
 /// Whatever went in, what comes out are whole frames of the protocol.

@@ -28,6 +28,8 @@ mod outbox;
 mod own_view;
 mod pipe;
 mod random;
+mod room_outbox;
+mod rooms;
 mod search;
 mod server;
 mod session;

@@ -19,17 +19,21 @@ use crate::random::{Random, for_seeds};
 const BYTES_MAX: usize = 2_000;
 
 fn outbox(pipe: &Pipe) -> Arc<Outbox<Pipe>> {
+    outbox_of(pipe, BYTES_MAX)
+}
+
+pub(crate) fn outbox_of(pipe: &Pipe, bytes_max: usize) -> Arc<Outbox<Pipe>> {
     let dialect = Framing::Length.dialect();
     Outbox::new(
         pipe.clone(),
         dialect,
-        BYTES_MAX,
+        bytes_max,
         Arc::new(Metrics::default()),
     )
 }
 
 /// An event that says a number.
-fn event(n: u64) -> Arc<Event> {
+pub(crate) fn event(n: u64) -> Arc<Event> {
     Event::new(EventBody::Read {
         conversation: "g/some-conversation".into(),
         read_seq: n,
@@ -56,6 +60,8 @@ pub(crate) enum Got {
     Reply(u32),
     Check,
     Close(u32),
+    /// Sequences of what happened in a chat room.
+    Room(Vec<u64>),
 }
 
 /// What a client reads from the bytes; the rest stays.
@@ -69,6 +75,7 @@ fn read(bytes: &mut BytesMut) -> Vec<Got> {
                 Item::Response(response) => Got::Reply(response.id),
                 Item::Check(_) => Got::Check,
                 Item::Close(close) => Got::Close(close.error.unwrap().code),
+                Item::Room(push) => Got::Room(push.items.iter().map(|item| item.seq).collect()),
                 other => panic!("{other:?}"),
             });
         }
@@ -76,7 +83,7 @@ fn read(bytes: &mut BytesMut) -> Vec<Got> {
     got
 }
 
-fn all(pipe: &Pipe) -> Vec<Got> {
+pub(crate) fn all(pipe: &Pipe) -> Vec<Got> {
     let mut bytes = BytesMut::from(&pipe.take()[..]);
     let got = read(&mut bytes);
     assert!(bytes.is_empty(), "half a frame is left");
@@ -352,7 +359,7 @@ fn no_hole_goes_unsaid() {
                     answered = n;
                 }
                 Got::Check => told = true,
-                Got::Close(_) => unreachable!(),
+                Got::Close(_) | Got::Room(_) => unreachable!(),
             }
         }
         assert_eq!(answered, replies);
