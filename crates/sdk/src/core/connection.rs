@@ -254,6 +254,11 @@ impl ClientCore {
             0 => otherwise,
             _ => value as usize,
         };
+        if !self.session.user_id.is_empty() && self.session.user_id != welcome.user_id {
+            let tickets = self.rooms.drain();
+            let other = Error::new(Code::NotInRoom, "another user signed in");
+            self.fail_each(tickets.into_iter().map(|ticket| (ticket, other.clone())));
+        }
         let ahead = i128::from(welcome.server_time) - i128::from(self.now.0);
         self.session = Session {
             user_id: welcome.user_id.clone(),
@@ -356,7 +361,7 @@ impl ClientCore {
         self.phase = phase;
         let mut tickets = self.outbox.drain();
         tickets.extend(self.requests.drain());
-        tickets.extend(self.rooms.drain());
+        tickets.extend(self.rooms.stop());
         self.fail_each(tickets.into_iter().map(|ticket| (ticket, error.clone())));
         self.set_state(state);
     }

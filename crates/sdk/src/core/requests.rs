@@ -12,6 +12,7 @@ use anser_domain::{ConversationId, Timestamp};
 
 use super::api::{Request, Ticket};
 use super::commands::{conversation_of, repeatable};
+use super::room_requests::RoomAsk;
 use crate::error::Error;
 use crate::limits::{REQUEST_TIMEOUT_MS, REQUESTS_MAX};
 
@@ -117,6 +118,15 @@ impl Requests {
         }
         let (ticket, _) = self.remove(key)?;
         Some((ticket, otherwise()))
+    }
+
+    /// Is the application leaving this chat room, and is that not answered yet?
+    pub(super) fn is_leaving(&self, room: &str) -> bool {
+        let mut requests = self.entries.values().map(|(_, entry)| &entry.request);
+        requests.any(|request| match request {
+            Request::Room(request) => request.ask == RoomAsk::Leave && request.room == room,
+            _ => false,
+        })
     }
 
     /// Those whose time is over.

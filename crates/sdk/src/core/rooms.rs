@@ -29,8 +29,8 @@ use crate::model::{RoomAttribute, RoomJoined, RoomLeft, RoomNews, room_news};
 /// What is under way for a room.
 #[derive(Clone, Debug)]
 pub(super) enum RoomTask {
-    /// Getting in.
-    Join,
+    /// Getting in; which question it is.
+    Join(u64),
     /// Reading the attributes behind a key; those read so far.
     Attributes(Vec<RoomAttribute>),
 }
@@ -44,7 +44,8 @@ struct Joined {
     was_in: bool,
     /// It has to ask to be let in, from then on.
     ask_from: Option<Timestamp>,
-    asking: bool,
+    /// The question that is on its way: another one makes its answer void.
+    asking: Option<u64>,
     epoch: u64,
     seq: u64,
     attributes_version: u64,
@@ -56,25 +57,31 @@ struct Joined {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Rooms(BTreeMap<String, Joined>);
+pub(super) struct Rooms {
+    rooms: BTreeMap<String, Joined>,
+    /// Questions so far.
+    asked: u64,
+}
 
 impl Rooms {
     /// Every room is to be entered again.
     pub(super) fn enter_again(&mut self, now: Timestamp) {
-        for room in self.0.values_mut() {
+        for room in self.rooms.values_mut() {
             room.ask_from = Some(now);
         }
     }
 
     /// The connection is gone, and what was under way on it.
     pub(super) fn lost(&mut self, name: &str, task: &RoomTask, now: Timestamp) {
-        let Some(room) = self.0.get_mut(name) else {
+        let Some(room) = self.rooms.get_mut(name) else {
             return;
         };
         match task {
-            RoomTask::Join => {
-                room.asking = false;
-                room.ask_from = Some(now);
+            RoomTask::Join(number) => {
+                if room.asking == Some(*number) {
+                    room.asking = None;
+                    room.ask_from = Some(now);
+                }
             }
             RoomTask::Attributes(_) => {
                 room.reading = false;
@@ -83,15 +90,27 @@ impl Rooms {
         }
     }
 
-    /// The client stops, or is somebody else: nobody is in any room.
+    /// The client stops. It comes back into the rooms that it was in when it is started again.
+    pub(super) fn stop(&mut self) -> Vec<Ticket> {
+        let rooms = self.rooms.values_mut();
+        let tickets = rooms.filter_map(|room| {
+            room.held.clear();
+            room.ticket.take()
+        });
+        let tickets = tickets.map(|(ticket, _)| ticket).collect();
+        self.rooms.retain(|_, room| room.was_in);
+        tickets
+    }
+
+    /// The client is somebody else: nobody is in any room.
     pub(super) fn drain(&mut self) -> Vec<Ticket> {
-        let rooms = std::mem::take(&mut self.0).into_values();
+        let rooms = std::mem::take(&mut self.rooms).into_values();
         let tickets = rooms.filter_map(|room| room.ticket);
         tickets.map(|(ticket, _)| ticket).collect()
     }
 
     pub(super) fn timers(&self) -> impl Iterator<Item = Timestamp> + '_ {
-        self.0.values().flat_map(|room| {
+        self.rooms.values().flat_map(|room| {
             let waits = room.ticket.map(|(_, until)| until);
             [waits, room.ask_from, room.attributes_from]
                 .into_iter()
@@ -99,10 +118,15 @@ impl Rooms {
         })
     }
 
+    fn is_current(&self, name: &str, number: u64) -> bool {
+        let room = self.rooms.get(name);
+        room.is_some_and(|room| room.asking == Some(number))
+    }
+
     /// Those who have waited too long.
     fn expire(&mut self, now: Timestamp) -> Vec<Ticket> {
         let mut late = Vec::new();
-        self.0.retain(|_, room| match room.ticket {
+        self.rooms.retain(|_, room| match room.ticket {
             Some((ticket, until)) if until <= now => {
                 room.ticket = None;
                 late.push(ticket);
@@ -127,7 +151,7 @@ impl ClientCore {
             let message = format!("newest is at most {ROOM_NEWEST_MAX}");
             return Err(Error::new(Code::InvalidRequest, message));
         }
-        let rooms = &mut self.rooms.0;
+        let rooms = &mut self.rooms.rooms;
         if rooms.len() >= ROOMS_MAX && !rooms.contains_key(name) {
             return Err(Error::queue_full());
         }
@@ -141,14 +165,15 @@ impl ClientCore {
         room.ticket = Some((ticket, self.now.plus_ms(REQUEST_TIMEOUT_MS)));
         room.newest = newest;
         // The application wants the newest messages, as if it had not been in.
-        (room.epoch, room.seq) = (0, 0);
+        (room.epoch, room.seq, room.attributes_version) = (0, 0, 0);
+        room.asking = None;
         room.ask_from = Some(self.now);
         Ok(())
     }
 
     /// The application leaves: nothing of the room is told from here on.
     pub(super) fn forget_room(&mut self, name: &str) {
-        if let Some((ticket, _)) = self.rooms.0.remove(name).and_then(|room| room.ticket) {
+        if let Some((ticket, _)) = self.rooms.rooms.remove(name).and_then(|room| room.ticket) {
             self.done(
                 ticket,
                 Err(Error::new(Code::NotInRoom, "the room was left")),
@@ -165,18 +190,26 @@ impl ClientCore {
     /// Asks for what is due.
     pub(super) fn pump_rooms(&mut self) {
         let (now, mut due) = (self.now, Vec::new());
-        for (name, room) in &mut self.rooms.0 {
-            if !room.asking && room.ask_from.is_some_and(|from| from <= now) {
-                (room.asking, room.ask_from) = (true, None);
+        let Rooms { rooms, asked } = &mut self.rooms;
+        for (name, room) in rooms {
+            let is_due = room.ask_from.is_some_and(|from| from <= now);
+            // Behind the leaving that was asked for before.
+            if room.asking.is_none() && is_due && !self.requests.is_leaving(name) {
+                *asked += 1;
+                (room.asking, room.ask_from) = (Some(*asked), None);
                 let join = wire::JoinRoom {
                     room: name.clone(),
                     newest: room.newest,
                     known_epoch: room.epoch,
                     known_seq: room.seq,
                 };
-                due.push((name.clone(), RoomTask::Join, Command::JoinRoom(join)));
+                due.push((
+                    name.clone(),
+                    RoomTask::Join(*asked),
+                    Command::JoinRoom(join),
+                ));
             }
-            let is_in = room.was_in && !room.asking;
+            let is_in = room.was_in && room.asking.is_none() && room.ask_from.is_none();
             if is_in && !room.reading && room.attributes_from.is_some_and(|from| from <= now) {
                 (room.reading, room.attributes_from) = (true, None);
                 due.push((
@@ -209,7 +242,9 @@ impl ClientCore {
                 self.room_refused(&name, &task, error.into(), random);
                 Ok(())
             }
-            (RoomTask::Join, Answer::RoomJoined(joined)) => self.room_joined(&name, joined),
+            (RoomTask::Join(number), Answer::RoomJoined(joined)) => {
+                self.room_joined(&name, number, joined)
+            }
             (RoomTask::Attributes(read), Answer::RoomAttributes(list)) => {
                 self.attributes_read(name, read, list);
                 Ok(())
@@ -219,6 +254,11 @@ impl ClientCore {
     }
 
     fn room_refused(&mut self, name: &str, task: &RoomTask, error: Error, random: Random<'_>) {
+        if let RoomTask::Join(number) = task
+            && !self.rooms.is_current(name, *number)
+        {
+            return;
+        }
         match error.action() {
             Action::Retry => {
                 let from = self.retry_time(&error, random);
@@ -229,7 +269,7 @@ impl ClientCore {
                 self.connection_error(error, random);
             }
             Action::GiveUp => {
-                let Some(room) = self.rooms.0.remove(name) else {
+                let Some(room) = self.rooms.rooms.remove(name) else {
                     return;
                 };
                 if room.was_in {
@@ -243,17 +283,27 @@ impl ClientCore {
         }
     }
 
-    fn room_joined(&mut self, name: &str, joined: wire::RoomJoined) -> Result<(), BrokenPromise> {
-        let Some(room) = self.rooms.0.get_mut(name) else {
-            return Ok(()); // it was left meanwhile
+    fn room_joined(
+        &mut self,
+        name: &str,
+        number: u64,
+        joined: wire::RoomJoined,
+    ) -> Result<(), BrokenPromise> {
+        if !self.rooms.is_current(name, number) {
+            return Ok(()); // it was left, or asked for anew, meanwhile
+        }
+        let Some(room) = self.rooms.rooms.get_mut(name) else {
+            return Ok(());
         };
         let info = joined.room.ok_or(BrokenPromise)?;
         let same = room.epoch == joined.epoch;
-        room.asking = false;
+        room.asking = None;
         let held = std::mem::take(&mut room.held);
         let version = info.attributes_version;
         let unsure = version != room.attributes_version || (!room.was_in && version != 0);
-        room.attributes_from = unsure.then_some(self.now);
+        if unsure {
+            room.attributes_from = Some(self.now);
+        }
         room.was_in = true;
         let member_count = info.member_count;
         match room.ticket.take() {
@@ -299,7 +349,7 @@ impl ClientCore {
         mut read: Vec<RoomAttribute>,
         list: wire::RoomAttributeList,
     ) {
-        let Some(room) = self.rooms.0.get_mut(&name) else {
+        let Some(room) = self.rooms.rooms.get_mut(&name) else {
             return;
         };
         read.extend(list.attributes.into_iter().map(Into::into));
@@ -322,10 +372,10 @@ impl ClientCore {
         let now = self.now;
         // While the application is slow it is missed; the room is entered again afterwards.
         let is_slow = self.held.is_some();
-        let Some(room) = self.rooms.0.get_mut(&push.room).filter(|_| !is_slow) else {
+        let Some(room) = self.rooms.rooms.get_mut(&push.room).filter(|_| !is_slow) else {
             return;
         };
-        if room.asking || room.ask_from.is_some() {
+        if room.asking.is_some() || room.ask_from.is_some() {
             if room.held.len() >= ROOM_PUSHES_HELD_MAX {
                 room.held.pop_front();
             }
@@ -372,14 +422,14 @@ impl ClientCore {
     /// The server says that the client is not in a room any more.
     pub(super) fn room_left(&mut self, push: wire::RoomLeftPush) {
         let name = push.room.clone();
-        let Some(room) = self.rooms.0.get_mut(&name) else {
+        let Some(room) = self.rooms.rooms.get_mut(&name) else {
             return;
         };
-        if room.asking || room.ticket.is_some() {
+        if room.asking.is_some() || room.ticket.is_some() {
             // It is about a time before; the answer says how it is.
             return;
         }
-        self.rooms.0.remove(&name);
+        self.rooms.rooms.remove(&name);
         self.tell_of_room(&name, RoomNews::Left(push.into()));
     }
 

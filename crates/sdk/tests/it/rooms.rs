@@ -221,6 +221,39 @@ fn who_is_put_out_or_refused_is_told_and_stays_out() {
 }
 
 #[test]
+fn who_leaves_and_joins_again_is_in_behind_the_leaving_and_gets_the_newest() {
+    let mut script = in_the_hall();
+    script.item(Item::Check(wire::CheckPush {}));
+    let requests = script.requests().into_iter();
+    let mut joins = requests.filter(|(_, command)| matches!(command, Command::JoinRoom(_)));
+    let (void, _) = joins.next().unwrap();
+    ask(&mut script, RoomAsk::Leave);
+    ask(&mut script, RoomAsk::Join { newest: 1 });
+    let (leave, command) = script.only_request();
+    assert!(matches!(command, Command::LeaveRoom(_)), "{command:?}");
+    script.answer(void, joined(EPOCH, 10, &[], false));
+    script.answer(leave, Answer::Done(wire::Done {}));
+    let (id, join) = join_request(&mut script);
+    assert_eq!((join.newest, join.known_seq), (1, 0));
+    script.answer(id, joined(EPOCH, 12, &[12], false));
+    let replies = script.done.iter().filter_map(|(_, reply)| match reply {
+        Ok(Reply::RoomJoined(joined)) => Some(joined.messages.len()),
+        _ => None,
+    });
+    assert_eq!(replies.collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn who_disconnects_and_connects_again_is_in_again() {
+    let mut script = in_the_hall();
+    script.input(anser_sdk::core::Input::Disconnect);
+    script.requests();
+    script.go_online_in_rooms();
+    let (_, join) = join_request(&mut script);
+    assert_eq!((join.known_epoch, join.known_seq), (EPOCH, 10));
+}
+
+#[test]
 fn who_leaves_hears_nothing_more_and_who_never_got_in_is_told_in_time() {
     let mut script = in_the_hall();
     ask(&mut script, RoomAsk::Leave);

@@ -98,6 +98,25 @@ impl Script {
         self.answer(id, Answer::Sync(empty_sync()));
     }
 
+    /// As [`go_online`](Self::go_online), of a client that is in rooms: what it asks about them is
+    /// left for the test.
+    pub(crate) fn go_online_in_rooms(&mut self) {
+        self.input(Input::Connect);
+        if self.tokens_wanted > 0 {
+            self.tokens_wanted = 0;
+            self.input(Input::Token("token".to_owned()));
+        }
+        self.greet();
+        let about_rooms =
+            |request: &wire::Request| matches!(request.command, Some(Command::JoinRoom(_)));
+        let frames = std::mem::take(&mut self.frames).into_iter().flatten();
+        let (rooms, others): (Vec<_>, Vec<_>) = frames.partition(about_rooms);
+        self.frames = vec![others];
+        let (id, _) = self.sync_request();
+        self.answer(id, Answer::Sync(empty_sync()));
+        self.frames.push(rooms);
+    }
+
     /// From an open connection wanted to `Welcome`.
     pub(crate) fn greet(&mut self) {
         let connection = self.connection();
