@@ -110,7 +110,8 @@ pub(super) struct Cleared {
 /// too old. Who is no longer in the conversation keeps what is here. Without the row as it was,
 /// nothing says that it happened since the application brought messages of its own: they stay.
 pub(super) fn cleared_by(old: Option<&Conversation>, told: &Conversation) -> Option<Cleared> {
-    let moved = old.is_none_or(|old| told.first_seq > old.first_seq);
+    // Nothing was removed while the user was out.
+    let moved = old.is_none_or(|old| !old.member || told.first_seq > old.first_seq);
     let up_to = told.first_seq.saturating_sub(1);
     let all = old.is_some();
     (told.member && moved && up_to > 0).then_some(Cleared { up_to, all })

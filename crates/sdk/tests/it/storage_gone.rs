@@ -2,6 +2,7 @@
 
 use anser_sdk::core::Event;
 use anser_sdk::database::{Next, Write};
+use anser_sdk::model::Conversation;
 
 use crate::storage::{
     arrives, cleared_to, each, follow, found, history, local, message, query, recalled, row, seqs,
@@ -81,5 +82,30 @@ fn what_is_told_after_it_was_cleared_does_not_come_back() {
         assert_eq!((seqs(&page), page.next), (vec![6], Next::Server(6)));
         let page = reader.messages(&query(Some(4), false, 0)).unwrap();
         assert_eq!((seqs(&page), page.next), (Vec::new(), Next::Server(4)));
+    });
+}
+
+#[test]
+fn what_was_cleared_while_the_user_was_out_is_gone_when_they_are_back() {
+    each(|storage| {
+        let out = match cleared_to(3) {
+            Event::Conversation { row, feed_version } => Event::Conversation {
+                row: Conversation {
+                    member: false,
+                    ..row
+                },
+                feed_version,
+            },
+            other => other,
+        };
+        let begin = [Write::Event(row(5, 0)), history(1..=5, 0, 5)];
+        storage.write(&begin).unwrap();
+        storage.write(&[Write::Event(out)]).unwrap();
+        let mut reader = storage.reader().unwrap();
+        assert!(reader.message("id-2").unwrap().is_some(), "kept for now");
+        storage.write(&[Write::Event(cleared_to(3))]).unwrap();
+        assert!(reader.message("id-2").unwrap().is_none());
+        let page = reader.messages(&query(None, false, 0)).unwrap();
+        assert_eq!((seqs(&page), page.next), (vec![5, 4], Next::End));
     });
 }
