@@ -1,7 +1,7 @@
 //! Who may what in a chat room: its lists of users, putting users out, and the mute of all.
 
 use anser_domain::UserId;
-use anser_domain::limits::{MEMBERS_PAGE_MAX, ROOM_LIST_CHANGE_MAX};
+use anser_domain::limits::ROOM_LIST_CHANGE_MAX;
 use anser_engine::room::{List, Moderation, Telling};
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::App;
-use super::extract::{Body, Path, Query, cursor, page_limit, present, users};
+use super::extract::{Body, Path, Query, present, users};
 use super::failure::{ErrorBody, Failure, Result};
 use super::groups::MembersQuery;
 use super::rooms::{RoomPath, room_id};
@@ -87,9 +87,8 @@ pub(super) async fn get_room_list(
     Path(path): Path<RoomListPath>,
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<RoomList>> {
-    let limit = page_limit(query.limit, MEMBERS_PAGE_MAX)?;
     let (id, list) = (room_id("room_id", &path.room_id)?, List::from(path.list));
-    let after = cursor(&query.cursor)?;
+    let (after, limit) = query.page()?;
     let (users, cursor) = api.engine.room_list(app, &id, list, after, limit).await?;
     let users = users.into_iter().map(|(user, until)| ListedUser {
         user_id: user.to_string(),

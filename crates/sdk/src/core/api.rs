@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::created::CreatedRequest;
 use super::people::PeopleRequest;
-use super::system::SystemRequest;
 use super::room_requests::RoomRequest;
+use super::system::SystemRequest;
 use crate::database::Write;
 use crate::error::Error;
 use crate::model::{

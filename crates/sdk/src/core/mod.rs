@@ -75,8 +75,8 @@ pub use api::{
 
 pub use created::{CreatedChange, CreatedRequest};
 pub use people::PeopleRequest;
-pub use system::SystemRequest;
 pub use room_requests::{RoomAsk, RoomRequest};
+pub use system::SystemRequest;
 
 use crate::database::Loaded;
 use crate::error::Error;
