@@ -43,6 +43,7 @@ url=$(field url)
 basic=(-fsS -o /dev/null -u "default:$(field api_secret)" -H 'Content-Type: application/json')
 for user in alice bob; do curl "${basic[@]}" -X PUT "$url/v1/users/$user" -d '{}'; done
 curl "${basic[@]}" "$url/v1/groups" -d '{"group_id": "team", "owner": "alice", "members": ["bob"]}'
+curl "${basic[@]}" "$url/v1/rooms" -d '{"id": "hall", "history_days": 30}'
 curl "${basic[@]}" "$url/v1/messages" \
   -d '{"sender": "alice", "to_user": "bob", "content": {"type": "text", "text": "hello"}}'
 
