@@ -166,7 +166,7 @@ fn the_backend_creates_a_room_speaks_in_it_and_destroys_it() {
         wire::room_left_push::Reason::Destroyed
     );
     assert_eq!(app.get("/v1/rooms/hall").refused(404), "ROOM_NOT_FOUND");
-    assert_eq!(refused(say(&mut alice, "hall", "2")), "NOT_IN_ROOM");
+    assert_eq!(refused(say(&mut alice, "hall", "2")), "ROOM_NOT_FOUND");
     server.stop();
 }
 
