@@ -162,12 +162,10 @@ impl RoomRequest {
                 more: page.more,
             }),
             (
-                RoomAsk::Leave
-                | RoomAsk::Recall { .. }
-                | RoomAsk::SetAttributes { .. }
-                | RoomAsk::Moderate { .. },
+                RoomAsk::Leave | RoomAsk::Recall { .. } | RoomAsk::Moderate { .. },
                 Answer::Done(_),
             ) => Ok(Reply::Done),
+            (RoomAsk::SetAttributes { .. }, Answer::RoomAttributes(_)) => Ok(Reply::Done),
             _ => Err(unexpected()),
         }
     }
