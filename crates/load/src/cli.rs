@@ -314,9 +314,8 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
         }
         Command::Reconnect { clients, at_a_time } => {
             let at_a_time = at_a_time.unwrap_or(clients).max(1);
-            report
-                .rows
-                .push(reconnect::measure(context, clients, at_a_time)?);
+            let row = reconnect::measure(context, clients, at_a_time)?;
+            report.rows.push(row);
         }
         Command::Room { members, rate, low } => {
             for members in members {

@@ -192,6 +192,7 @@ impl Book {
             | Event::JoinRequest(_)
             | Event::Relations(_)
             | Event::Presence(_)
+            | Event::Room { .. }
             | Event::Changes { .. }
             | Event::Transient(_)
             | Event::Receipts { .. }

@@ -25,6 +25,7 @@ mod presence;
 mod receipts;
 mod relations;
 mod retention;
+mod room_crowds;
 mod rooms;
 mod search;
 mod sync;
