@@ -131,7 +131,8 @@ export abstract class RoomCommands extends PeopleCommands {
       changes: changes.map(attributeChangeTo),
       force: options.force ?? false,
     });
-    await this.ask("action", { case: "setRoomAttributes", value }, "done");
+    // The answer has them as they are now; `room` tells all members, this one included.
+    await this.ask("action", { case: "setRoomAttributes", value }, "roomAttributes", () => {});
   }
 
   /** Does a moderator's work. `notice`: all members are told, with these words, at most 1,024 bytes. */

@@ -34,6 +34,7 @@ import {
   SyncResultSchema,
 } from "../src/gen/anser/client/v1/client_pb.js";
 import { handleChange, sees, tellReceipt } from "./mini-changes.js";
+import { MiniRooms } from "./mini-rooms.js";
 
 type Result = Response["result"];
 type Item = ServerItem["item"];
@@ -70,6 +71,7 @@ export type Verdict =
 export class MiniServer {
   readonly sessions = new Set<Session>();
   readonly talks = new Map<string, Talk>();
+  readonly rooms = new MiniRooms(this);
   /** All requests that arrived, Hello and Ping included. */
   readonly requests: { session: Session; request: Request }[] = [];
   /** Every frame that arrived. */
@@ -381,6 +383,7 @@ export class Session {
   gone(): void {
     this.over = true;
     this.server.sessions.delete(this);
+    this.server.rooms.gone(this);
   }
 
   #handle(request: Request): Result {
@@ -494,6 +497,8 @@ function handle(
       queueMicrotask(() => session.close(4002));
       return done();
     default: {
+      const inRoom = server.rooms.handle(session, me, command);
+      if (inRoom !== undefined) return typeof inRoom === "number" ? failure(inRoom) : inRoom;
       const result = handleChange(server, me, command);
       if (typeof result === "number") return failure(result);
       return result ?? handleGroup(server, me, command);
