@@ -20,6 +20,7 @@ export default defineConfig({
     ? {
         proxy: {
           "/token": { target: `${server}/demo`, changeOrigin: true },
+          "/room": { target: `${server}/demo`, changeOrigin: true },
           "/v1": { target: server, ws: true },
         },
       }

@@ -1,15 +1,17 @@
-//! The demo page, and the tokens it signs in with.
+//! The demo page, the tokens it signs in with, and the chat rooms it shows.
 //!
-//! Whoever asks for a token gets one, for any name, in the demo's own app. So the page and its
-//! tokens are for this machine only, unless the configuration says otherwise. Behind a reverse
+//! Whoever asks for a token gets one, for any name, in the demo's own app; whoever asks for a chat
+//! room gets it too, and moderates it if it is new. So the page and what belongs to it are for this
+//! machine only, unless the configuration says otherwise. Behind a reverse
 //! proxy every visitor seems to come from this machine: a request that says it was forwarded
 //! is not local.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use anser_domain::{AppId, Code, Reject, UserId};
+use anser_domain::{AppId, Code, Reject, RoomId, UserId};
 use anser_engine::Engine;
+use anser_engine::room::{NewRoom, RoomUpdate};
 use anser_gateway::rest::refusal;
 use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
@@ -55,6 +57,7 @@ pub(crate) fn router(demo: Demo) -> Router {
         .route("/demo", get(|| async { Redirect::permanent("/demo/") }))
         .route("/demo/", get(|| async { file("index.html") }))
         .route("/demo/token", post(token))
+        .route("/demo/room", post(room))
         .route("/demo/{*path}", get(asset))
         .layer(middleware::from_fn_with_state(Arc::clone(&demo), admit))
         .with_state(demo)
@@ -104,8 +107,7 @@ async fn welcome(
     body: Result<Json<Visitor>, JsonRejection>,
 ) -> Result<Welcome, Reject> {
     let Json(visitor) = body.map_err(|why| Reject::new(Code::InvalidRequest, why.body_text()))?;
-    let user = UserId::new(visitor.user.trim())
-        .map_err(|why| Reject::new(Code::InvalidRequest, format!("user {why}")))?;
+    let user = user_of(&visitor.user)?;
     let token = demo
         .engine
         .mint_token(demo.app, &user, TOKEN_SECONDS)
@@ -114,6 +116,55 @@ async fn welcome(
         token: token.token,
         app_key: demo.app_key.clone(),
         user_id: user.to_string(),
+    })
+}
+
+fn user_of(name: &str) -> Result<UserId, Reject> {
+    UserId::new(name.trim()).map_err(|why| Reject::new(Code::InvalidRequest, format!("user {why}")))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Host {
+    user: String,
+    room: String,
+}
+
+#[derive(Serialize)]
+struct Opened {
+    room: String,
+    /// It is new, and the user moderates it.
+    created: bool,
+}
+
+async fn room(State(demo): State<Arc<Demo>>, body: Result<Json<Host>, JsonRejection>) -> Response {
+    match open_room(&demo, body).await {
+        Ok(opened) => Json(opened).into_response(),
+        Err(reject) => refusal(reject),
+    }
+}
+
+async fn open_room(demo: &Demo, body: Result<Json<Host>, JsonRejection>) -> Result<Opened, Reject> {
+    let Json(host) = body.map_err(|why| Reject::new(Code::InvalidRequest, why.body_text()))?;
+    let user = user_of(&host.user)?;
+    let room = RoomId::new(host.room.trim())
+        .map_err(|why| Reject::new(Code::InvalidRequest, format!("room {why}")))?;
+    let new = NewRoom {
+        settings: RoomUpdate {
+            name: Some(room.to_string()),
+            ..RoomUpdate::default()
+        },
+        moderators: vec![user],
+        ..NewRoom::default()
+    };
+    let created = match demo.engine.create_room(demo.app, &room, new).await {
+        Ok(_) => true,
+        Err(reject) if reject.code == Code::AlreadyExists => false,
+        Err(reject) => return Err(reject),
+    };
+    Ok(Opened {
+        room: room.to_string(),
+        created,
     })
 }
 

@@ -23,15 +23,23 @@ export function fakeServer(): Plugin {
           webSocket.on("close", () => session.close());
         });
       });
-      middlewares.use("/token", (request, response) => {
-        let body = "";
-        request.on("data", (chunk: Buffer) => (body += chunk.toString()));
-        request.on("end", () => {
-          const { user } = JSON.parse(body) as { user: string };
-          response.setHeader("content-type", "application/json");
-          response.end(JSON.stringify({ token: user, app_key: "demo", user_id: user }));
+      const answer = (path: string, answered: (asked: Asked) => object): void => {
+        middlewares.use(path, (request, response) => {
+          let body = "";
+          request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+          request.on("end", () => {
+            response.setHeader("content-type", "application/json");
+            response.end(JSON.stringify(answered(JSON.parse(body) as Asked)));
+          });
         });
-      });
+      };
+      answer("/token", ({ user }) => ({ token: user, app_key: "demo", user_id: user }));
+      answer("/room", ({ user, room = "" }) => ({ room, created: server.rooms.open(room, user) }));
     },
   };
+}
+
+interface Asked {
+  readonly user: string;
+  readonly room?: string;
 }

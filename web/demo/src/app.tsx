@@ -4,13 +4,24 @@ import { useEffect, useState } from "react";
 
 import { Chat } from "./chat.js";
 import { LanguageContext, initialLanguage, keepLanguage } from "./i18n.js";
-import { demoToken, introduce, keepUser, keptUser, readInvitation } from "./identity.js";
+import {
+  demoToken,
+  introduce,
+  keepUser,
+  keptUser,
+  liveLink,
+  readInvitation,
+  readLive,
+} from "./identity.js";
+import { LivePage } from "./live-page.js";
 import { Welcome } from "./welcome.js";
 
 export function App() {
   const [language, setLanguage] = useState(initialLanguage);
   const [invitation] = useState(() => readInvitation(location.hash));
   const [user, setUser] = useState(() => invitation.as ?? keptUser());
+  /** The live room that is shown; empty: to choose one. */
+  const [live, setLive] = useState(() => readLive(location.hash));
   const client = useClient(user);
 
   useEffect(() => {
@@ -20,9 +31,18 @@ export function App() {
 
   useEffect(() => {
     keepUser(user);
-    // The link did its work; on reload the tab stays whoever it has become.
-    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  }, [user]);
+    // The link did its work; on reload the tab stays whoever it has become, and in its live room.
+    const hash = live === undefined ? "" : liveLink(live);
+    if (location.hash !== hash) {
+      history.replaceState(null, "", location.pathname + location.search + hash);
+    }
+  }, [user, live]);
+
+  useEffect(() => {
+    const follow = () => location.hash && setLive(readLive(location.hash));
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, []);
 
   useEffect(() => {
     if (user && invitation.with) void introduce([invitation.with]);
@@ -35,12 +55,24 @@ export function App() {
   };
   return (
     <LanguageContext value={language}>
-      {user && client ? (
+      {user && client && live !== undefined ? (
+        <LivePage
+          key={user}
+          me={user}
+          client={client}
+          room={live}
+          onRoom={setLive}
+          onLeave={() => setLive(undefined)}
+          onSwitchLanguage={switchLanguage}
+          onSignOut={signOut}
+        />
+      ) : user && client ? (
         <Chat
           key={user}
           me={user}
           client={client}
           openWith={user === invitation.as ? invitation.with : undefined}
+          onLive={() => setLive("")}
           onSwitchLanguage={switchLanguage}
           onSignOut={signOut}
         />

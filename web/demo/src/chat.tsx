@@ -21,11 +21,13 @@ interface Props {
   client: AnserClient;
   /** Somebody to talk to from the start. */
   openWith: string | undefined;
+  onLive(): void;
   onSwitchLanguage(): void;
   onSignOut(): void;
 }
 
-export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Props) {
+export function Chat(props: Props) {
+  const { me, client, openWith, onSwitchLanguage, onSignOut } = props;
   const words = useWords();
   const rows = useStore(client.list);
   const [open, setOpen] = useState(() => openWith && privateWith(me, openWith));
@@ -77,6 +79,7 @@ export function Chat({ me, client, openWith, onSwitchLanguage, onSignOut }: Prop
           onOpen={setOpen}
           onCompose={() => setComposing(true)}
           onTalkTo={(peer) => void talkTo(peer)}
+          onLive={props.onLive}
           onSwitchLanguage={onSwitchLanguage}
           onSignOut={onSignOut}
         />

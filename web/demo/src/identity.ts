@@ -23,6 +23,15 @@ export function invitationLink(as: string, withUser: string): string {
   return `#${new URLSearchParams({ as, with: withUser })}`;
 }
 
+/** The live room that a link leads to, `#live=lake`; empty: to choose one. */
+export function readLive(hash: string): string | undefined {
+  return new URLSearchParams(hash.replace(/^#/, "")).get("live")?.trim();
+}
+
+export function liveLink(room: string): string {
+  return `#${room === "" ? "live" : new URLSearchParams({ live: room })}`;
+}
+
 /** A name for the second window that is not the first one's. */
 export function someoneElse(me: string, language: string): string {
   const names = language === "zh" ? ["小鸿", "阿雁"] : ["bob", "alice"];
@@ -40,13 +49,22 @@ export function keepUser(user: string | undefined): void {
 
 /** A token of the demo's app. Its server gives one to everybody, which no real one does. */
 export async function demoToken(user: string): Promise<string> {
-  const response = await fetch(new URL("token", document.baseURI), {
+  return (await post<{ token: string }>("token", { user })).token;
+}
+
+/** Makes sure that there is such a chat room; who opens it moderates it. As little of a real one. */
+export async function openRoom(user: string, room: string): Promise<void> {
+  await post("room", { user, room });
+}
+
+async function post<T>(path: string, body: unknown): Promise<T> {
+  const response = await fetch(new URL(path, document.baseURI), {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ user }),
+    body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
-  return ((await response.json()) as { token: string }).token;
+  return (await response.json()) as T;
 }
 
 /**

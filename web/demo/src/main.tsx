@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/welcome.css";
 import "./styles/chat.css";
 import "./styles/thread.css";
+import "./styles/live.css";
 
 const root = document.getElementById("root");
 if (root) {

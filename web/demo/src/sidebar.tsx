@@ -8,6 +8,7 @@ import { useConnection, useNow, useStore } from "./hooks.js";
 import { LanguageContext, useWords } from "./i18n.js";
 import { invitationLink, someoneElse } from "./identity.js";
 import { Icon } from "./icons.js";
+import { useLiveWords } from "./live-words.js";
 import { Logo } from "./logo.js";
 import { SearchResults } from "./search.js";
 
@@ -18,6 +19,7 @@ interface Props {
   onOpen(conversation: string): void;
   onCompose(): void;
   onTalkTo(peer: string): void;
+  onLive(): void;
   onSwitchLanguage(): void;
   onSignOut(): void;
 }
@@ -25,6 +27,7 @@ interface Props {
 export function Sidebar(props: Props) {
   const { me, client, open } = props;
   const words = useWords();
+  const liveWords = useLiveWords();
   const language = useContext(LanguageContext);
   const rows = useStore(client.list);
   const { state } = useConnection(client);
@@ -62,6 +65,15 @@ export function Sidebar(props: Props) {
       </div>
       <div className="sidebar-title">
         <h2 id="conversations">{words.conversations}</h2>
+        <button
+          className="round"
+          type="button"
+          aria-label={liveWords.live}
+          title={liveWords.live}
+          onClick={props.onLive}
+        >
+          <Icon name="live" />
+        </button>
         <button
           className="round accent"
           type="button"

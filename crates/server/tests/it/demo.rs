@@ -64,6 +64,48 @@ fn tokens_are_for_the_demo_app_and_for_this_machine() {
     server.stop();
 }
 
+fn open_room(server: &Server, more: &[(&str, &str)], body: &str) -> crate::http::Answer {
+    let mut headers = vec![("content-type", "application/json")];
+    headers.extend(more);
+    request(
+        server.url(),
+        "POST",
+        "/demo/room",
+        &headers,
+        body.as_bytes(),
+    )
+}
+
+#[test]
+fn rooms_are_opened_by_who_asks_first_on_this_machine() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let wanted = "{\"user\": \"小雁\", \"room\": \" 大厅 \"}";
+    for created in [true, false] {
+        let opened = open_room(&server, &[], wanted).expect(200);
+        assert_eq!(opened["room"], "大厅");
+        assert_eq!(opened["created"], created);
+    }
+    for wrong in [
+        "{\"user\": \"a\", \"room\": \"\"}",
+        "{\"user\": \"\", \"room\": \"a\"}",
+        "{\"user\": \"a\"}",
+        "{",
+    ] {
+        assert_eq!(
+            open_room(&server, &[], wrong).refused(400),
+            "INVALID_REQUEST",
+            "{wrong}"
+        );
+    }
+    let forwarded = [("x-forwarded-for", "203.0.113.7")];
+    assert_eq!(
+        open_room(&server, &forwarded, wanted).refused(403),
+        "NOT_ALLOWED"
+    );
+    server.stop();
+}
+
 #[test]
 fn the_switch_opens_it_to_everybody() {
     let place = Place::new();
