@@ -74,6 +74,10 @@ impl ClientCore {
             self.follows.exists(&message.conversation, message.seq);
             return Ok(());
         }
+        if self.follows.is_passed_over(&message.conversation, prev) {
+            // It is followed from this message on; the row does not know of those before.
+            self.sync.want();
+        }
         let mut events = Vec::new();
         let result = self.follows.arrived(prev, message, &mut events);
         self.emit_all(events);

@@ -88,6 +88,18 @@ impl Follows {
         follows
     }
 
+    /// Does a conversation begin to be followed behind messages that its row does not know of?
+    pub(super) fn is_passed_over(&self, name: &str, prev: u64) -> bool {
+        let track = self.tracks.get(name);
+        if track.is_some_and(|track| track.known.is_some()) {
+            return false;
+        }
+        let targets = track.map(|track| track.target).into_iter();
+        let told = self.told.get(name).map(|told| told.seq);
+        let known = targets.chain(told).max().filter(|seq| *seq > 0);
+        known.is_some_and(|known| prev > known)
+    }
+
     /// A message of a conversation, live or one's own.
     pub(super) fn arrived(
         &mut self,
