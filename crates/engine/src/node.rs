@@ -326,6 +326,7 @@ impl Engine {
         });
         self.core.outbox.look_everywhere();
         self.core.rooms.view_changed();
+        tools.audiences.unsettle();
         presence::unsettle(tools);
         // Until now this node looked for users' homes among other nodes than it should have.
         tools.cluster.confess();

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anser_bus::NodeId;
 use anser_domain::room::Class;
@@ -130,6 +130,8 @@ pub(crate) struct Audiences {
     locals: Arc<Locals>,
     metrics: Arc<Metrics>,
     by_name: ByName<Audience>,
+    /// Owners may have changed: somebody has to look whose rooms have another one now.
+    unsettled: AtomicBool,
 }
 
 impl Audiences {
@@ -146,7 +148,18 @@ impl Audiences {
             locals,
             metrics,
             by_name,
+            unsettled: AtomicBool::new(false),
         }
+    }
+
+    /// Rooms may have other owners than those that know of the seats here.
+    pub(crate) fn unsettle(&self) {
+        self.unsettled.store(true, Ordering::Relaxed);
+    }
+
+    /// Is there to be looked for [`strays`](Self::strays)? Asked once, it is taken to be done.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.unsettled.swap(false, Ordering::Relaxed)
     }
 
     /// A session hears a room from now on.

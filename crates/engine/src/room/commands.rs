@@ -135,16 +135,19 @@ impl Engine {
             Err(reject) => {
                 // Who was in before has been put out, or the room is gone; or nobody knows.
                 core.locals.left_room(session, room);
-                self.quit(app, user, room, session, false);
+                self.quit(app, user, room, session).await;
                 return Err(reject);
             }
         };
         audiences.known_to(app, room, to);
+        if self.room_owner(app, room) != to {
+            audiences.unsettle();
+        }
         let own = tools.controls.settings(app).rooms_of_session;
         let max = own.unwrap_or(ROOMS_OF_SESSION) as usize;
         let Some(former) = core.locals.join_room(session, room, max) else {
             // The session has ended meanwhile.
-            self.quit(app, user, room, session, true);
+            self.lose(app, user, room, session);
             return Ok(entered);
         };
         for other in former {
@@ -154,7 +157,7 @@ impl Engine {
                 until: Timestamp(0),
                 extra: "".into(),
             }));
-            self.quit(app, user, &other, session, false);
+            self.quit(app, user, &other, session).await;
             local.sink.push(&Event::new(left));
             local.sink.flush();
         }
@@ -162,36 +165,43 @@ impl Engine {
     }
 
     /// A session leaves a room; with the user's last one the user does.
-    pub fn leave_room(&self, session: SessionId, app: AppId, user: &UserId, room: &RoomId) {
+    pub async fn leave_room(&self, session: SessionId, app: AppId, user: &UserId, room: &RoomId) {
         if self.core.locals.left_room(session, room) {
-            self.quit(app, user, room, session, false);
+            self.quit(app, user, room, session).await;
         }
     }
 
-    /// The session hears the room no more, and its owner is told until it has heard it. `lost`: it
-    /// is the connection that is gone.
-    pub(crate) fn quit(
-        &self,
-        app: AppId,
-        user: &UserId,
-        room: &RoomId,
-        session: SessionId,
-        lost: bool,
-    ) {
-        let tools = &self.core.tools;
-        tools.audiences.unseat(app, room, session);
+    /// The session hears the room no more. The owner is told before this is over, if it can be
+    /// reached, so that a joining that follows is not undone.
+    async fn quit(&self, app: AppId, user: &UserId, room: &RoomId, session: SessionId) {
+        self.core.tools.audiences.unseat(app, room, session);
+        let leave = pb::RoomLeave {
+            session: session.0,
+            lost: false,
+        };
+        let told = self.ask_room(app, Some(user), room, Request::Leave(leave));
+        if told.await.is_err() {
+            self.tell_owner_later(app, user, room, leave);
+        }
+    }
+
+    /// The same of a session whose connection is gone: nobody waits for it.
+    pub(crate) fn lose(&self, app: AppId, user: &UserId, room: &RoomId, session: SessionId) {
+        self.core.tools.audiences.unseat(app, room, session);
+        let leave = pb::RoomLeave {
+            session: session.0,
+            lost: true,
+        };
+        self.tell_owner_later(app, user, room, leave);
+    }
+
+    /// Tells the owner of a room, until it has heard it, or could not be reached for long.
+    fn tell_owner_later(&self, app: AppId, user: &UserId, room: &RoomId, leave: pb::RoomLeave) {
         let (this, user, room) = (self.clone(), user.clone(), room.clone());
-        tools.env.spawn(async move {
+        self.core.tools.env.spawn(async move {
             for _ in 0..LEAVE_TRIES {
-                let request = Request::Leave(pb::RoomLeave {
-                    session: session.0,
-                    lost,
-                });
-                if this
-                    .ask_room(app, Some(&user), &room, request)
-                    .await
-                    .is_ok()
-                {
+                let told = this.ask_room(app, Some(&user), &room, Request::Leave(leave));
+                if told.await.is_ok() {
                     return;
                 }
                 this.core.tools.env.sleep(LEAVE_WAIT_MS).await;
@@ -202,6 +212,9 @@ impl Engine {
     /// Tells new owners of rooms who of this node is in them.
     pub(crate) async fn return_to_rooms(&self) {
         let audiences: &Arc<_> = &self.core.tools.audiences;
+        if !audiences.is_unsettled() {
+            return;
+        }
         let node = self.core.tools.cluster.node().0;
         for (app, room, owner, members) in audiences.strays() {
             let mut result = Ok(());
@@ -221,7 +234,7 @@ impl Engine {
                 Err(reject) if reject.code == Code::RoomNotFound => {
                     audiences.tell_destroyed(app, &room);
                 }
-                Err(_) => {}
+                Err(_) => audiences.unsettle(),
                 Ok(()) => audiences.returned(app, &room, owner),
             }
         }

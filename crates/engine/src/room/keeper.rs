@@ -312,16 +312,9 @@ impl Rooms {
     async fn look_for_over(self: &Arc<Self>) {
         let stripe = self.stripe.fetch_add(1, Ordering::Relaxed) % STRIPES;
         let rooms: Vec<Arc<Room>> = self.by_name.lock(stripe).values().cloned().collect();
-        let now = self.tools.env.now();
         for room in rooms {
-            let (is_over, is_behind) = {
-                let host = room.host.lock();
-                let life = host
-                    .settings
-                    .life(host.created, self.idle_minutes(room.app));
-                let is_over = life.is_over(host.active, host.settings.kept_alive, now);
-                (is_over, host.needs_touch(ACTIVE_EVERY_MS))
-            };
+            let is_over = self.is_over(&room);
+            let is_behind = room.host.lock().needs_touch(ACTIVE_EVERY_MS);
             // What goes wrong is tried again with the next look.
             let result = match (is_over, is_behind) {
                 (true, _) => owner::destroy(self, &room).await,

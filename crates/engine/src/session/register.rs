@@ -202,7 +202,7 @@ impl Engine {
             rooms,
         } = gone;
         for room in rooms {
-            self.quit(app, &user, &room, id, true);
+            self.lose(app, &user, &room, id);
         }
         for node in asked {
             if node == tools.cluster.node() {

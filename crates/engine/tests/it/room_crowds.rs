@@ -150,7 +150,8 @@ async fn among_many_who_come_and_go_everybody_hears_what_is_theirs() {
                 pause(400).await;
                 device
                     .engine
-                    .leave_room(device.id, app, &device.user, &hall);
+                    .leave_room(device.id, app, &device.user, &hall)
+                    .await;
                 let at_last = said.load(Ordering::Relaxed) + 1;
                 pause((n * 3 + stay * 5) % 30 + 1).await;
                 let events = device.told.events.lock();

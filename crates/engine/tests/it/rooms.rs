@@ -193,7 +193,7 @@ async fn joining_another_room_leaves_the_first_unless_the_app_allows_more() {
     configure(&engine, app, change).await;
     join(&alice, app, &three).await.unwrap();
     assert_eq!(farewells(&alice).len(), 1);
-    engine.leave_room(alice.id, app, &alice.user, &two);
+    engine.leave_room(alice.id, app, &alice.user, &two).await;
     until("alice has left the second", async || {
         engine
             .are_in_room(app, &two, &[user("alice")])
@@ -209,6 +209,21 @@ async fn joining_another_room_leaves_the_first_unless_the_app_allows_more() {
             .unwrap(),
         [true]
     );
+}
+
+#[tokio::test]
+async fn who_leaves_and_joins_again_at_once_is_in() {
+    let (engine, app) = engine().await;
+    let hall = hall(&engine, app).await;
+    let alice = sign_in(&engine, app, "alice", Platform::Web).await;
+    join(&alice, app, &hall).await.unwrap();
+    engine.leave_room(alice.id, app, &alice.user, &hall).await;
+    join(&alice, app, &hall).await.unwrap();
+    // Whatever leaving has left to do is done by now.
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    say(&alice, app, &hall, "here").await.unwrap();
+    until("alice hears it", async || heard(&alice) == ["here"]).await;
 }
 
 #[tokio::test]
@@ -419,7 +434,7 @@ async fn attributes_are_their_owners_and_go_with_them() {
         all.map(|(key, _)| key).collect::<Vec<_>>()
     };
     assert_eq!(keys().await, ["seat", "topic"]);
-    engine.leave_room(alice.id, app, &alice.user, &hall);
+    engine.leave_room(alice.id, app, &alice.user, &hall).await;
     until("the seat is free", async || keys().await == ["topic"]).await;
     until("bob has heard it", async || {
         let versions = items(&bob).into_iter().filter_map(|item| match item.what {

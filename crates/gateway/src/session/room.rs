@@ -43,7 +43,7 @@ fn begin_being_there(caller: Caller, command: Command) -> Result<BoxFuture<'stat
         Command::LeaveRoom(leave) => {
             let room = native::room_id(&leave.room)?;
             run(async move {
-                engine.leave_room(session, app, &user, &room);
+                engine.leave_room(session, app, &user, &room).await;
                 Ok(Answer::Done(wire::Done {}))
             })
         }
