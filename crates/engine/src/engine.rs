@@ -20,7 +20,7 @@ use anser_domain::{AppId, Code, ConversationId, DeviceId, Reject, UserId, messag
 use anser_store::Store;
 use parking_lot::Mutex;
 
-use crate::app::{AppInfo, Apps, Identity, NewApp, NewSecret, SecretKind, Token};
+use crate::app::{AppInfo, Apps, Doors, Identity, NewApp, NewSecret, SecretKind, Token};
 use crate::cluster::Cluster;
 use crate::committer::Committer;
 use crate::control::{self, Controls};
@@ -82,6 +82,7 @@ pub struct Parts {
 pub(crate) struct Core {
     pub(crate) tools: Arc<Tools>,
     pub(crate) apps: Apps,
+    pub(crate) doors: Doors,
     pub(crate) conversations: Registry,
     pub(crate) outbox: Outbox,
     pub(crate) locals: Arc<Locals>,
@@ -151,6 +152,7 @@ impl Engine {
             core: Arc::new(Core {
                 tools,
                 apps,
+                doors: Doors::default(),
                 conversations,
                 outbox,
                 locals,

@@ -19,11 +19,13 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("engine", &["proto", "domain", "store", "bus"]),
     ("media", &[]),
     ("gateway", &["engine", "media", "proto", "domain"]),
+    ("compat", &["gateway", "engine", "proto", "domain"]),
     ("sdk", &["proto", "domain"]),
     ("leancloud-archive", &[]),
     (
         "server",
         &[
+            "compat",
             "gateway",
             "engine",
             "media",

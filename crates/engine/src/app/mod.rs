@@ -1,11 +1,14 @@
 //! Apps, their secrets and token keys, and tokens.
 
+mod door;
 mod registry;
 mod seal;
 mod token;
 
 use anser_domain::{AppId, Timestamp, UserId};
 
+pub use door::Door;
+pub(crate) use door::Doors;
 pub(crate) use registry::{Apps, SecretKind};
 
 /// An app, without its secrets.

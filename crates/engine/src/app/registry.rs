@@ -283,6 +283,27 @@ impl Apps {
         })
     }
 
+    /// The app key of an app.
+    pub(crate) fn app_key(&self, app: AppId) -> Result<String, Reject> {
+        self.key_of(app)
+    }
+
+    /// A text of the app, as it may be stored.
+    pub(crate) fn seal(
+        &self,
+        app: AppId,
+        id: &str,
+        text: &str,
+    ) -> Result<stored::SealedKey, Reject> {
+        let key = self.key_of(app)?;
+        Ok(self.sealer.seal(&self.tools.env, &key, id, text))
+    }
+
+    /// A text of the app, as [`Apps::seal`] was given it.
+    pub(crate) fn unseal(&self, app: AppId, sealed: &stored::SealedKey) -> Result<String, Reject> {
+        self.sealer.open(&self.key_of(app)?, sealed)
+    }
+
     fn key_of(&self, app: AppId) -> Result<String, Reject> {
         self.keys.read().get(&app).cloned().ok_or_else(no_app)
     }

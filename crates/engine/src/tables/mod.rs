@@ -59,12 +59,15 @@
 //! | [`ROOM_ATTRIBUTE`] | room, key | `RoomAttribute` | the unit that moves the room's row |
 //! | [`ROOM_USER`] | room, list, user | `RoomUser`: banned, muted, exempt, protected, moderator | the same |
 //! | [`ROOM_MESSAGE`] | room, message id | `RoomMessage`, of rooms that keep them | the room's owner, behind the delivery |
+//! | [`DOOR`] | app, the door's name, in shard 0 | `Door`: a way in for clients of another protocol | the server API; conditional on itself |
+//! | [`DOOR_APP`] | the door's name, the app's name there, in shard 0 | `DoorApp`: which app that is | the unit that changes the door |
 //!
 //! There is no table from message id to sequence: an id begins with the message's time, and time
 //! never falls as the sequence grows, so a message is found by bisection.
 
 mod control_key;
 mod created_key;
+mod door_key;
 mod key;
 mod presence_key;
 mod relation_key;
@@ -84,6 +87,7 @@ pub(crate) use control_key::{
     of_app_mute, user_ban_key, user_bans, user_of_ban,
 };
 pub(crate) use created_key::{created_key, created_of_key, created_range, unique_key};
+pub(crate) use door_key::{door_app_key, door_key};
 pub(crate) use key::{
     ConversationKeys, UserKeys, app_key, apps_after, conversation_of_head, dead_letter_key,
     dead_letters_after, heads, installation_key, outbox_due, outbox_later, outbox_of_dead_letter,
@@ -213,6 +217,11 @@ pub const ROOM_USER: Space = Space(54);
 /// See the catalog.
 pub const ROOM_MESSAGE: Space = Space(55);
 
+/// See the catalog.
+pub const DOOR: Space = Space(56);
+/// See the catalog.
+pub const DOOR_APP: Space = Space(57);
+
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
     (HEAD, SpaceClass::Small),
@@ -268,6 +277,8 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (ROOM_ATTRIBUTE, SpaceClass::Small),
     (ROOM_USER, SpaceClass::Small),
     (ROOM_MESSAGE, SpaceClass::Log),
+    (DOOR, SpaceClass::Small),
+    (DOOR_APP, SpaceClass::Small),
 ];
 
 /// A page of users continues behind a user: may this be one?

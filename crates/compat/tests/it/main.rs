@@ -1,0 +1,5 @@
+//! The doors, on engines in memory.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod world;
