@@ -30,6 +30,7 @@ pub mod media;
 pub mod message;
 mod metrics;
 mod node;
+pub mod notice;
 mod outbox;
 pub mod presence;
 pub mod receipt;

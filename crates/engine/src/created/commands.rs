@@ -1,13 +1,15 @@
 //! The engine's handle, for created conversations.
 
+use std::collections::BTreeSet;
+
 use anser_domain::attributes;
 use anser_domain::group::{GroupState, Kind, Settings, membership};
 use anser_domain::limits::{
     CONVERSATIONS_PAGE_DEFAULT, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX, PAGE_ITEMS_MAX,
 };
-use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, temporary};
+use anser_domain::{AppId, Code, ConversationId, GroupId, Reject, UserId, temporary};
 
-use super::{Created, Found, NewConversation, Query, query, unique};
+use super::{Created, Found, NewConversation, Query, Visit, query, unique};
 use crate::engine::{Engine, page_limit};
 use crate::group::{
     By, Creation, Group, GroupChange, GroupMemberPage, GroupUserPage, Members, Outside, read,
@@ -15,6 +17,8 @@ use crate::group::{
 
 /// How often a conversation is looked for that somebody else is just creating.
 const CREATE_TRIES_MAX: u32 = 100;
+/// Conversations that are shown by name at once.
+const VISITED_MAX: usize = 1_000;
 /// Milliseconds between two of these looks.
 const CREATE_WAIT_MS: u64 = 20;
 
@@ -133,6 +137,38 @@ impl Engine {
     pub async fn query_conversations(&self, app: AppId, query: Query) -> Result<Found, Reject> {
         let limit = page_limit(query.limit, CONVERSATIONS_PAGE_DEFAULT, PAGE_ITEMS_MAX)?;
         query::run(&self.core.tools, app, &Query { limit, ..query }).await
+    }
+
+    /// Shows created conversations to `visit`: those of a user, or all of the app as far as the
+    /// budget of a query goes, each with those of the `named` users who are in it. For filters that
+    /// [`Query`] has no words for. Whether these were all.
+    pub async fn visit_conversations(
+        &self,
+        app: AppId,
+        of: Option<&UserId>,
+        named: &BTreeSet<UserId>,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, Reject> {
+        query::visit(&self.core.tools, app, of, named, visit).await
+    }
+
+    /// Shows those of these created conversations that are there, in the same way.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for more than 1,000 of them, or any of another kind.
+    pub async fn visit_these_conversations(
+        &self,
+        app: AppId,
+        ids: &[ConversationId],
+        named: &BTreeSet<UserId>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Reject> {
+        if ids.len() > VISITED_MAX {
+            let message = format!("at most {VISITED_MAX} conversations at once");
+            return Err(Reject::new(Code::InvalidRequest, message));
+        }
+        ids.iter().try_for_each(check_kind)?;
+        query::visit_these(&self.core.tools, app, ids, named, visit).await
     }
 
     /// Changes a created conversation; answers it as it then is. What may be changed, and by whom,

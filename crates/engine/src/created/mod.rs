@@ -18,7 +18,7 @@ use anser_domain::UserId;
 use anser_domain::attributes::Object;
 
 use crate::group::Group;
-pub use query::{Found, Query};
+pub use query::{Found, Query, Visit};
 
 /// A conversation to create.
 #[derive(Clone, Debug)]

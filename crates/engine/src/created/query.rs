@@ -60,6 +60,9 @@ pub struct Found {
     pub complete: bool,
 }
 
+/// Is shown conversations, one after the other, each with those of the named users who are in it.
+pub type Visit<'a> = dyn FnMut(&Group, &BTreeSet<UserId>) + Send + 'a;
+
 /// A conversation that matches, with what sorts it.
 struct Match {
     key: Vec<Json>,
@@ -71,33 +74,22 @@ pub(super) async fn run(tools: &Tools, app: AppId, query: &Query) -> Result<Foun
         let message = format!("skip is above {QUERY_SKIP_MAX}; narrow the filter");
         return Err(Reject::new(Code::InvalidRequest, message));
     }
-    let until = Timestamp(tools.env.now().0 + QUERY_TIME_MS_MAX);
     let user = query.of.clone().or_else(|| query.filter.narrowest());
-    let (names, mut complete) = match &user {
-        Some(user) => of_user(tools, app, user).await?,
-        None => of_app(tools, app, until).await?,
-    };
     let named = query.filter.members();
     let mut matches: Vec<Match> = Vec::new();
-    'all: for chunk in names.chunks(CHUNK) {
-        for (name, group) in look(tools, app, chunk).await? {
-            if tools.env.now() > until {
-                complete = false;
-                break 'all;
-            }
-            give_way().await;
-            let members = present(tools, app, &name, &named).await?;
-            let inside = |user: &UserId| members.contains(user);
-            if query.of.is_none() && user.as_ref().is_some_and(|user| !inside(user)) {
-                continue;
-            }
-            let document = document(&group, &members);
-            if query.filter.holds(&document) {
-                let key = query.sorting.key(&document);
-                matches.push(Match { key, name });
-            }
+    let complete = visit(tools, app, user.as_ref(), &named, &mut |group, members| {
+        let inside = |user: &UserId| members.contains(user);
+        if query.of.is_none() && user.as_ref().is_some_and(|user| !inside(user)) {
+            return;
         }
-    }
+        let document = document(group, members);
+        if query.filter.holds(&document) {
+            let key = query.sorting.key(&document);
+            let name = Arc::from(group.conversation().to_string());
+            matches.push(Match { key, name });
+        }
+    });
+    let complete = complete.await?;
     matches.sort_by(|a, b| {
         let order = query.sorting.order(&a.key, &b.key);
         order.then_with(|| a.name.cmp(&b.name))
@@ -115,6 +107,49 @@ pub(super) async fn run(tools: &Tools, app: AppId, query: &Query) -> Result<Foun
         matched,
         complete,
     })
+}
+
+/// Shows every conversation in question, with those of the `named` users who are in it; whether
+/// these are all.
+pub(super) async fn visit(
+    tools: &Tools,
+    app: AppId,
+    of: Option<&UserId>,
+    named: &BTreeSet<UserId>,
+    visit: &mut Visit<'_>,
+) -> Result<bool, Reject> {
+    let until = Timestamp(tools.env.now().0 + QUERY_TIME_MS_MAX);
+    let (names, complete) = match of {
+        Some(user) => of_user(tools, app, user).await?,
+        None => of_app(tools, app, until).await?,
+    };
+    for chunk in names.chunks(CHUNK) {
+        for (name, group) in look(tools, app, chunk).await? {
+            if tools.env.now() > until {
+                return Ok(false);
+            }
+            give_way().await;
+            visit(&group, &present(tools, app, &name, named).await?);
+        }
+    }
+    Ok(complete)
+}
+
+/// Shows those of these conversations that are there.
+pub(super) async fn visit_these(
+    tools: &Tools,
+    app: AppId,
+    ids: &[ConversationId],
+    named: &BTreeSet<UserId>,
+    visit: &mut Visit<'_>,
+) -> Result<(), Reject> {
+    let names: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.to_string())).collect();
+    for chunk in names.chunks(CHUNK) {
+        for (name, group) in look(tools, app, chunk).await? {
+            visit(&group, &present(tools, app, &name, named).await?);
+        }
+    }
+    Ok(())
 }
 
 /// Lets others run: a filter may take a while, and nothing in it waits.

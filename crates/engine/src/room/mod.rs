@@ -26,6 +26,7 @@ mod commands;
 mod history;
 mod host;
 mod keeper;
+mod list;
 mod members;
 mod owner;
 mod record;
@@ -33,6 +34,7 @@ mod ring;
 mod wire;
 
 pub use commands::RoomUserPage;
+pub use list::StoredRoom;
 
 pub(crate) use audience::Audiences;
 pub(crate) use keeper::{Rooms, work};

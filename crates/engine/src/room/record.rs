@@ -88,6 +88,11 @@ impl Record {
         (settings(&self.row), Timestamp(self.row.created_time))
     }
 
+    /// Its attributes, by key.
+    pub(super) fn into_attributes(self) -> Attributes {
+        self.attributes
+    }
+
     /// A room taken up now. It may have been in use a little longer than was written.
     pub(super) fn into_host(self, epoch: u64, now: Timestamp) -> Host {
         let mut host = Host::new(epoch, now);

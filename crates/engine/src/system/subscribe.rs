@@ -130,6 +130,27 @@ impl Engine {
         Err(Code::Unavailable.into())
     }
 
+    /// Since when the user is subscribed; `None`: is not. To a conversation for everyone, since it was
+    /// created.
+    pub async fn subscribed_since(
+        &self,
+        app: AppId,
+        id: &GroupId,
+        user: &UserId,
+    ) -> Result<Option<Timestamp>, Reject> {
+        let (tools, conversation) = (&self.core.tools, ConversationId::System(id.clone()));
+        let head = look(tools, app, &conversation).await?.head;
+        if head.everyone {
+            return Ok(Some(Timestamp(head.created_time)));
+        }
+        let keys = ConversationKeys::new(app, &conversation.to_string());
+        let row = tools.store.get(&keys.subscriber(user.as_str())).await;
+        let row = row.map_err(|e| fault::reject(&e))?;
+        let row: Option<stored::Subscriber> = tables::decode_some(row.as_ref())?;
+        let row = row.filter(|row| row.subscribed);
+        Ok(row.map(|row| Timestamp(row.time)))
+    }
+
     /// A page of subscribers, by user id; of a conversation for everyone there is none. `limit` 0
     /// takes the default.
     pub async fn subscribers(

@@ -61,6 +61,7 @@
 //! | [`ROOM_MESSAGE`] | room, message id | `RoomMessage`, of rooms that keep them | the room's owner, behind the delivery |
 //! | [`DOOR`] | app, the door's name, in shard 0 | `Door`: a way in for clients of another protocol | the server API; conditional on itself |
 //! | [`DOOR_APP`] | the door's name, the app's name there, in shard 0 | `DoorApp`: which app that is | the unit that changes the door |
+//! | [`NOTICE`] | user, time, random | what the user was told, in the words of who told it | who tells it |
 //!
 //! There is no table from message id to sequence: an id begins with the message's time, and time
 //! never falls as the sequence grows, so a message is found by bisection.
@@ -69,6 +70,7 @@ mod control_key;
 mod created_key;
 mod door_key;
 mod key;
+mod notice_key;
 mod presence_key;
 mod relation_key;
 mod room_key;
@@ -95,7 +97,7 @@ pub(crate) use key::{
 };
 pub(crate) use key::{conversation_shard, media_from, media_key, media_of_key, user_shard};
 pub(crate) use presence_key::{of_online, online};
-pub(crate) use room_key::{RoomKeys, of_room, rooms};
+pub(crate) use room_key::{RoomKeys, of_room, rooms, rooms_of};
 pub(crate) use system_key::{system_key, system_of_key, systems_after};
 pub(crate) use tag_key::{
     audience, audience_key, conversation_of_audience, tagged_key, tagged_range, user_of_tagged,
@@ -221,6 +223,8 @@ pub const ROOM_MESSAGE: Space = Space(55);
 pub const DOOR: Space = Space(56);
 /// See the catalog.
 pub const DOOR_APP: Space = Space(57);
+/// See the catalog.
+pub const NOTICE: Space = Space(60);
 
 /// How each table is used, for the store to place it.
 pub const CATALOG: &[(Space, SpaceClass)] = &[
@@ -279,6 +283,7 @@ pub const CATALOG: &[(Space, SpaceClass)] = &[
     (ROOM_MESSAGE, SpaceClass::Log),
     (DOOR, SpaceClass::Small),
     (DOOR_APP, SpaceClass::Small),
+    (NOTICE, SpaceClass::Small),
 ];
 
 /// A page of users continues behind a user: may this be one?

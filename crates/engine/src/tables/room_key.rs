@@ -122,6 +122,12 @@ pub(crate) fn rooms(shard: Shard, after: Option<Bytes>, limit: usize) -> Scan {
     }
 }
 
+/// The rooms of an app in a shard.
+pub(crate) fn rooms_of(app: AppId, shard: Shard, limit: usize) -> Scan {
+    let app = Bytes::copy_from_slice(&app.0.to_be_bytes());
+    Scan::prefix(ROOM, shard, app).limit(limit)
+}
+
 /// App and room of such a row.
 pub(crate) fn of_room(key: &[u8]) -> Option<(AppId, RoomId)> {
     let (app, name) = key.split_first_chunk()?;

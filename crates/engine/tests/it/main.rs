@@ -19,6 +19,7 @@ mod group_rules;
 mod groups;
 mod login;
 mod media;
+mod notices;
 mod outdated;
 mod own_view;
 mod presence;
