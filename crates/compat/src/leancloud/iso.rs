@@ -52,7 +52,11 @@ pub fn parse(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| {
         let part = text.get(from..to)?;
         let digits = part.bytes().all(|byte| byte.is_ascii_digit());
-        if digits { part.parse::<i64>().ok() } else { None }
+        if digits {
+            part.parse::<i64>().ok()
+        } else {
+            None
+        }
     };
     let at = |index: usize, byte: u8| text.as_bytes().get(index) == Some(&byte);
     let marks = at(4, b'-') && at(7, b'-') && at(10, b'T') && at(13, b':') && at(16, b':');

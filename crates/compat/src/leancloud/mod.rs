@@ -7,11 +7,17 @@
 //! What is covered, and what is not, is in the README beside this file. A client id of LeanCloud
 //! is a user id here; how other ids translate is in [`ids`].
 
+pub mod content;
+pub mod error;
 pub mod ids;
+pub mod iso;
+pub mod query;
 pub mod rest;
 pub mod routes;
+pub mod rows;
 pub mod session_token;
 pub mod settings;
+pub mod signature;
 pub mod wire;
 
 use std::sync::Arc;

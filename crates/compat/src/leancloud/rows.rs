@@ -39,8 +39,23 @@ pub const CREATOR: &str = "_c";
 
 /// Columns that are not the application's to write.
 const KEPT: &[&str] = &[
-    "objectId", "createdAt", "updatedAt", "c", "m", "mu", "lm", "tr", "sys", "unique", "uniqueId",
-    "conv_type", "muted", "temp", "ttl", "joined", "joinedAt",
+    "objectId",
+    "createdAt",
+    "updatedAt",
+    "c",
+    "m",
+    "mu",
+    "lm",
+    "tr",
+    "sys",
+    "unique",
+    "uniqueId",
+    "conv_type",
+    "muted",
+    "temp",
+    "ttl",
+    "joined",
+    "joinedAt",
 ];
 
 /// Bytes of a column's name.
@@ -101,7 +116,9 @@ pub fn of_group(group: &Group, now: Timestamp) -> Columns {
     put(&mut columns, "unique", group.unique);
     times(&mut columns, group.created, group.updated, group.last_time);
     if let ConversationId::Temporary(_) = &id {
-        let left = id.end().map_or(0, |end| end.0.saturating_sub(now.0) / 1_000);
+        let left = id
+            .end()
+            .map_or(0, |end| end.0.saturating_sub(now.0) / 1_000);
         put(&mut columns, "temp", true);
         put(&mut columns, "ttl", left);
         put(&mut columns, "conv_type", 4);
@@ -121,7 +138,12 @@ pub fn of_system(system: &SystemConversation) -> Columns {
     put(&mut columns, "tr", false);
     put(&mut columns, "sys", true);
     put(&mut columns, "conv_type", 3);
-    times(&mut columns, system.created, system.updated, system.last_time);
+    times(
+        &mut columns,
+        system.created,
+        system.updated,
+        system.last_time,
+    );
     columns
 }
 
@@ -213,7 +235,8 @@ impl NewColumns {
     pub fn of_room(&self, creator: Option<&str>) -> Vec<AttributeChange> {
         let columns = self.attributes.iter();
         let columns = columns.map(|(name, value)| (name.clone(), Some(json::text(value))));
-        let creator = creator.map(|creator| (CREATOR.to_owned(), Some(Value::from(creator).to_string())));
+        let creator =
+            creator.map(|creator| (CREATOR.to_owned(), Some(Value::from(creator).to_string())));
         columns.chain(creator).map(attribute).collect()
     }
 }
@@ -412,20 +435,31 @@ mod tests {
         let members = ["Steve Jobs", "BillGates"].map(str::to_owned);
         assert_eq!(unique_id(&members).len(), 32);
         let both = |a: &str, b: &str| unique_id(&[a.to_owned(), b.to_owned()]);
-        assert_eq!(both("SteveJobs", "BillGates"), "6c7b0e5afcae9aa1139a0afa25833dec");
-        assert_eq!(both("BillGates", "SteveJobs"), both("SteveJobs", "BillGates"));
+        assert_eq!(
+            both("SteveJobs", "BillGates"),
+            "6c7b0e5afcae9aa1139a0afa25833dec"
+        );
+        assert_eq!(
+            both("BillGates", "SteveJobs"),
+            both("SteveJobs", "BillGates")
+        );
     }
 
     #[test]
     fn a_new_row_has_a_name_and_the_applications_columns() {
         let new = json!({"name": "Tom & Jerry", "attr": {"type": 1}, "foo": [1], "none": null});
-        let new = NewColumns::parse(&columns(new)).unwrap().unique(&["a".into()]);
+        let new = NewColumns::parse(&columns(new))
+            .unwrap()
+            .unique(&["a".into()]);
         assert_eq!(new.name, "Tom & Jerry");
         let names: Vec<&str> = new.attributes.keys().map(String::as_str).collect();
         assert_eq!(names, ["_uniqueId", "attr", "foo"]);
         let room = new.of_room(Some("tom"));
         assert_eq!(room[1].value.as_deref(), Some("{\"type\":1}"));
-        assert_eq!((room[3].key.as_str(), room[3].value.as_deref()), ("_c", Some("\"tom\"")));
+        assert_eq!(
+            (room[3].key.as_str(), room[3].value.as_deref()),
+            ("_c", Some("\"tom\""))
+        );
         for bad in [
             json!({"objectId": "x"}),
             json!({"m": ["a"]}),
@@ -472,7 +506,10 @@ mod tests {
         let paths = ["attr.a", "attr.b.c", "attr.list", "list", "m2", "more", "n"];
         assert_eq!(keys, paths, "only what changes is written");
         let room = update.of_room();
-        assert!(room.iter().any(|one| one.key == "gone" && one.value.is_none()));
+        assert!(
+            room.iter()
+                .any(|one| one.key == "gone" && one.value.is_none())
+        );
         assert!(room.iter().all(|one| one.key != "name"));
     }
 

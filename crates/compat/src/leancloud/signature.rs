@@ -212,30 +212,53 @@ mod tests {
         let conversation = "c1";
         let table = [
             (text(Operation::Login), "app:me::7:n"),
-            (text(Operation::Create { members: &pair }), "app:me:bob:tom:7:n"),
             (
-                text(Operation::Invite { conversation, members: &pair }),
+                text(Operation::Create { members: &pair }),
+                "app:me:bob:tom:7:n",
+            ),
+            (
+                text(Operation::Invite {
+                    conversation,
+                    members: &pair,
+                }),
                 "app:me:c1:bob:tom:7:n:invite",
             ),
             (
-                text(Operation::Kick { conversation, members: &pair }),
+                text(Operation::Kick {
+                    conversation,
+                    members: &pair,
+                }),
                 "app:me:c1:bob:tom:7:n:kick",
             ),
             (text(Operation::History { conversation }), "app:me:c1:n:7"),
             (
-                text(Operation::ConversationBlocks { conversation, members: &pair, block: true }),
+                text(Operation::ConversationBlocks {
+                    conversation,
+                    members: &pair,
+                    block: true,
+                }),
                 "app:me:c1:bob:tom:7:n:conversation-block-clients",
             ),
             (
-                text(Operation::ConversationBlocks { conversation, members: &pair, block: false }),
+                text(Operation::ConversationBlocks {
+                    conversation,
+                    members: &pair,
+                    block: false,
+                }),
                 "app:me:c1:bob:tom:7:n:conversation-unblock-clients",
             ),
             (
-                text(Operation::ClientBlocks { conversation, block: true }),
+                text(Operation::ClientBlocks {
+                    conversation,
+                    block: true,
+                }),
                 "app:me:c1::7:n:client-block-conversations",
             ),
             (
-                text(Operation::ClientBlocks { conversation, block: false }),
+                text(Operation::ClientBlocks {
+                    conversation,
+                    block: false,
+                }),
                 "app:me:c1::7:n:client-unblock-conversations",
             ),
         ];
@@ -267,7 +290,14 @@ mod tests {
             signature: HMAC_LOGIN,
         };
         let is = |client: &str, operation, signature, now: u64| {
-            is_signed("master", "app", client, operation, signature, Timestamp(now))
+            is_signed(
+                "master",
+                "app",
+                client,
+                operation,
+                signature,
+                Timestamp(now),
+            )
         };
         let now = TIME.unsigned_abs();
         let login = Operation::Login;
@@ -276,16 +306,40 @@ mod tests {
         assert!(!is("me", login, good, now + LIFE_MS + 1));
         assert!(is("me", login, good, now - LIFE_MS), "clocks differ");
         assert!(!is("you", login, good, now));
-        assert!(!is("me", Operation::History { conversation: "" }, good, now));
+        assert!(!is(
+            "me",
+            Operation::History { conversation: "" },
+            good,
+            now
+        ));
         assert!(!is("me", login, Signature { nonce: "m", ..good }, now));
-        assert!(!is("me", login, Signature { timestamp: TIME + 1, ..good }, now));
-        assert!(!is("me", login, Signature { timestamp: -1, ..good }, now));
+        assert!(!is(
+            "me",
+            login,
+            Signature {
+                timestamp: TIME + 1,
+                ..good
+            },
+            now
+        ));
+        assert!(!is(
+            "me",
+            login,
+            Signature {
+                timestamp: -1,
+                ..good
+            },
+            now
+        ));
         let upper = HMAC_LOGIN.to_uppercase();
         for signature in ["", "zz", &upper, &HMAC_LOGIN[..38]] {
             assert!(!is("me", login, Signature { signature, ..good }, now));
         }
         let nobody = sign("", "app", "me", login, TIME, "n");
-        let signature = Signature { signature: &nobody, ..good };
+        let signature = Signature {
+            signature: &nobody,
+            ..good
+        };
         assert!(
             !is_signed("", "app", "me", login, signature, Timestamp(now)),
             "an app without a key accepts none"

@@ -62,8 +62,8 @@ impl Engine {
             }
             let limit = left.min(SCAN_LIMIT_MAX);
             let shards = (first..SHARD_COUNT).take(SHARDS_AT_ONCE);
-            let scans = shards
-                .map(|shard| tools.store.scan(tables::rooms_of(app, Shard(shard), limit)));
+            let scans =
+                shards.map(|shard| tools.store.scan(tables::rooms_of(app, Shard(shard), limit)));
             let mut more = false;
             for page in join_all(scans).await {
                 let page = page.map_err(|e| fault::reject(&e))?;

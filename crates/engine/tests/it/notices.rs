@@ -20,7 +20,10 @@ async fn a_user_reads_what_was_told_after_a_time_page_by_page() {
         // Two and three are of the same millisecond.
         let time = Timestamp(start + if n == 3 { 2 } else { n });
         let both = [tom.clone(), bob.clone()];
-        engine.append_notice(app, &both, time, &body(n)).await.unwrap();
+        engine
+            .append_notice(app, &both, time, &body(n))
+            .await
+            .unwrap();
     }
     let page = engine.notices(app, &tom, Timestamp(0), 3).await.unwrap();
     assert!(page.more);
@@ -43,6 +46,8 @@ async fn old_notices_are_not_read_and_logs_are_bounded() {
     let page = engine.notices(app, &tom[0], Timestamp(0), 0).await.unwrap();
     assert_eq!(page.notices, []);
     let long = Bytes::from(vec![0; NOTICE_BYTES_MAX + 1]);
-    let refused = engine.append_notice(app, &tom, Timestamp(now()), &long).await;
+    let refused = engine
+        .append_notice(app, &tom, Timestamp(now()), &long)
+        .await;
     assert_eq!(refused.unwrap_err().code, Code::InvalidRequest);
 }

@@ -264,7 +264,9 @@ fn tests(value: &Value) -> Result<Vec<Test>, Refusal> {
             "$regex" => Test::Matches(pattern(value, operators.get("$options"))?),
             "$options" if operators.contains_key("$regex") => continue,
             "$nearSphere" => near(value, operators)?,
-            "$maxDistanceInKilometers" | "$maxDistanceInMiles" | "$maxDistanceInRadians"
+            "$maxDistanceInKilometers"
+            | "$maxDistanceInMiles"
+            | "$maxDistanceInRadians"
             | "$maxDistance"
                 if operators.contains_key("$nearSphere") =>
             {

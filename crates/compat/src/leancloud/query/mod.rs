@@ -13,7 +13,8 @@ mod run;
 mod sort;
 mod test;
 
-pub use clause::{Clause, Condition, Test};
-pub use run::{Query, Viewer, find, run};
+pub use clause::{Clause, Condition, Point, Test};
+pub use pattern::Pattern;
+pub use run::{Kinds, Place, Query, Subject, find, lookup, members, run, temporary};
 pub use sort::Sorting;
 pub use test::Facts;

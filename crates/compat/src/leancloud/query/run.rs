@@ -242,7 +242,11 @@ enum Source {
 
 fn texts(value: &Value) -> Vec<String> {
     match value {
-        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         one => one.as_str().map(str::to_owned).into_iter().collect(),
     }
 }
@@ -326,7 +330,9 @@ pub async fn find(
         now: door.env.now(),
         matches: Vec::new(),
     };
-    gather(door, app, viewer, &mut gathering).await.map_err(failed)?;
+    gather(door, app, viewer, &mut gathering)
+        .await
+        .map_err(failed)?;
     let mut matches = gathering.matches;
     matches.sort_by(|a, b| {
         let order = query.sorting.order(&a.key, &b.key);
@@ -346,7 +352,10 @@ async fn gather(
 ) -> Result<(), Reject> {
     let (engine, now, query) = (&door.engine, gathering.now, gathering.query);
     let named = query.clause.members();
-    let named: BTreeSet<UserId> = named.iter().filter_map(|user| UserId::new(user).ok()).collect();
+    let named: BTreeSet<UserId> = named
+        .iter()
+        .filter_map(|user| UserId::new(user).ok())
+        .collect();
     let (of, kinds) = match source(query, viewer) {
         Source::Ids(object_ids) => {
             return gather_ids(door, app, &object_ids, &named, gathering).await;
@@ -465,8 +474,9 @@ async fn fetch(door: &LeanCloud, app: AppId, page: Vec<Place>) -> Result<Vec<Sub
     for place in page {
         let columns = match &place {
             Place::Plain(id) => found.remove(id),
-            Place::System(id) => absent(door.engine.system(app, id).await)?
-                .map(|system| rows::of_system(&system)),
+            Place::System(id) => {
+                absent(door.engine.system(app, id).await)?.map(|system| rows::of_system(&system))
+            }
             Place::Room(id) => {
                 let stored = door.engine.stored_room(app, id).await?;
                 stored.map(|stored| rows::of_room(id, &stored))
@@ -549,9 +559,12 @@ async fn row(
     let view = match view {
         Ok(view) => Some(view).filter(|view| view.member),
         Err(reject) if reject.code == Code::NotAMember => None,
-        Err(reject) => absent::<()>(Err(reject)).map_err(failed)?.map(|()| unreachable!()),
+        Err(reject) if matches!(reject.code, Code::NotFound | Code::GroupDismissed) => None,
+        Err(reject) => return Err(failed(reject)),
     };
-    let muted = view.as_ref().is_some_and(|view| view.settings.muted != Mute::None);
+    let muted = view
+        .as_ref()
+        .is_some_and(|view| view.settings.muted != Mute::None);
     columns.insert("muted".to_owned(), muted.into());
     let mute_list: Vec<&str> = muted.then_some(viewer.as_str()).into_iter().collect();
     columns.insert("mu".to_owned(), json!(mute_list));
@@ -575,7 +588,10 @@ async fn put_last_message(
         descending: true,
         limit: NEWEST_LOOKED_AT,
     };
-    let page = door.engine.pull(app, Some(viewer), conversation, newest).await?;
+    let page = door
+        .engine
+        .pull(app, Some(viewer), conversation, newest)
+        .await?;
     let said = page.messages.iter().find_map(|message| {
         let content = content::from_engine(message)?;
         Some((message, content))

@@ -38,7 +38,9 @@ impl Sorting {
                 field => (field.trim_start_matches('+').to_owned(), false),
             })
             .collect();
-        let named = fields.iter().all(|(field, _)| !field.is_empty() && field != "m");
+        let named = fields
+            .iter()
+            .all(|(field, _)| !field.is_empty() && field != "m");
         if fields.len() > FIELDS_MAX || !named {
             let detail = format!("an answer is sorted by 1–{FIELDS_MAX} fields, not by m");
             return Err(Refusal::new(Kind::ConversationQueryFailed, detail));
@@ -113,7 +115,8 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_by_fields_of_any_kind() {
-        let date = |day: u8| json!({"__type": "Date", "iso": format!("2026-01-0{day}T00:00:00.000Z")});
+        let date =
+            |day: u8| json!({"__type": "Date", "iso": format!("2026-01-0{day}T00:00:00.000Z")});
         let rows = [
             json!({"n": 1, "a": "x", "b": 2, "lm": date(1)}),
             json!({"n": 2, "a": "x", "b": 10, "lm": date(3)}),
@@ -131,14 +134,16 @@ mod tests {
 
     #[test]
     fn the_nearest_is_first() {
-        let place = |longitude: f64| {
-            json!({"__type": "GeoPoint", "latitude": 0, "longitude": longitude})
-        };
+        let place =
+            |longitude: f64| json!({"__type": "GeoPoint", "latitude": 0, "longitude": longitude});
         let rows = [
             json!({"n": 1, "p": place(20.0)}),
             json!({"n": 2, "p": place(-3.0)}),
         ];
         let centre = point(&place(0.0)).unwrap();
-        assert_eq!(sorted(&Sorting::Near("p".to_owned(), centre), &rows), [2, 1]);
+        assert_eq!(
+            sorted(&Sorting::Near("p".to_owned(), centre), &rows),
+            [2, 1]
+        );
     }
 }

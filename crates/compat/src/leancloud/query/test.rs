@@ -161,8 +161,13 @@ pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
 pub(super) fn distance(a: Point, b: Point) -> f64 {
     let (low, high) = (a.latitude.to_radians(), b.latitude.to_radians());
     let north = ((high - low) / 2.0).sin().powi(2);
-    let east = ((b.longitude - a.longitude).to_radians() / 2.0).sin().powi(2);
-    2.0 * (north + low.cos() * high.cos() * east).sqrt().min(1.0).asin()
+    let east = ((b.longitude - a.longitude).to_radians() / 2.0)
+        .sin()
+        .powi(2);
+    2.0 * (north + low.cos() * high.cos() * east)
+        .sqrt()
+        .min(1.0)
+        .asin()
 }
 
 #[cfg(test)]
