@@ -17,7 +17,7 @@ use futures::future::join_all;
 use crate::conversation::loaded::damaged;
 use crate::engine::Engine;
 use crate::fault;
-use crate::tables::{self, UserKeys};
+use crate::tables::UserKeys;
 
 /// Milliseconds for which a notice is read: seven days.
 pub const NOTICE_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;

@@ -110,8 +110,9 @@ impl Engine {
         if external_id.is_empty() || external_id.len() > EXTERNAL_ID_BYTES_MAX {
             return Err(no_door());
         }
-        let row = tools.store.get(&tables::door_app_key(door, external_id));
-        let row = row.await.map_err(|e| fault::reject(&e))?;
+        let key = tables::door_app_key(door, external_id);
+        let row = tools.store.get(&key).await;
+        let row = row.map_err(|e| fault::reject(&e))?;
         let row: stored::DoorApp = tables::decode_some(row.as_ref())?.ok_or_else(no_door)?;
         let app = self.core.apps.info(&row.app_key).await?.id;
         let found = self.door(app, door).await?.ok_or_else(no_door)?;

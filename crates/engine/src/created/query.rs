@@ -77,7 +77,7 @@ pub(super) async fn run(tools: &Tools, app: AppId, query: &Query) -> Result<Foun
     let user = query.of.clone().or_else(|| query.filter.narrowest());
     let named = query.filter.members();
     let mut matches: Vec<Match> = Vec::new();
-    let complete = visit(tools, app, user.as_ref(), &named, &mut |group, members| {
+    let gather = &mut |group: &Group, members: &BTreeSet<UserId>| {
         let inside = |user: &UserId| members.contains(user);
         if query.of.is_none() && user.as_ref().is_some_and(|user| !inside(user)) {
             return;
@@ -88,8 +88,8 @@ pub(super) async fn run(tools: &Tools, app: AppId, query: &Query) -> Result<Foun
             let name = Arc::from(group.conversation().to_string());
             matches.push(Match { key, name });
         }
-    });
-    let complete = complete.await?;
+    };
+    let complete = visit(tools, app, user.as_ref(), &named, gather).await?;
     matches.sort_by(|a, b| {
         let order = query.sorting.order(&a.key, &b.key);
         order.then_with(|| a.name.cmp(&b.name))

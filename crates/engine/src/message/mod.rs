@@ -7,6 +7,7 @@ mod commands;
 pub(crate) mod content;
 pub(crate) mod delete;
 pub(crate) mod history;
+mod place;
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ use crate::leancloud::rows::{self, Columns};
 use crate::leancloud::{LeanCloud, content, ids};
 
 /// Rows of an answer.
-pub const LIMIT_MAX: usize = 1_000;
+const LIMIT_MAX: usize = 1_000;
 /// Rows of an answer that are passed over at most.
 const SKIP_MAX: usize = 5_000;
 /// Service conversations that are looked at.
