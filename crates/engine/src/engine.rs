@@ -327,6 +327,19 @@ impl Engine {
             .await
     }
 
+    /// Ends the sessions of one of the user's devices because another takes its place; how many
+    /// there were.
+    pub async fn replace_device(
+        &self,
+        app: AppId,
+        user: &UserId,
+        device: &DeviceId,
+    ) -> Result<usize, Reject> {
+        self.check_running()?;
+        self.end_sessions(app, user, Some(device), &Code::Replaced.into())
+            .await
+    }
+
     // ───────────── sessions ─────────────
 
     /// Registers a session: from here on it is pushed to. Others of the user may be closed by the

@@ -344,6 +344,8 @@ impl Outbox {
                 hidden: declined,
                 hidden_seq: if declined { u64::MAX } else { 0 },
                 invitation: effect.invitation.clone(),
+                put_out_by: effect.put_out_by.clone(),
+                banned: effect.banned,
                 ..old.cloned().unwrap_or_default()
             }))
         })

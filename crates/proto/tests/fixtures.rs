@@ -14,6 +14,8 @@ use prost::Message;
 
 #[path = "fixtures/created.rs"]
 mod created;
+#[path = "fixtures/doors.rs"]
+mod doors;
 #[path = "fixtures/rooms.rs"]
 mod rooms;
 #[path = "fixtures/users.rs"]

@@ -12,7 +12,7 @@ use anser_proto::cluster as pb;
 use pb::packet::Body;
 
 use super::{control_wire, group_wire};
-use crate::conversation::{ConversationView, Invitation};
+use crate::conversation::{ConversationView, Departure, Invitation};
 use crate::delivery::{Broadcast, Outgoing};
 use crate::event::{Event, EventBody};
 use crate::group::By;
@@ -301,6 +301,8 @@ fn conversation(
             operator: it.operator.clone(),
             time: it.time.0,
         }),
+        put_out_by: view.departure.operator.clone(),
+        banned: view.departure.banned,
     }
 }
 
@@ -329,6 +331,10 @@ fn conversation_from(it: pb::ConversationEvent) -> ConversationView {
             operator: it.operator,
             time: Timestamp(it.time),
         }),
+        departure: Departure {
+            operator: it.put_out_by,
+            banned: it.banned,
+        },
     }
 }
 

@@ -57,6 +57,17 @@ pub struct ConversationView {
     pub settings: ConversationSettings,
     /// The user is not in it, and may come in.
     pub invitation: Option<Invitation>,
+    /// The user is not in it any more: how that came about.
+    pub departure: Departure,
+}
+
+/// How a user came out of a conversation.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+pub struct Departure {
+    /// Who put the user out, or the user themself; empty: the server API, or it is not known.
+    pub operator: String,
+    /// The user may not come back.
+    pub banned: bool,
 }
 
 /// An invitation to a group.

@@ -10,7 +10,7 @@ use anser_proto::stored;
 use anser_store::Store;
 
 use super::unread::Reader;
-use super::{ConversationView, Invitation, ReadResult, reading};
+use super::{ConversationView, Departure, Invitation, ReadResult, reading};
 use crate::fault;
 use crate::group::rows;
 use crate::message::{Message, changes, history};
@@ -210,6 +210,10 @@ pub(crate) async fn view(
                 operator: it.operator,
                 time: Timestamp(it.time),
             }),
+        departure: Departure {
+            operator: row.put_out_by.clone(),
+            banned: row.banned,
+        },
     })
 }
 
@@ -258,6 +262,7 @@ pub(crate) fn over(name: &Arc<str>) -> ConversationView {
         deleted_version: 0,
         settings: inbox::settings(&hidden),
         invitation: None,
+        departure: Departure::default(),
     }
 }
 

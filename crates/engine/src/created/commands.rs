@@ -38,8 +38,8 @@ fn check_new(new: &NewConversation) -> Result<(), Reject> {
     attributes::check(&new.attributes)?;
     if let Some(seconds) = new.temporary_seconds {
         temporary::check_seconds(seconds)?;
-        if new.unique {
-            let why = "a temporary conversation can't be unique";
+        if new.id.is_some() {
+            let why = "the id of a temporary conversation tells its end, and is made by the server";
             return Err(Reject::new(Code::InvalidRequest, why));
         }
     }
@@ -69,18 +69,27 @@ impl Engine {
         if new.unique {
             return unique::create(self, app, by, new).await;
         }
-        let id = match new.temporary_seconds {
-            None => self.new_conversation_id(),
-            Some(seconds) => self.new_temporary_id(seconds),
-        };
-        let (conversation, _) = self.create_as(app, by, &id, new).await?;
+        let (id, chosen) = (self.id_for(&new), new.id.is_some());
+        let (conversation, reused) = self.create_as(app, by, &id, new).await?;
+        if chosen && reused {
+            return Err(Code::AlreadyExists.into());
+        }
         Ok(Created {
             conversation,
             reused: false,
         })
     }
 
-    pub(super) fn new_conversation_id(&self) -> ConversationId {
+    /// The id that a new conversation gets.
+    pub(super) fn id_for(&self, new: &NewConversation) -> ConversationId {
+        match (new.temporary_seconds, &new.id) {
+            (Some(seconds), _) => self.new_temporary_id(seconds),
+            (None, Some(id)) => ConversationId::Created(id.clone()),
+            (None, None) => self.new_conversation_id(),
+        }
+    }
+
+    fn new_conversation_id(&self) -> ConversationId {
         let env = &self.core.tools.env;
         let id = GroupId::new(&env.message_id(env.now()).to_string())
             .expect("26 letters and digits are an id");
@@ -109,6 +118,7 @@ impl Engine {
                 attributes: new.attributes,
                 public: new.public,
                 unique: new.unique,
+                history_visible: new.history_visible,
             }),
         };
         for _ in 0..CREATE_TRIES_MAX {

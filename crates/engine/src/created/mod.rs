@@ -7,15 +7,15 @@
 //!
 //! One that is created as `unique` is the one of exactly its members ([`unique`]). They are found
 //! by name, members, times and attributes ([`query`]). One that is created for a time ([`temporary`])
-//! is neither unique nor found, and nothing of it is left afterwards.
+//! is never found, and nothing of it is left afterwards.
 
 mod commands;
 mod query;
 pub(crate) mod temporary;
 mod unique;
 
-use anser_domain::UserId;
 use anser_domain::attributes::Object;
+use anser_domain::{GroupId, UserId};
 
 use crate::group::Group;
 pub use query::{Found, Query, Visit};
@@ -23,6 +23,8 @@ pub use query::{Found, Query, Visit};
 /// A conversation to create.
 #[derive(Clone, Debug)]
 pub struct NewConversation {
+    /// Its id; `None`: one made up. Not of a temporary one, whose id tells its end.
+    pub id: Option<GroupId>,
     /// Possibly empty; at most 128 bytes.
     pub name: String,
     /// Its creator, and first member.
@@ -36,6 +38,8 @@ pub struct NewConversation {
     /// If there is one already that was created like this and has exactly these members, it is
     /// the answer.
     pub unique: bool,
+    /// Who comes later may read what was said before.
+    pub history_visible: bool,
     /// It lives for so many seconds, 1–86,400, and is named `t/<id>`; `None`: for good.
     pub temporary_seconds: Option<u32>,
 }

@@ -5,11 +5,12 @@
 //! it meanwhile; then the conversation is created under the reserved id, unless it exists. So two
 //! who create it at the same moment on two nodes get the same one, and a crash between reservation
 //! and creation heals with the next try: the id is reserved, there is no conversation, it is
-//! created. A conversation whose members are others by now, or that was dismissed, is replaced by
-//! a new one.
+//! created. A conversation whose members are others by now, that was dismissed, or whose time is
+//! over is replaced by a new one. Temporary conversations have reservations of their own.
 
 use std::collections::BTreeSet;
 
+use anser_domain::group::Kind;
 use anser_domain::{AppId, Code, ConversationId, Reject, UserId};
 use anser_proto::stored;
 use anser_store::{Outcome, Unit};
@@ -44,7 +45,11 @@ pub(super) async fn create(
     let tools = &engine.core.tools;
     let owner = std::iter::once(&new.owner);
     let members: BTreeSet<UserId> = owner.chain(&new.members).cloned().collect();
-    let key = tables::unique_key(app, anser_domain::group::Kind::Created, &members);
+    let kind = match new.temporary_seconds {
+        None => Kind::Created,
+        Some(_) => Kind::Temporary,
+    };
+    let key = tables::unique_key(app, kind, &members);
     for _ in 0..TRIES_MAX {
         let bytes = tools.store.get(&key).await.map_err(|e| fault::reject(&e))?;
         let row: Option<stored::UniqueConversation> = tables::decode_some(bytes.as_ref())?;
@@ -68,7 +73,7 @@ pub(super) async fn create(
             }
         }
         let row = stored::UniqueConversation {
-            conversation: engine.new_conversation_id().to_string(),
+            conversation: engine.id_for(&new).to_string(),
             time: tools.env.now().0,
         };
         let unit = Unit::new()
@@ -89,6 +94,9 @@ async fn look(
     id: &ConversationId,
     members: &BTreeSet<UserId>,
 ) -> Result<Reserved, Reject> {
+    if id.check_living(tools.env.now()).is_err() {
+        return Ok(Reserved::Past);
+    }
     let keys = ConversationKeys::new(app, &id.to_string());
     let Some(head) = view::head(&tools.store, &keys).await? else {
         return Ok(Reserved::Nothing);

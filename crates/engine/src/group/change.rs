@@ -51,6 +51,8 @@ pub struct Creation {
     pub public: bool,
     /// It is the one of exactly these members.
     pub unique: bool,
+    /// Who comes later may read what was said before.
+    pub history_visible: bool,
 }
 
 /// What is told of a member; what is `None` stays as it is.

@@ -4,7 +4,7 @@
 //! read. When it moves, so does the member's one place in the conversation's feed of receipts, in
 //! the same unit; whoever wants to know asks the feed for what has moved since. To those who are
 //! connected it is pushed: in a private chat to the other side, in a group to the senders of what
-//! was read. A push that is lost is made up for by the feed.
+//! was read, in a created conversation also to senders who asked who gets what they said. A push that is lost is made up for by the feed.
 
 mod acknowledge;
 mod feed;
@@ -25,6 +25,7 @@ use crate::delivery::{Burst, Outgoing};
 use crate::env::Env;
 use crate::event::{Event, EventBody};
 use crate::fault;
+use crate::message::Message;
 use crate::tables::{self, ConversationKeys};
 use crate::tools::Tools;
 
@@ -196,12 +197,12 @@ pub(crate) fn tell(
         return;
     }
     let (tools, id, user) = (tools.clone(), id.clone(), user.clone());
-    let (old_seq, new) = (old.read_seq, *new);
+    let (before, new) = (receipt("", old), *new);
     let env = tools.env.clone();
     env.spawn(async move {
         // Who does not hear of it now finds it in the feed.
-        let Ok(whom) = concerned(&tools, app, &id, &name, &user, old_seq, new.read_seq).await
-        else {
+        let moved = (before, receipt("", &new));
+        let Ok(whom) = concerned(&tools, app, &id, &name, &user, &moved).await else {
             return;
         };
         if whom.is_empty() {
@@ -219,41 +220,57 @@ pub(crate) fn tell(
     });
 }
 
-/// The other side of a private chat; in a group, the senders of the newest of what was read.
+/// The other side of a private chat; in a group, the senders of the newest of what was read; in a
+/// created conversation also those of the newest of what arrived, if they asked for it.
 async fn concerned(
     tools: &Tools,
     app: AppId,
     id: &ConversationId,
     name: &Arc<str>,
     user: &UserId,
-    read_before: u64,
-    read_seq: u64,
+    (before, now): &(Receipt, Receipt),
 ) -> Result<Vec<UserId>, Reject> {
     if let ConversationId::Private(..) = id {
         let peer = id.peer_of(user).filter(|peer| *peer != user);
         return Ok(peer.into_iter().cloned().collect());
     }
-    if read_seq <= read_before {
-        return Ok(Vec::new());
-    }
     let keys = ConversationKeys::new(app, name);
-    let scan = keys.messages(
-        read_before + 1,
-        read_seq,
-        Direction::Backward,
-        RECEIPT_SENDERS_MAX,
-    );
+    let mut senders = BTreeSet::new();
+    if now.read_seq > before.read_seq {
+        let read = (before.read_seq, now.read_seq);
+        senders_of(tools, &keys, name, read, |_| true, &mut senders).await?;
+    }
+    let tells = !matches!(id, ConversationId::Group(_));
+    if tells && now.delivered_seq > before.delivered_seq.max(now.read_seq) {
+        let arrived = (before.delivered_seq, now.delivered_seq);
+        let asked = |message: &Message| message.receipt_wanted;
+        senders_of(tools, &keys, name, arrived, asked, &mut senders).await?;
+    }
+    senders.remove(user);
+    Ok(senders.into_iter().collect())
+}
+
+/// Who sent the newest messages behind one sequence, up to another.
+async fn senders_of(
+    tools: &Tools,
+    keys: &ConversationKeys,
+    name: &Arc<str>,
+    (behind, up_to): (u64, u64),
+    counts: impl Fn(&Message) -> bool,
+    senders: &mut BTreeSet<UserId>,
+) -> Result<(), Reject> {
+    let (low, high) = (behind + 1, up_to);
+    let scan = keys.messages(low, high, Direction::Backward, RECEIPT_SENDERS_MAX);
     let page = tools.store.scan(scan).await;
     let page = page.map_err(|e| fault::reject(&e))?;
-    let mut senders = BTreeSet::new();
     for (key, value) in &page.rows {
         let message = row::decode_message(name, key, value)?;
         // Notices have no sender.
-        if let Ok(sender) = UserId::new(&message.sender)
-            && sender != *user
+        if counts(&message)
+            && let Ok(sender) = UserId::new(&message.sender)
         {
             senders.insert(sender);
         }
     }
-    Ok(senders.into_iter().collect())
+    Ok(())
 }

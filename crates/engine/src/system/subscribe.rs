@@ -40,6 +40,8 @@ pub(super) fn inbox_effect(
         joined_ordinal: row.ordinal,
         joined_seq: row.seq,
         invitation: None,
+        put_out_by: String::new(),
+        banned: false,
     };
     stored::OutboxRow {
         attempts: 0,

@@ -15,6 +15,8 @@ use crate::world::{engine, hub, node, send, sign_in, until, user};
 
 pub(crate) fn new(owner: &str, members: &[&str]) -> NewConversation {
     NewConversation {
+        id: None,
+        history_visible: false,
         name: "Geese".into(),
         owner: user(owner),
         members: members.iter().map(|name| user(name)).collect(),

@@ -219,19 +219,49 @@ async fn it_is_used_like_any_other_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn the_same_members_get_the_same_one_until_it_is_over() {
+    let ahead = Arc::<AtomicU64>::default();
+    let engine = crate::world::node_at(&crate::world::hub(), 1, &Store::memory(), &ahead).await;
+    let app = engine.create_app(Some("app"), "", false).await.unwrap();
+    let app = app.info.id;
+    let create = async |members: &[&str]| {
+        let new = NewConversation {
+            temporary_seconds: Some(60),
+            unique: true,
+            ..new("alice", members)
+        };
+        let created = engine.create_conversation(app, by("alice"), new).await;
+        let created = created.unwrap();
+        (created.conversation.conversation(), created.reused)
+    };
+    let (first, reused) = create(&["bob"]).await;
+    assert!(!reused);
+    assert_eq!(create(&["bob"]).await, (first.clone(), true));
+    assert_ne!(create(&["bob", "carol"]).await.0, first);
+    ahead.fetch_add(61_000, Ordering::Relaxed);
+    let (second, reused) = create(&["bob"]).await;
+    assert!(!reused && second != first);
+}
+
+#[tokio::test]
 async fn what_is_no_temporary_conversation_is_refused() {
     let (engine, app) = crate::world::engine().await;
-    let refused = async |seconds, unique| {
+    let refused = async |seconds| {
         let new = NewConversation {
             temporary_seconds: Some(seconds),
-            unique,
             ..new("alice", &["bob"])
         };
         code(engine.create_conversation(app, by("alice"), new).await)
     };
-    assert_eq!(refused(0, false).await, Some(Code::InvalidRequest));
-    assert_eq!(refused(86_401, false).await, Some(Code::InvalidRequest));
-    assert_eq!(refused(60, true).await, Some(Code::InvalidRequest));
+    assert_eq!(refused(0).await, Some(Code::InvalidRequest));
+    assert_eq!(refused(86_401).await, Some(Code::InvalidRequest));
+    let named = NewConversation {
+        id: Some(anser_domain::GroupId::new("chosen").unwrap()),
+        temporary_seconds: Some(60),
+        ..new("alice", &["bob"])
+    };
+    let named = engine.create_conversation(app, by("alice"), named).await;
+    assert_eq!(code(named), Some(Code::InvalidRequest));
     let members: Vec<String> = (0..50).map(|n| format!("u{n}")).collect();
     let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let new = NewConversation {

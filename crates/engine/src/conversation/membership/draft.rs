@@ -377,6 +377,10 @@ impl<'a> Draft<'a> {
                 row.first_seq = 1;
             }
             row.invitation = inbox.invitation;
+            if !inbox.member {
+                row.put_out_by.clone_from(&self.notice.operator);
+                row.banned = self.notice.kind == NoticeKind::Banned.number();
+            }
         }
         effect
     }
@@ -401,6 +405,8 @@ impl Conversation {
             joined_ordinal: joined.ordinal,
             joined_seq: joined.seq,
             invitation: None,
+            put_out_by: String::new(),
+            banned: false,
         };
         let due = self.tools.env.now().0;
         let row = stored::OutboxRow {

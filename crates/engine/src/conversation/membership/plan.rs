@@ -94,6 +94,7 @@ fn create(
                 true => JoinMode::Public,
                 false => JoinMode::Closed,
             },
+            history_visible: creation.history_visible,
             ..state.settings
         };
         draft.head.settings = Some(rows::settings_row(settings, 0));
