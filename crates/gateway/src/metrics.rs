@@ -54,6 +54,27 @@ metrics! {
     slow_sessions "counter" "anser_gateway_slow_sessions_total" "How often a client became too slow for its queue."
 }
 
+/// What other protocols have counted.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum Noted {
+    /// A command came.
+    Request,
+    /// Somebody is in.
+    Login,
+    /// Somebody was not let in.
+    LoginFailed,
+    /// A message came too soon after others.
+    RateLimited,
+    /// What came makes no sense.
+    ProtocolError,
+    /// A connection was silent for too long.
+    HeartbeatMissed,
+    /// A session was opened.
+    SessionBegan,
+    /// A session that was opened is over.
+    SessionEnded,
+}
+
 impl Metrics {
     /// One more.
     pub(crate) fn count(counter: &AtomicU64) {
@@ -68,6 +89,20 @@ impl Metrics {
     /// The end of [`Metrics::enter`].
     pub(crate) fn leave(gauge: &AtomicU64) {
         gauge.fetch_sub(1, Relaxed);
+    }
+
+    /// Counts what happened at a door.
+    pub fn note(&self, noted: Noted) {
+        match noted {
+            Noted::Request => Self::count(&self.requests),
+            Noted::Login => Self::count(&self.logins),
+            Noted::LoginFailed => Self::count(&self.login_failures),
+            Noted::RateLimited => Self::count(&self.rate_limited),
+            Noted::ProtocolError => Self::count(&self.protocol_errors),
+            Noted::HeartbeatMissed => Self::count(&self.heartbeats_missed),
+            Noted::SessionBegan => Self::enter(&self.sessions),
+            Noted::SessionEnded => Self::leave(&self.sessions),
+        }
     }
 
     pub(crate) fn read(&self, bytes: usize) {

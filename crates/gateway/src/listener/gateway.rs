@@ -21,6 +21,7 @@ use super::accept;
 use super::admission::Admission;
 use super::registry::Registry;
 use crate::connection::Clock;
+use crate::door::Door;
 use crate::limits::Limits;
 use crate::session::Context;
 
@@ -50,6 +51,8 @@ pub struct Parts {
     /// What answers HTTP requests that are no WebSocket handshake. Every request carries an
     /// [`axum::extract::ConnectInfo`] of the peer's [`SocketAddr`].
     pub router: Router,
+    /// Other protocols, in the order in which they are asked.
+    pub doors: Vec<Arc<dyn Door>>,
     /// Where.
     pub listen: Listen,
     /// How much.
@@ -60,6 +63,9 @@ pub struct Parts {
 pub(super) struct Shared {
     pub(super) context: Arc<Context>,
     pub(super) router: Router,
+    pub(super) doors: Vec<Arc<dyn Door>>,
+    /// All of theirs.
+    pub(super) protocols: Vec<&'static str>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: Limits,
     pub(super) admission: Arc<Admission>,
@@ -84,9 +90,11 @@ impl Gateway {
         let Parts {
             context,
             router,
+            doors,
             listen,
             limits,
         } = parts;
+        let protocols = doors.iter().flat_map(|door| door.protocols());
         let bind_all = |addresses: &[SocketAddr]| -> io::Result<Vec<TcpListener>> {
             addresses.iter().map(|address| bind(*address)).collect()
         };
@@ -98,6 +106,8 @@ impl Gateway {
             shared: Arc::new(Shared {
                 context: Arc::new(context),
                 router,
+                protocols: protocols.copied().collect(),
+                doors,
                 tls: listen.tls.map(TlsAcceptor::from),
                 admission: Admission::new(&limits),
                 limits,

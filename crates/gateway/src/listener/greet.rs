@@ -27,10 +27,11 @@ use super::gateway::Shared;
 use super::registry::Entry;
 use super::{CONNECT_PATH, SUBPROTOCOL, http};
 use crate::connection::{Connection, Decoder, Guard, PlainSocket, Socket, TlsSocket, read_some};
+use crate::door::{Door, Opening};
 use crate::metrics::Metrics;
 use crate::native::Framing;
-use crate::session::{Outbox, Session};
-use crate::websocket::handshake::{self, Decision};
+use crate::session::{Dialect, Outbox, Session};
+use crate::websocket::handshake::{self, Claim, Decision};
 
 /// What an open session keeps of the listener.
 struct Kept {
@@ -104,28 +105,21 @@ async fn find_out<S: Stream>(
     port: Port,
 ) {
     if port == Port::Tcp {
-        return serve(
-            stream,
-            Framing::Length,
-            Bytes::new(),
-            Vec::new(),
-            place,
-            shared,
-        );
+        let spoken = Spoken::Native(Framing::Length);
+        return serve(stream, spoken, Vec::new(), (peer, place), shared);
     }
     let mut head = Vec::new();
-    let reading = read_head(&mut stream, &mut head, shared.limits.head_bytes_max);
+    let reading = read_head(&mut stream, &mut head, shared);
     let refusal = match timeout_at(deadline, reading).await {
-        Ok(Ok(Decision::Upgrade { response, head_len })) => {
+        Ok(Ok(Wanted::Socket { spoken, head_len })) => {
             let unread = head[head_len..].to_vec();
-            return serve(stream, Framing::WebSocket, response, unread, place, shared);
+            return serve(stream, spoken, unread, (peer, place), shared);
         }
-        Ok(Ok(Decision::Other)) => {
+        Ok(Ok(Wanted::Http)) => {
             tokio::spawn(http::serve(stream, head, peer, place, shared.clone()));
             return;
         }
-        Ok(Ok(Decision::Refuse(response))) => response,
-        Ok(Ok(Decision::Incomplete)) => handshake::head_too_large(),
+        Ok(Ok(Wanted::Refuse(response))) => response,
         // Gone before it said what it wants.
         Ok(Err(_)) => return,
         Err(_) => handshake::too_slow(),
@@ -139,40 +133,89 @@ async fn find_out<S: Stream>(
     .await;
 }
 
-/// Reads until it is clear what is wanted; `Incomplete` if it is not after so many bytes.
+/// What somebody wants.
+enum Wanted {
+    /// A session, with frames behind so many bytes.
+    Socket { spoken: Spoken, head_len: usize },
+    /// Something over HTTP.
+    Http,
+    /// Something that can't be had.
+    Refuse(Bytes),
+}
+
+/// What is spoken on a socket, with the answer to the handshake.
+enum Spoken {
+    Native(Framing),
+    Web(Bytes),
+    Door(Arc<dyn Door>, &'static str, Bytes),
+}
+
+/// Reads until it is clear what is wanted.
 async fn read_head<S: AsyncRead + Unpin>(
     stream: &mut S,
     head: &mut Vec<u8>,
-    bytes_max: usize,
-) -> io::Result<Decision> {
+    shared: &Shared,
+) -> io::Result<Wanted> {
+    let bytes_max = shared.limits.head_bytes_max;
     loop {
         if poll_fn(|cx| read_some(stream, cx, head)).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        match handshake::decide(head, CONNECT_PATH, SUBPROTOCOL) {
-            Decision::Incomplete if head.len() < bytes_max => {}
+        let too_large = head.len() >= bytes_max;
+        return Ok(match handshake::decide(head, CONNECT_PATH, SUBPROTOCOL) {
+            Decision::Incomplete if !too_large => continue,
+            Decision::Incomplete => Wanted::Refuse(handshake::head_too_large()),
             Decision::Upgrade { head_len, .. } if head_len > bytes_max => {
-                return Ok(Decision::Incomplete);
+                Wanted::Refuse(handshake::head_too_large())
             }
-            decision => return Ok(decision),
-        }
+            Decision::Upgrade { response, head_len } => Wanted::Socket {
+                spoken: Spoken::Web(response),
+                head_len,
+            },
+            Decision::Refuse(response) => Wanted::Refuse(response),
+            Decision::Other => match handshake::claim(head, &shared.protocols) {
+                Claim::Incomplete if !too_large && !shared.doors.is_empty() => continue,
+                Claim::Incomplete | Claim::None => Wanted::Http,
+                Claim::Refuse(response) => Wanted::Refuse(response),
+                Claim::Upgrade {
+                    protocol,
+                    response,
+                    head_len,
+                } => {
+                    let mut doors = shared.doors.iter();
+                    let door = doors.find(|door| door.protocols().contains(&protocol));
+                    let door = door.expect("the protocols are those of the doors").clone();
+                    let spoken = Spoken::Door(door, protocol, response);
+                    Wanted::Socket { spoken, head_len }
+                }
+            },
+        });
     }
 }
 
 /// Makes a session of it, in a fresh task.
 fn serve<S: Stream>(
     stream: S,
-    framing: Framing,
-    answer: Bytes,
+    spoken: Spoken,
     unread: Vec<u8>,
-    place: Place,
+    (peer, place): (SocketAddr, Place),
     shared: &Arc<Shared>,
 ) {
     let context = shared.context.clone();
     let (socket, wire) = stream.into_socket();
+    let (dialect, answer, decoder): (&'static dyn Dialect, _, _) = match &spoken {
+        Spoken::Native(framing) => (framing.dialect(), Bytes::new(), Decoder::length()),
+        Spoken::Web(answer) => {
+            let dialect = Framing::WebSocket.dialect();
+            (dialect, answer.clone(), Decoder::websocket())
+        }
+        Spoken::Door(door, protocol, answer) => {
+            (door.dialect(protocol), answer.clone(), Decoder::websocket())
+        }
+    };
     let outbox = Outbox::new(
         wire,
-        framing.dialect(),
+        dialect,
         context.settings.outbox_bytes_max,
         context.metrics.clone(),
     );
@@ -188,11 +231,25 @@ fn serve<S: Stream>(
         outbox.close(Code::ShuttingDown.into());
     }
     let (clock, linger) = (shared.clock, shared.limits.linger_time);
-    let session = Session::new(context, outbox.clone(), framing, clock.now());
-    let decoder = match framing {
-        Framing::WebSocket => Decoder::websocket(),
-        Framing::Length => Decoder::length(),
+    let framing = match spoken {
+        Spoken::Native(framing) => framing,
+        Spoken::Web(_) => Framing::WebSocket,
+        Spoken::Door(door, protocol, _) => {
+            let handler = door.open(Opening {
+                context,
+                protocol,
+                line: outbox.clone(),
+                peer,
+                now: clock.now(),
+            });
+            let connection = Connection::new(socket, outbox, handler, decoder, kept, clock)
+                .received(unread)
+                .lingering(linger);
+            tokio::spawn(connection);
+            return;
+        }
     };
+    let session = Session::new(context, outbox.clone(), framing, clock.now());
     let connection = Connection::new(socket, outbox, session, decoder, kept, clock)
         .received(unread)
         .lingering(linger);

@@ -22,7 +22,10 @@ pub(crate) fn new_conversation(
     owner: &UserId,
     create: wire::CreateConversation,
 ) -> Result<NewConversation, Reject> {
+    refuse_unique(create.temporary, create.unique)?;
     Ok(NewConversation {
+        id: None,
+        history_visible: false,
         owner: owner.clone(),
         members: user_list("members", &create.members, GROUP_MEMBERS_MAX)?,
         attributes: json::parse_object("attributes", &create.attributes)?,
@@ -31,6 +34,15 @@ pub(crate) fn new_conversation(
         public: create.public,
         unique: create.unique,
     })
+}
+
+/// Which temporary conversation of the same members would it be?
+pub(crate) fn refuse_unique(temporary: bool, unique: bool) -> Result<(), Reject> {
+    if temporary && unique {
+        let why = "a temporary conversation can't be unique";
+        return Err(Reject::new(Code::InvalidRequest, why));
+    }
+    Ok(())
 }
 
 /// How long a conversation lives: a day unless it is said otherwise, if it is temporary.

@@ -29,7 +29,7 @@ pub(crate) use change::{
 pub(crate) use conversation::{conversation, conversation_page, list_conversations};
 pub(crate) use created::{
     conversation_role, created, created_update, creation, found, join_mode, new_conversation,
-    query, temporary_seconds,
+    query, refuse_unique, temporary_seconds,
 };
 pub(crate) use group::{
     ban_seconds, defined_role, group, group_id, group_update, group_user, group_user_page,

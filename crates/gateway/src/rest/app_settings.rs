@@ -234,7 +234,7 @@ impl From<UpdateAppSettings> for AppSettingsChange {
 }
 
 /// The app of the path, if the caller may see it.
-async fn app_of(api: &Api, caller: &AppOrAdmin, path: &AppPath) -> Result<AppId> {
+pub(super) async fn app_of(api: &Api, caller: &AppOrAdmin, path: &AppPath) -> Result<AppId> {
     let app = api.engine.app(&path.app_key).await?;
     match caller {
         AppOrAdmin::App(own) if *own != app.id => {

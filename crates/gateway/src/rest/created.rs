@@ -163,7 +163,10 @@ pub(super) async fn create_conversation(
     App(app): App,
     Body(body): Body<CreateConversation>,
 ) -> Result<(StatusCode, Json<CreatedConversation>)> {
+    crate::native::refuse_unique(body.temporary, body.unique)?;
     let new = NewConversation {
+        id: None,
+        history_visible: false,
         name: body.name,
         owner: user_id("owner", &body.owner)?,
         members: users("members", &body.members, 0..=GROUP_MEMBERS_MAX)?,

@@ -24,6 +24,7 @@ mod changes;
 mod conversations;
 mod created;
 mod dead_letters;
+mod doors;
 mod envelope;
 mod extract;
 mod failure;
@@ -59,6 +60,8 @@ use anser_media::Media;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, patch, post, put};
+
+use crate::door::Door;
 
 pub use failure::refusal;
 pub use media::MediaSettings;
@@ -107,6 +110,8 @@ pub struct Parts {
     pub files: Media,
     /// Its limits.
     pub settings: Settings,
+    /// Other protocols, for apps to set up.
+    pub doors: Vec<Arc<dyn Door>>,
     /// The installation's admin token.
     pub admin_token: String,
     /// What `/metrics` says besides the API's own figures.
@@ -120,6 +125,7 @@ pub(crate) struct Inner {
     admin: auth::AdminToken,
     quota: quota::Quota,
     media: media::State,
+    doors: Vec<Arc<dyn Door>>,
     http: metrics::HttpMetrics,
     metrics: Vec<MetricsWriter>,
 }
@@ -146,6 +152,7 @@ pub fn router(parts: Parts, others: Router) -> Router {
         admin: auth::AdminToken::new(&parts.admin_token),
         engine: parts.engine,
         env: parts.env,
+        doors: parts.doors,
         settings: parts.settings,
         http: metrics::HttpMetrics::default(),
         metrics: parts.metrics,
@@ -185,6 +192,10 @@ fn app_routes() -> Router<Api> {
         .route(
             "/v1/apps/{app_key}/settings",
             get(app_settings::get_app_settings).patch(app_settings::update_app_settings),
+        )
+        .route(
+            "/v1/apps/{app_key}/doors/{door}",
+            get(doors::get_door).put(doors::put_door),
         )
         .route(
             "/v1/apps/{app_key}/api-secrets",

@@ -8,9 +8,10 @@ use utoipa::openapi::{ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, R
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::{
-    app_settings, apps, bans, changes, conversations, created, dead_letters, failure, group_admin,
-    groups, media, messages, operations, own_view, presence, receipts, relations, room_attributes,
-    room_lists, room_messages, room_types, rooms, search, system, tags, tokens, users,
+    app_settings, apps, bans, changes, conversations, created, dead_letters, doors, failure,
+    group_admin, groups, media, messages, operations, own_view, presence, receipts, relations,
+    room_attributes, room_lists, room_messages, room_types, rooms, search, system, tags, tokens,
+    users,
 };
 
 #[derive(OpenApi)]
@@ -25,6 +26,8 @@ use super::{
         dead_letters::replay_dead_letter,
         app_settings::get_app_settings,
         app_settings::update_app_settings,
+        doors::get_door,
+        doors::put_door,
         users::put_user,
         users::get_user,
         tokens::create_token,

@@ -43,3 +43,37 @@ pub trait Handler: Send + Unpin + 'static {
     /// Bytes of the next frame at most.
     fn frame_bytes_max(&self) -> usize;
 }
+
+impl Handler for Box<dyn Handler> {
+    fn on_frame(&mut self, frame: Frame<'_>, now: u64) {
+        (**self).on_frame(frame, now);
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>, now: u64) -> Poll<()> {
+        (**self).poll_idle(cx, now)
+    }
+
+    fn on_sign_of_life(&mut self, now: u64) {
+        (**self).on_sign_of_life(now);
+    }
+
+    fn deadline(&self) -> u64 {
+        (**self).deadline()
+    }
+
+    fn on_deadline(&mut self, now: u64) -> u64 {
+        (**self).on_deadline(now)
+    }
+
+    fn takes_text(&self) -> bool {
+        (**self).takes_text()
+    }
+
+    fn is_authenticated(&self) -> bool {
+        (**self).is_authenticated()
+    }
+
+    fn frame_bytes_max(&self) -> usize {
+        (**self).frame_bytes_max()
+    }
+}

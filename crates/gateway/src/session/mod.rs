@@ -33,3 +33,4 @@ mod system;
 pub use handler::{Frame, Handler};
 pub use machine::{Context, Session};
 pub use outbox::{Dialect, Drain, IdInUse, Outbox, Wire};
+pub use rate::{Bucket, rate_of};

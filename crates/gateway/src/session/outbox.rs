@@ -550,6 +550,58 @@ impl<W: Wire> Outbox<W> {
 }
 
 impl<W: Wire> Outbox<W> {
+    /// Queues a whole encoded frame that may be dropped if the client is too slow; one that is
+    /// `transient` first, and silently.
+    pub fn event(&self, frame: Bytes, transient: bool) {
+        let kind = if transient {
+            Kind::Transient
+        } else {
+            Kind::Event
+        };
+        self.queue(frame, kind);
+    }
+
+    /// Queues the answer to a send, a whole encoded frame.
+    pub fn answer(&self, request: u32, frame: Bytes) {
+        let mut state = self.state.lock();
+        state.unanswered.retain(|id| *id != request);
+        if state.takes() {
+            state.reply_bytes += frame.len();
+            state.queue.push_back(Entry {
+                bytes: frame,
+                kind: Kind::Reply,
+            });
+        }
+    }
+
+    fn queue(&self, bytes: Bytes, kind: Kind) {
+        let mut state = self.state.lock();
+        if !state.takes() {
+            return;
+        }
+        if state.lossy {
+            self.metrics.dropped_transient(kind == Kind::Room);
+            return;
+        }
+        if state.event_bytes + bytes.len() > self.bytes_max {
+            if kind.is_transient() {
+                self.metrics.dropped_transient(kind == Kind::Room);
+                return;
+            }
+            state.drop_transient(&self.metrics);
+        }
+        if state.event_bytes + bytes.len() > self.bytes_max {
+            let dropped = state.drop_events() + 1;
+            state.lossy = true;
+            drop(state);
+            self.metrics.dropped_events(dropped);
+            self.metrics.slow_session();
+            return;
+        }
+        state.event_bytes += bytes.len();
+        state.queue.push_back(Entry { bytes, kind });
+    }
+
     /// What is left of what happened in a chat room, for a client so far behind. `None`: nothing.
     fn thinned<'a>(&self, event: &'a Arc<Event>, push: &'a RoomPush) -> Option<&'a Arc<Event>> {
         let waiting = self.state.lock().event_bytes;
@@ -587,32 +639,7 @@ impl<W: Wire> SessionSink for Outbox<W> {
         let bytes = event
             .encoded(self.dialect.index(), |body| self.dialect.event(body))
             .clone();
-        let mut state = self.state.lock();
-        if !state.takes() {
-            return;
-        }
-        let kind = Kind::of(&event.body);
-        if state.lossy {
-            self.metrics.dropped_transient(kind == Kind::Room);
-            return;
-        }
-        if state.event_bytes + bytes.len() > self.bytes_max {
-            if kind.is_transient() {
-                self.metrics.dropped_transient(kind == Kind::Room);
-                return;
-            }
-            state.drop_transient(&self.metrics);
-        }
-        if state.event_bytes + bytes.len() > self.bytes_max {
-            let dropped = state.drop_events() + 1;
-            state.lossy = true;
-            drop(state);
-            self.metrics.dropped_events(dropped);
-            self.metrics.slow_session();
-            return;
-        }
-        state.event_bytes += bytes.len();
-        state.queue.push_back(Entry { bytes, kind });
+        self.queue(bytes, Kind::of(&event.body));
     }
 
     fn deliver(&self, events: &[Arc<Event>]) {
@@ -625,16 +652,7 @@ impl<W: Wire> SessionSink for Outbox<W> {
     }
 
     fn reply_send(&self, request: u32, result: Result<SendResult, Reject>) {
-        let frame = self.dialect.send_reply(request, result);
-        let mut state = self.state.lock();
-        state.unanswered.retain(|id| *id != request);
-        if state.takes() {
-            state.reply_bytes += frame.len();
-            state.queue.push_back(Entry {
-                bytes: frame,
-                kind: Kind::Reply,
-            });
-        }
+        self.answer(request, self.dialect.send_reply(request, result));
     }
 
     fn flush(&self) {

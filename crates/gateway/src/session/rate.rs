@@ -8,7 +8,8 @@ use crate::limits::SendRate;
 const ONE: u64 = 1_000;
 
 /// The rate that holds for the clients of an app: its own, or else the operator's. `None`: none.
-pub(crate) fn rate_of(own: &AppSettings, operators: Option<SendRate>) -> Option<SendRate> {
+#[must_use]
+pub fn rate_of(own: &AppSettings, operators: Option<SendRate>) -> Option<SendRate> {
     let per_second = match own.client_messages_per_second {
         None => operators?.per_second,
         Some(0) => return None,
@@ -23,14 +24,15 @@ pub(crate) fn rate_of(own: &AppSettings, operators: Option<SendRate>) -> Option<
 
 /// What a client has left. Times are milliseconds of any clock that never goes back.
 #[derive(Copy, Clone, Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     level: u64,
     filled: u64,
 }
 
 impl Bucket {
     /// A full one.
-    pub(crate) fn new(rate: SendRate, now: u64) -> Self {
+    #[must_use]
+    pub fn new(rate: SendRate, now: u64) -> Self {
         Self {
             level: u64::from(rate.burst.max(1)) * ONE,
             filled: now,
@@ -38,7 +40,10 @@ impl Bucket {
     }
 
     /// Takes one send, or says for how many milliseconds there is none. Nothing is taken then.
-    pub(crate) fn take(&mut self, rate: SendRate, now: u64) -> Result<(), u32> {
+    ///
+    /// # Errors
+    /// The milliseconds.
+    pub fn take(&mut self, rate: SendRate, now: u64) -> Result<(), u32> {
         let per_second = u64::from(rate.per_second.max(1));
         let full = u64::from(rate.burst.max(1)) * ONE;
         // One a second is one thousandth a millisecond.

@@ -60,6 +60,72 @@ pub fn decide(received: &[u8], path: &str, protocol: &str) -> Decision {
     }
 }
 
+/// What the first bytes of a connection ask of other protocols.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub enum Claim {
+    /// Too few bytes to tell.
+    Incomplete,
+    /// Nothing.
+    None,
+    /// A good handshake, for this protocol: send this; what follows the head are frames.
+    Upgrade {
+        /// Which.
+        protocol: &'static str,
+        /// The whole response.
+        response: Bytes,
+        /// Bytes of the request head.
+        head_len: usize,
+    },
+    /// A bad handshake: send this and close.
+    Refuse(Bytes),
+}
+
+/// Looks whether the bytes received so far, for which [`decide`] says [`Decision::Other`], are a
+/// handshake of one of these protocols, at whatever path.
+///
+/// A client that can't set the header names its protocol in the query, as `subprotocol`; nothing
+/// is selected in the answer then.
+#[must_use]
+pub fn claim(received: &[u8], protocols: &[&'static str]) -> Claim {
+    let len = received.len().min(4);
+    if received[..len] != b"GET "[..len] {
+        return Claim::None;
+    }
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut request = Request::new(&mut headers);
+    let head_len = match request.parse(received) {
+        Ok(Status::Complete(len)) => len,
+        Ok(Status::Partial) => return Claim::Incomplete,
+        // Whoever answers other requests answers this one too.
+        Err(_) => return Claim::None,
+    };
+    if !has_token(request.headers, "upgrade", "websocket") {
+        return Claim::None;
+    }
+    let named = |name: &[u8]| {
+        let mut all = protocols.iter();
+        all.find(|protocol| protocol.as_bytes() == name).copied()
+    };
+    let offered = tokens(request.headers, "sec-websocket-protocol").find_map(named);
+    let asked = || {
+        let (_, query) = request.path?.split_once('?')?;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(name, _)| *name == "subprotocol")?;
+        named(value.as_bytes())
+    };
+    let Some(protocol) = offered.or_else(asked) else {
+        return Claim::None;
+    };
+    match key(&request) {
+        Ok(key) => Claim::Upgrade {
+            protocol,
+            response: switch(key, offered),
+            head_len,
+        },
+        Err(response) => Claim::Refuse(response),
+    }
+}
+
 /// The answer to a head that is longer than allowed.
 #[must_use]
 pub fn head_too_large() -> Bytes {
@@ -107,6 +173,22 @@ fn begins_with_get(received: &[u8], path: &str) -> Option<bool> {
 }
 
 fn accept(request: &Request<'_, '_>, protocol: &str) -> Result<Bytes, Bytes> {
+    let key = key(request)?;
+    let headers = &*request.headers;
+    if values(headers, "sec-websocket-protocol").next().is_none() {
+        return Ok(switch(key, None));
+    }
+    // Subprotocol names are compared as they are (section 4.1), unlike other tokens.
+    let ours = tokens(headers, "sec-websocket-protocol").any(|t| t == protocol.as_bytes());
+    if !ours {
+        let what = format!("the subprotocol spoken here is {protocol}");
+        return Err(response("400 Bad Request", "", &what));
+    }
+    Ok(switch(key, Some(protocol)))
+}
+
+/// The key of a good handshake.
+fn key<'a>(request: &'a Request<'_, '_>) -> Result<&'a [u8], Bytes> {
     let bad = |what: &str| response("400 Bad Request", "", what);
     let headers = &*request.headers;
     if request.version != Some(1) {
@@ -145,23 +227,20 @@ fn accept(request: &Request<'_, '_>, protocol: &str) -> Result<Bytes, Bytes> {
     if !BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
         return Err(bad("Sec-WebSocket-Key is not the base64 of 16 bytes"));
     }
-    let offers = values(headers, "sec-websocket-protocol").next().is_some();
-    let selected = if offers {
-        // Subprotocol names are compared as they are (section 4.1), unlike other tokens.
-        let ours = tokens(headers, "sec-websocket-protocol").any(|t| t == protocol.as_bytes());
-        if !ours {
-            return Err(bad(&format!("the subprotocol spoken here is {protocol}")));
-        }
-        format!("Sec-WebSocket-Protocol: {protocol}\r\n")
-    } else {
-        String::new()
-    };
+    Ok(key)
+}
+
+/// The answer to a good handshake, with the subprotocol that was selected.
+fn switch(key: &[u8], selected: Option<&str>) -> Bytes {
     let accept = accept_key(key);
-    Ok(format!(
+    let selected = selected.map_or_else(String::new, |protocol| {
+        format!("Sec-WebSocket-Protocol: {protocol}\r\n")
+    });
+    format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n{selected}\r\n"
     )
-    .into())
+    .into()
 }
 
 fn accept_key(key: &[u8]) -> String {
@@ -305,6 +384,46 @@ mod tests {
             decision(&request("GET /v1/connect HTTP/1.0", &[])),
             Decision::Refuse(_)
         ));
+    }
+
+    #[test]
+    fn other_protocols_are_claimed_at_any_path() {
+        const OTHERS: &[&str] = &["x.3", "x.1"];
+        let by_header = request("GET / HTTP/1.1", &[("Sec-WebSocket-Protocol", "y, x.1")]);
+        for end in 0..by_header.len() {
+            let claim = claim(&by_header.as_bytes()[..end], OTHERS);
+            assert_eq!(claim, Claim::Incomplete, "{end}");
+        }
+        let upgrade = |request: &str| match claim(request.as_bytes(), OTHERS) {
+            Claim::Upgrade {
+                protocol,
+                response,
+                head_len,
+            } => {
+                assert_eq!(head_len, request.len());
+                (protocol, String::from_utf8(response.to_vec()).unwrap())
+            }
+            other => panic!("{other:?}"),
+        };
+        let (protocol, response) = upgrade(&by_header);
+        assert_eq!(protocol, "x.1");
+        assert!(response.contains("Sec-WebSocket-Protocol: x.1\r\n"));
+        let (protocol, response) = upgrade(&request("GET /a?b=c&subprotocol=x.3 HTTP/1.1", &[]));
+        assert_eq!(protocol, "x.3");
+        assert!(!response.contains("Sec-WebSocket-Protocol"));
+    }
+
+    #[test]
+    fn what_is_no_handshake_of_another_protocol_is_left_alone() {
+        let is_none = |bytes: &str| claim(bytes.as_bytes(), &["x.3"]) == Claim::None;
+        assert!(is_none("POST / HTTP/1.1\r\n\r\n"));
+        assert!(is_none("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(is_none(&request("GET / HTTP/1.1", &[])));
+        let other = &[("Sec-WebSocket-Protocol", "x.30")];
+        assert!(is_none(&request("GET / HTTP/1.1", other)));
+        let bad = [("Sec-WebSocket-Protocol", "x.3"), ("Sec-WebSocket-Key", "")];
+        let bad = request("GET / HTTP/1.1", &bad);
+        assert!(matches!(claim(bad.as_bytes(), &["x.3"]), Claim::Refuse(_)));
     }
 
     #[test]

@@ -108,6 +108,7 @@ impl Api {
         });
         let router = rest::router(
             rest::Parts {
+                doors: Vec::new(),
                 engine: engine.clone(),
                 env: env(true),
                 files: files.unwrap(),

@@ -126,6 +126,7 @@ impl Server {
         let gateway = Gateway::start(Parts {
             context: context.clone(),
             router,
+            doors: Vec::new(),
             listen,
             limits,
         });
