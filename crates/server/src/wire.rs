@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use anser_bus::{Hub, NodeId, Perfect};
+use anser_compat::leancloud::routes::Reach;
+use anser_compat::leancloud::{self, LeanCloud};
 use anser_domain::control::AppSettingsChange;
 use anser_domain::login::LoginPolicy;
 use anser_domain::media::MediaLimits;
@@ -11,6 +13,7 @@ use anser_domain::{Code, Reject};
 use anser_engine::app::AppInfo;
 use anser_engine::tables::CATALOG;
 use anser_engine::{Engine, Env};
+use anser_gateway::door::Door;
 use anser_gateway::limits::{Limits, SendRate, SessionSettings};
 use anser_gateway::listener::{self, Gateway, Listen};
 use anser_gateway::metrics::Metrics;
@@ -113,6 +116,10 @@ pub(crate) async fn wire(
         app_key: demo_app.key,
         everybody: config.demo,
     });
+    let leancloud = LeanCloud::new(engine.clone(), env.clone());
+    let reach = Reach { tls: tls.is_some() };
+    let others = demo.merge(leancloud::routes::router(leancloud.clone(), reach));
+    let doors: Vec<Arc<dyn Door>> = vec![Arc::new(leancloud)];
     let metrics = Arc::<Metrics>::default();
     let router = rest::router(
         rest::Parts {
@@ -120,10 +127,11 @@ pub(crate) async fn wire(
             env: env.clone(),
             files: files(config, dir, &env)?,
             settings: rest_settings(config),
+            doors: doors.clone(),
             admin_token: admin_token.clone(),
             metrics: vec![engine_metrics(&engine), gateway_metrics(&metrics)],
         },
-        demo,
+        others,
     );
     let gateway = Gateway::start(listener::Parts {
         context: Context {
@@ -133,6 +141,7 @@ pub(crate) async fn wire(
             metrics,
         },
         router: router.clone(),
+        doors,
         listen: Listen {
             http: config.listen.parse().into_iter().collect(),
             tcp: config.tcp_listen.parse().into_iter().collect(),

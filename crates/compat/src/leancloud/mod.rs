@@ -1,13 +1,14 @@
 //! LeanCloud's instant messaging: its SDKs talk to Anser as they are.
 //!
 //! * [`settings`]: what an app sets up before the door is open to it.
-//! * [`wire`]: the schema; `connection` and `client`: what is spoken on a WebSocket.
+//! * [`wire`]: the schema; `socket`: what is spoken on a WebSocket.
 //! * [`routes`]: the router, and the REST that clients and back ends call.
 //!
 //! What is covered, and what is not, is in the README beside this file. A client id of LeanCloud
 //! is a user id here; how other ids translate is in [`ids`].
 
 pub mod content;
+mod door;
 pub mod error;
 pub mod ids;
 pub mod iso;
@@ -18,6 +19,8 @@ pub mod rows;
 pub mod session_token;
 pub mod settings;
 pub mod signature;
+mod socket;
+mod sorts;
 pub mod wire;
 
 use std::sync::Arc;
@@ -35,6 +38,7 @@ pub const DOOR: &str = "leancloud";
 pub struct LeanCloud {
     pub(crate) engine: Engine,
     pub(crate) env: Env,
+    pub(crate) sorts: Arc<sorts::Sorts>,
 }
 
 /// An app behind the door.
@@ -50,7 +54,11 @@ impl LeanCloud {
     /// A door to this engine.
     #[must_use]
     pub fn new(engine: Engine, env: Env) -> Self {
-        Self { engine, env }
+        Self {
+            engine,
+            env,
+            sorts: Arc::default(),
+        }
     }
 
     /// The app that LeanCloud's id stands for.
