@@ -20,7 +20,7 @@ use mio::{Events, Interest, Poll, Token};
 use self::protocol::{Next, Protocol};
 use crate::latency::Latency;
 use crate::process::Watch;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, note};
 use crate::scenario::{Context, room};
 
 /// Bytes of a message: as those in the scenario `room`, with its message id.
@@ -29,8 +29,10 @@ const PAYLOAD_BYTES: usize = 80;
 const STAMP_BYTES: usize = 16;
 /// No broker takes so long to start, or to let everybody in.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long what is under way may take to arrive.
-const DRAIN: Duration = Duration::from_secs(1);
+/// What is under way has arrived when nothing came for so long.
+const SILENCE: Duration = Duration::from_secs(2);
+/// And after so long it is not waited for any more.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Who is compared with.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -271,6 +273,20 @@ impl Audience {
         }
         Ok(said)
     }
+
+    /// Until so many arrived, or no more come.
+    fn drain(&mut self, expected: u64) -> Result<(), String> {
+        let began = Instant::now();
+        let (mut last, mut heard) = (began, self.deliveries);
+        while self.deliveries < expected && last.elapsed() < SILENCE && began.elapsed() < DRAIN_MAX
+        {
+            self.turn(Duration::from_millis(10))?;
+            if self.deliveries > heard {
+                (last, heard) = (Instant::now(), self.deliveries);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Rows of a room and of those peers that there are.
@@ -312,16 +328,13 @@ fn measure(
     audience.measuring = true;
     let watch = Watch::start(running.process.id());
     let said = audience.speak(rate, timing.measure)?;
-    let end = Instant::now() + DRAIN;
-    while Instant::now() < end {
-        audience.turn(Duration::from_millis(10))?;
-    }
-    let watched = watch.stop();
     let expected = said * subscribers as u64;
+    audience.drain(expected)?;
+    let watched = watch.stop();
     // Nothing but what came from before the stretch may be more.
-    if audience.deliveries < expected {
-        let lost = expected - audience.deliveries;
-        return Err(format!("{}: {lost} of {expected} were lost", peer.name()));
+    let lost = expected.saturating_sub(audience.deliveries);
+    if lost > 0 {
+        note(&format!("{}: {lost} of {expected} were lost", peer.name()));
     }
     let scenario = format!("1:{subscribers}, {rate}/s");
     let row = Row::new(
@@ -331,5 +344,6 @@ fn measure(
         audience.deliveries,
         &watched,
     );
-    Ok(row.latency(audience.latency.quantiles()))
+    let lost = serde_json::json!({ "lost": lost, "of": expected });
+    Ok(row.latency(audience.latency.quantiles()).detail(&lost))
 }
