@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anser_bus::NodeId;
 use anser_domain::room::Class;
@@ -43,6 +43,8 @@ struct Seat {
     session: SessionId,
     user: UserId,
     joined: Timestamp,
+    /// Which joining it is.
+    entry: u64,
     sink: Arc<dyn SessionSink>,
 }
 
@@ -119,6 +121,8 @@ struct Audience {
     items: usize,
     /// Somebody is telling what waits.
     is_told: bool,
+    /// Counts beginnings and ends of serving some sessions: odd while they are served.
+    served: u64,
     /// The owner that knows of these seats.
     owner: Option<NodeId>,
 }
@@ -132,6 +136,8 @@ pub(crate) struct Audiences {
     by_name: ByName<Audience>,
     /// Owners may have changed: somebody has to look whose rooms have another one now.
     unsettled: AtomicBool,
+    /// Joinings so far.
+    entries: AtomicU64,
 }
 
 impl Audiences {
@@ -149,6 +155,7 @@ impl Audiences {
             metrics,
             by_name,
             unsettled: AtomicBool::new(false),
+            entries: AtomicU64::new(0),
         }
     }
 
@@ -162,14 +169,15 @@ impl Audiences {
         self.unsettled.swap(false, Ordering::Relaxed)
     }
 
-    /// A session hears a room from now on.
+    /// A session hears a room from now on. Says which joining this is, for the owner.
     pub(super) fn seat(
         &self,
         app: AppId,
         room: &RoomId,
         (session, user): (SessionId, &UserId),
         sink: Arc<dyn SessionSink>,
-    ) {
+    ) -> u64 {
+        let entry = self.entries.fetch_add(1, Ordering::Relaxed) + 1;
         let mut stripe = self.by_name.stripe(app, room.as_str());
         let key = (app, Arc::from(room.as_str()));
         let audience = stripe.entry(key).or_default();
@@ -177,8 +185,10 @@ impl Audiences {
             session,
             user: user.clone(),
             joined: self.env.now(),
+            entry,
             sink,
         });
+        entry
     }
 
     /// The owner has let sessions of this node in.
@@ -189,14 +199,29 @@ impl Audiences {
         }
     }
 
-    /// A session hears it no more.
-    pub(crate) fn unseat(&self, app: AppId, room: &RoomId, session: SessionId) {
+    /// A session hears it no more. Says which joining is the last that this undoes.
+    pub(crate) fn unseat(&self, app: AppId, room: &RoomId, session: SessionId) -> u64 {
         let mut stripe = self.by_name.stripe(app, room.as_str());
         if let Some(audience) = stripe.get_mut(&Name(app, room.as_str())) {
             audience.seats.leave(session);
             if audience.seats.taken == 0 && !audience.is_told {
                 stripe.remove(&Name(app, room.as_str()));
             }
+        }
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Done when sessions that were being served when this was asked have been: one whose seat was
+    /// taken away before then hears nothing any more.
+    pub(super) async fn serve_out(&self, app: AppId, room: &RoomId) {
+        let served = || {
+            let stripe = self.by_name.stripe(app, room.as_str());
+            let audience = stripe.get(&Name(app, room.as_str()));
+            audience.map_or(0, |audience| audience.served)
+        };
+        let begun = served();
+        while begun % 2 == 1 && served() == begun {
+            self.env.sleep(1).await;
         }
     }
 
@@ -334,8 +359,8 @@ impl Audiences {
         let (mut at, mut moved, mut served) = (0, None, Vec::new());
         loop {
             let some: Vec<(SessionId, Arc<dyn SessionSink>)> = {
-                let stripe = self.by_name.stripe(app, room.as_str());
-                let Some(audience) = stripe.get(&Name(app, room.as_str())) else {
+                let mut stripe = self.by_name.stripe(app, room.as_str());
+                let Some(audience) = stripe.get_mut(&Name(app, room.as_str())) else {
                     return;
                 };
                 let seats = &audience.seats;
@@ -353,17 +378,26 @@ impl Audiences {
                     return;
                 }
                 at = end;
+                audience.served += 1;
                 some
             };
             for (_, sink) in &some {
                 sink.deliver(&events);
             }
+            self.have_served(app, room);
             let count = some.len() as u64;
             self.metrics
                 .room_deliveries
                 .fetch_add(count, Ordering::Relaxed);
             served.splice(.., some.into_iter().map(|(session, _)| session));
             yield_once().await;
+        }
+    }
+
+    fn have_served(&self, app: AppId, room: &RoomId) {
+        let mut stripe = self.by_name.stripe(app, room.as_str());
+        if let Some(audience) = stripe.get_mut(&Name(app, room.as_str())) {
+            audience.served += 1;
         }
     }
 
@@ -416,6 +450,7 @@ impl Audiences {
                     user: seat.user.to_string(),
                     session: seat.session.0,
                     joined_time: seat.joined.0,
+                    entry: seat.entry,
                 });
                 strays.push((*app, room, owner, returners.collect()));
             }

@@ -115,7 +115,7 @@ impl Engine {
             return Err(Code::NotAuthenticated.into());
         };
         let audiences = &tools.audiences;
-        audiences.seat(app, room, (session, user), local.sink.clone());
+        let entry = audiences.seat(app, room, (session, user), local.sink.clone());
         let to = self.room_owner(app, room);
         let (known_epoch, known_seq) = join.known.unwrap_or_default();
         let request = Request::Join(pb::RoomJoin {
@@ -124,6 +124,7 @@ impl Engine {
             newest: join.newest,
             known_epoch,
             known_seq,
+            entry,
         });
         let entered = match self.ask_room(app, Some(user), room, request).await {
             Ok(Answer::Entered(entered)) => wire::entered_from(room, entered),
@@ -171,13 +172,16 @@ impl Engine {
         }
     }
 
-    /// The session hears the room no more. The owner is told before this is over, if it can be
+    /// The session hears the room no more once this is over. The owner is told before this is over, if it can be
     /// reached, so that a joining that follows is not undone.
     async fn quit(&self, app: AppId, user: &UserId, room: &RoomId, session: SessionId) {
-        self.core.tools.audiences.unseat(app, room, session);
+        let audiences = &self.core.tools.audiences;
+        let entry = audiences.unseat(app, room, session);
+        audiences.serve_out(app, room).await;
         let leave = pb::RoomLeave {
             session: session.0,
             lost: false,
+            entry,
         };
         let told = self.ask_room(app, Some(user), room, Request::Leave(leave));
         if told.await.is_err() {
@@ -187,10 +191,11 @@ impl Engine {
 
     /// The same of a session whose connection is gone: nobody waits for it.
     pub(crate) fn lose(&self, app: AppId, user: &UserId, room: &RoomId, session: SessionId) {
-        self.core.tools.audiences.unseat(app, room, session);
+        let entry = self.core.tools.audiences.unseat(app, room, session);
         let leave = pb::RoomLeave {
             session: session.0,
             lost: true,
+            entry,
         };
         self.tell_owner_later(app, user, room, leave);
     }

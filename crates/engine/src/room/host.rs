@@ -280,9 +280,9 @@ impl Host {
         let Some(seats) = self.members.remove(user) else {
             return false;
         };
-        let leavers = seats.into_iter().map(|(session, node)| Leaver {
-            session,
-            node,
+        let leavers = seats.into_iter().map(|seat| Leaver {
+            session: seat.session,
+            node: seat.node,
             farewell: farewell.clone(),
         });
         self.left.extend(leavers);
@@ -399,6 +399,7 @@ impl Host {
 
 #[cfg(test)]
 mod tests {
+    use super::super::members::Seat;
     use super::*;
 
     fn rules(ordinary: u32) -> Rules {
@@ -492,7 +493,11 @@ mod tests {
     #[test]
     fn the_number_of_members_is_told_now_and_then() {
         let mut host = Host::default();
-        let seat = |n: u64| (SessionId(n), NodeId(1));
+        let seat = |n: u64| Seat {
+            session: SessionId(n),
+            node: NodeId(1),
+            entry: n,
+        };
         let user = |n: u64| UserId::new(&format!("u{n}")).unwrap();
         host.members.enter(&user(1), seat(1), Timestamp(5_000));
         assert_eq!(host.count_due(Timestamp(5_000)), Some(TICK_MS));

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 
 use super::history::Behind;
 use super::host::{Due, Host, Rules};
-use super::{history, owner, record, wire};
+use super::{attributes, decided, history, record, wire};
 use crate::by_name::{ByName, Name, STRIPES};
 use crate::engine::{Core, Engine};
 use crate::fault;
@@ -249,7 +249,7 @@ impl Rooms {
             return;
         }
         let (this, room) = (self.clone(), room.clone());
-        let clear = async move { owner::clear_up(&this, &room, &users).await };
+        let clear = async move { attributes::clear_up(&this, &room, &users).await };
         self.tools.env.spawn(clear);
     }
 
@@ -317,8 +317,8 @@ impl Rooms {
             let is_behind = room.host.lock().needs_touch(ACTIVE_EVERY_MS);
             // What goes wrong is tried again with the next look.
             let result = match (is_over, is_behind) {
-                (true, _) => owner::destroy(self, &room).await,
-                (false, true) => owner::touch(self, &room).await,
+                (true, _) => decided::destroy(self, &room).await,
+                (false, true) => decided::touch(self, &room).await,
                 (false, false) => continue,
             };
             if let Err(reject) = result {
@@ -379,7 +379,7 @@ impl Rooms {
         // It may have been in use longer than was written.
         let room = self.room(app, id, false).await?;
         if self.is_over(&room) {
-            owner::destroy(self, &room).await?;
+            decided::destroy(self, &room).await?;
         }
         Ok(())
     }

@@ -22,8 +22,18 @@ use crate::session::SessionId;
 /// Members from which on there is an index.
 const INDEX_FROM: usize = 24;
 
+/// One session in a room.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(super) struct Seat {
+    pub(super) session: SessionId,
+    pub(super) node: NodeId,
+    /// Grows with each joining on the node, so that a leaving which is told late does not undo a
+    /// joining that came after it.
+    pub(super) entry: u64,
+}
+
 /// One user's sessions in a room. Nearly always one.
-type Seats = Vec<(SessionId, NodeId)>;
+type Seats = Vec<Seat>;
 
 struct Member {
     user: UserId,
@@ -105,26 +115,25 @@ impl Members {
     }
 
     /// A session of the user is in from now on.
-    pub(super) fn enter(
-        &mut self,
-        user: &UserId,
-        (session, node): (SessionId, NodeId),
-        now: Timestamp,
-    ) -> Coming {
+    pub(super) fn enter(&mut self, user: &UserId, seat: Seat, now: Timestamp) -> Coming {
         if let Some(member) = self.get(user) {
             member.away = None;
-            if !member.seats.iter().any(|(known, _)| *known == session) {
-                member.seats.push((session, node));
-                self.seated(node);
+            let mut seats = member.seats.iter_mut();
+            match seats.find(|known| known.session == seat.session) {
+                Some(known) => known.entry = known.entry.max(seat.entry),
+                None => {
+                    member.seats.push(seat);
+                    self.seated(seat.node);
+                }
             }
             return Coming::Back;
         }
-        self.seated(node);
+        self.seated(seat.node);
         let place = self.slots.len();
         self.slots.push(Some(Member {
             user: user.clone(),
             joined: now,
-            seats: vec![(session, node)],
+            seats: vec![seat],
             away: None,
         }));
         self.count += 1;
@@ -141,20 +150,25 @@ impl Members {
         if self.contains(user) {
             return;
         }
-        let nobody = (SessionId(0), NodeId(0));
+        let nobody = Seat {
+            session: SessionId(0),
+            node: NodeId(0),
+            entry: 0,
+        };
         self.enter(user, nobody, now);
-        self.unseat(user, nobody.0, 0, now);
+        self.unseat(user, (nobody.session, 0), 0, now);
     }
 
-    /// A session of the user is not connected any more. Is the user away now, and was not?
+    /// A session of the user is not connected any more, since this entry; 0 is any. Is the user
+    /// away now, and was not?
     pub(super) fn unseat(
         &mut self,
         user: &UserId,
-        session: SessionId,
+        (session, entry): (SessionId, u64),
         seq: u64,
         now: Timestamp,
     ) -> bool {
-        if !self.take_seat(user, session) {
+        if !self.take_seat(user, session, entry) {
             return false;
         }
         if let Some(member) = self.get(user)
@@ -168,22 +182,23 @@ impl Members {
     }
 
     /// Was it there?
-    fn take_seat(&mut self, user: &UserId, session: SessionId) -> bool {
+    fn take_seat(&mut self, user: &UserId, session: SessionId, entry: u64) -> bool {
         let Some(member) = self.get(user) else {
             return false;
         };
-        let seat = member.seats.iter().position(|(known, _)| *known == session);
-        let Some(seat) = seat else {
+        let undone = |seat: &Seat| seat.session == session && (entry == 0 || seat.entry <= entry);
+        let Some(place) = member.seats.iter().position(undone) else {
             return false;
         };
-        let (_, node) = member.seats.swap_remove(seat);
-        self.unseated(node);
+        let seat = member.seats.swap_remove(place);
+        self.unseated(seat.node);
         true
     }
 
-    /// A session of the user leaves. Has the user left with it?
-    pub(super) fn leave(&mut self, user: &UserId, session: SessionId) -> bool {
-        self.take_seat(user, session);
+    /// A session of the user leaves what it joined with this entry; 0 is any. Has the user left
+    /// with it?
+    pub(super) fn leave(&mut self, user: &UserId, session: SessionId, entry: u64) -> bool {
+        self.take_seat(user, session, entry);
         let is_last = self.get(user).is_some_and(|member| member.seats.is_empty());
         if is_last {
             self.remove(user);
@@ -196,8 +211,8 @@ impl Members {
         let place = self.place(user)?;
         let member = self.slots[place].take()?;
         self.count -= 1;
-        for (_, node) in &member.seats {
-            self.unseated(*node);
+        for seat in &member.seats {
+            self.unseated(seat.node);
         }
         if let Some(index) = &mut self.index {
             index.remove(user);
@@ -262,7 +277,7 @@ impl Members {
         self.nodes.retain(|(node, _)| !gone(*node));
         for member in self.slots.iter_mut().flatten() {
             let seats = member.seats.len();
-            member.seats.retain(|(_, node)| !gone(*node));
+            member.seats.retain(|seat| !gone(seat.node));
             if member.seats.is_empty() && seats > 0 && member.away.is_none() {
                 member.away = Some((now, seq));
                 self.away.push_back(member.user.clone());
@@ -323,6 +338,26 @@ mod tests {
         away_ms_max: 30_000,
     };
 
+    fn seat(session: u64, entry: u64) -> Seat {
+        Seat {
+            session: SessionId(session),
+            node: NODE,
+            entry,
+        }
+    }
+
+    #[test]
+    fn a_leaving_that_is_told_late_does_not_undo_the_next_joining() {
+        let mut members = Members::default();
+        members.enter(&user(1), seat(1, 1), Timestamp(1));
+        members.enter(&user(1), seat(1, 2), Timestamp(2));
+        assert!(!members.leave(&user(1), SessionId(1), 1));
+        assert!(!members.unseat(&user(1), (SessionId(1), 1), 0, Timestamp(3)));
+        assert!(members.contains(&user(1)));
+        assert!(members.leave(&user(1), SessionId(1), 2));
+        assert!(!members.contains(&user(1)));
+    }
+
     fn user(n: u64) -> UserId {
         UserId::new(&format!("u{n}")).unwrap()
     }
@@ -330,7 +365,7 @@ mod tests {
     fn filled(count: u64) -> Members {
         let mut members = Members::default();
         for n in 0..count {
-            let coming = members.enter(&user(n), (SessionId(n), NODE), Timestamp(n));
+            let coming = members.enter(&user(n), seat(n, 1), Timestamp(n));
             assert_eq!(coming, Coming::New);
         }
         members
@@ -344,18 +379,12 @@ mod tests {
     fn a_user_is_in_with_the_first_session_and_out_with_the_last() {
         let mut members = Members::default();
         let a = user(0);
-        assert_eq!(
-            members.enter(&a, (SessionId(1), NODE), Timestamp(1)),
-            Coming::New
-        );
-        assert_eq!(
-            members.enter(&a, (SessionId(2), NODE), Timestamp(2)),
-            Coming::Back
-        );
-        assert!(!members.leave(&a, SessionId(9)));
-        assert!(!members.leave(&a, SessionId(1)));
+        assert_eq!(members.enter(&a, seat(1, 1), Timestamp(1)), Coming::New);
+        assert_eq!(members.enter(&a, seat(2, 1), Timestamp(2)), Coming::Back);
+        assert!(!members.leave(&a, SessionId(9), 0));
+        assert!(!members.leave(&a, SessionId(1), 0));
         assert_eq!(members.nodes().count(), 1);
-        assert!(members.leave(&a, SessionId(2)));
+        assert!(members.leave(&a, SessionId(2), 0));
         assert!(!members.contains(&a) && members.len() == 0);
         assert_eq!(members.nodes().count(), 0);
     }
@@ -383,12 +412,12 @@ mod tests {
         let gone = |members: &mut Members, seq, now| {
             members.next_gone(PATIENCE, seq, Timestamp(now), |_| false)
         };
-        assert!(members.unseat(&user(0), SessionId(0), 10, Timestamp(1_000)));
-        assert!(members.unseat(&user(1), SessionId(1), 10, Timestamp(2_000)));
-        assert!(!members.unseat(&user(1), SessionId(1), 10, Timestamp(2_000)));
+        assert!(members.unseat(&user(0), (SessionId(0), 1), 10, Timestamp(1_000)));
+        assert!(members.unseat(&user(1), (SessionId(1), 1), 10, Timestamp(2_000)));
+        assert!(!members.unseat(&user(1), (SessionId(1), 1), 10, Timestamp(2_000)));
         assert_eq!(gone(&mut members, 40, 3_000), None);
         assert_eq!(
-            members.enter(&user(0), (SessionId(7), NODE), Timestamp(4_000)),
+            members.enter(&user(0), seat(7, 1), Timestamp(4_000)),
             Coming::Back
         );
         assert_eq!(gone(&mut members, 41, 3_000), Some(user(1)));
@@ -401,7 +430,7 @@ mod tests {
         let mut members = Members::default();
         members.expect(&user(1), Timestamp(0));
         members.expect(&user(2), Timestamp(0));
-        let coming = members.enter(&user(1), (SessionId(1), NODE), Timestamp(9));
+        let coming = members.enter(&user(1), seat(1, 1), Timestamp(9));
         assert_eq!((coming, members.nodes().count()), (Coming::Back, 1));
         members.expect(&user(1), Timestamp(10));
         let gone = members.next_gone(PATIENCE, 0, Timestamp(30_000), |_| false);
@@ -411,8 +440,8 @@ mod tests {
     #[test]
     fn the_protected_stay_though_they_are_away() {
         let mut members = filled(2);
-        members.unseat(&user(0), SessionId(0), 0, Timestamp(0));
-        members.unseat(&user(1), SessionId(1), 0, Timestamp(0));
+        members.unseat(&user(0), (SessionId(0), 1), 0, Timestamp(0));
+        members.unseat(&user(1), (SessionId(1), 1), 0, Timestamp(0));
         let spared = |one: &UserId| *one == user(0);
         let gone = members.next_gone(PATIENCE, 0, Timestamp(30_000), spared);
         assert_eq!(gone, Some(user(1)));
@@ -439,7 +468,14 @@ mod tests {
     #[test]
     fn those_of_a_node_that_is_gone_are_away() {
         let mut members = filled(2);
-        members.enter(&user(1), (SessionId(8), NodeId(2)), Timestamp(9));
+        members.enter(
+            &user(1),
+            Seat {
+                node: NodeId(2),
+                ..seat(8, 1)
+            },
+            Timestamp(9),
+        );
         assert!(members.unseat_nodes(|node| node == NODE, 0, Timestamp(10)));
         assert_eq!(members.nodes().collect::<Vec<_>>(), [NodeId(2)]);
         let gone = members.next_gone(PATIENCE, 99, Timestamp(10), |_| false);

@@ -21,13 +21,16 @@
 //!   room's row, so that two owners, for the moment that there are two, can't undo each other.
 //!   Messages are stored only for rooms that keep them, behind their delivery ([`history`]).
 
+mod attributes;
 mod audience;
 mod commands;
+mod decided;
 mod history;
 mod host;
 mod keeper;
 mod list;
 mod members;
+mod moderation;
 mod owner;
 mod record;
 mod ring;

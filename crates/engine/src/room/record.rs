@@ -159,6 +159,16 @@ pub(super) fn is_on(standing: Standing, list: List, now: Timestamp) -> bool {
     }
 }
 
+/// Was the user on the list until some time ago?
+pub(super) fn is_over(standing: Standing, list: List, now: Timestamp) -> bool {
+    let until = match list {
+        List::Banned => standing.banned_until,
+        List::Muted => standing.muted_until,
+        List::Exempt | List::Protected | List::Moderators => return false,
+    };
+    until > Timestamp(0) && until <= now
+}
+
 fn attribute(row: stored::RoomAttribute) -> Result<Attribute, Reject> {
     let owner = match row.owner.as_str() {
         "" => None,

@@ -1,15 +1,18 @@
 //! Chat rooms of several nodes, and rooms in which many come and go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use anser_domain::control::AppSettingsChange;
-use anser_domain::{AppId, Platform, RoomId};
-use anser_engine::room::{Moderation, NewRoom, Telling};
-use anser_engine::{Engine, EventBody};
+use anser_domain::{AppId, DeviceId, Platform, Reject, RoomId};
+use anser_engine::message::SendResult;
+use anser_engine::room::{JoinRoom, Moderation, NewRoom, Telling};
+use anser_engine::session::NewSession;
+use anser_engine::{Engine, Event, EventBody, SessionSink};
 use anser_store::Store;
 
-use crate::rooms::{configure, farewells, hall, heard, join, room, say};
+use crate::rooms::{configure, farewells, hall, heard, join, room, say, texts};
 use crate::world::{Device, engine, hub, node, sign_in, until, user};
 
 /// Two nodes, and rooms of which either owns some.
@@ -188,4 +191,73 @@ async fn among_many_who_come_and_go_everybody_hears_what_is_theirs() {
         engine.room(app, None, &hall).await.unwrap().member_count == 1
     })
     .await;
+}
+
+/// A session that takes its time over what is said in rooms.
+#[derive(Default)]
+struct Dawdler {
+    begun: AtomicBool,
+    go_on: AtomicBool,
+}
+
+impl SessionSink for Dawdler {
+    fn push(&self, event: &Arc<Event>) {
+        let EventBody::Room(push) = &event.body else {
+            return;
+        };
+        if texts(&push.items).is_empty() {
+            return;
+        }
+        self.begun.store(true, Ordering::Release);
+        while !self.go_on.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+    }
+
+    fn reply_send(&self, _: u32, _: Result<SendResult, Reject>) {}
+    fn flush(&self) {}
+    fn close(&self, _: Reject) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_leaves_while_something_is_told_hears_it_before_and_nothing_after() {
+    let (engine, app) = crate::world::engine().await;
+    let hall = hall(&engine, app).await;
+    let dawdler = Arc::new(Dawdler::default());
+    let slow = NewSession {
+        app,
+        user: user("slow"),
+        device: DeviceId::new("slow").unwrap(),
+        platform: Platform::Web,
+        client: "test".into(),
+        attempt: 0,
+    };
+    let slow = engine.open_session(slow, dawdler.clone()).await.unwrap();
+    let join_room = JoinRoom {
+        newest: 0,
+        known: None,
+    };
+    engine
+        .join_room(slow.id, app, &user("slow"), &hall, join_room)
+        .await
+        .unwrap();
+    let bob = Arc::new(sign_in(&engine, app, "bob", Platform::Web).await);
+    join(&bob, app, &hall).await.unwrap();
+    let alice = sign_in(&engine, app, "alice", Platform::Web).await;
+    join(&alice, app, &hall).await.unwrap();
+    say(&alice, app, &hall, "now").await.unwrap();
+    until("it is being told", async || {
+        dawdler.begun.load(Ordering::Acquire)
+    })
+    .await;
+    let leaving = tokio::spawn({
+        let (bob, hall) = (bob.clone(), hall.clone());
+        async move { bob.engine.leave_room(bob.id, app, &bob.user, &hall).await }
+    });
+    // Leaving has every opportunity to be over too early.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let early = leaving.is_finished();
+    dawdler.go_on.store(true, Ordering::Release);
+    leaving.await.unwrap();
+    assert!(!early && heard(&bob) == ["now"]);
 }
