@@ -54,6 +54,9 @@ pub const REACTION_BYTES_MAX: usize = 64;
 pub const REACTIONS_MAX: usize = 20;
 /// Reactions to a message, all users together: every change carries all of them, to everybody.
 pub const REACTION_USERS_MAX: usize = 500;
+/// Conversations in the window that a new device starts with, unless the operator decides
+/// otherwise: a screen or two.
+pub const FIRST_WINDOW_DEFAULT: usize = 50;
 /// How long the sender may take a message back, in seconds, unless the operator decides otherwise.
 pub const RECALL_SECONDS_DEFAULT: u64 = 120;
 /// How long the sender may edit a message, in seconds, unless the operator decides otherwise.

@@ -65,6 +65,9 @@ pub struct Settings {
     pub retention_days: u32,
     /// Days after which files are removed; 0: they are kept.
     pub media_retention_days: u32,
+    /// Conversations in the window that a new device starts with; hidden ones do not count. At
+    /// most [`PAGE_ITEMS_MAX`](anser_domain::limits::PAGE_ITEMS_MAX).
+    pub first_window: usize,
 }
 
 /// What an engine is made of.

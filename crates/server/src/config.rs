@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anser_domain::limits::{
     BAN_SECONDS_MAX, CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX, EDIT_SECONDS_DEFAULT,
-    RECALL_SECONDS_DEFAULT,
+    FIRST_WINDOW_DEFAULT, PAGE_ITEMS_MAX, RECALL_SECONDS_DEFAULT,
 };
 use anser_domain::login::LoginPolicy;
 use anser_domain::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
@@ -119,6 +119,9 @@ settings! {
         edit_seconds: u64 = EDIT_SECONDS_DEFAULT;
         /// Days after which messages are removed; 2 to 1096. Apps may set their own.
         retention_days: u32 = RETENTION_DAYS_DEFAULT;
+        /// Conversations that a new device is told of at once, 1 to 100; the rest as the list is
+        /// scrolled.
+        first_window: usize = FIRST_WINDOW_DEFAULT;
         /// Which sessions of a user may live side by side: `one_per_platform` (one phone, one
         /// desktop, one mini program, any number of tabs), `one`, or `many`.
         login_policy: String = "one_per_platform".to_owned();
@@ -323,6 +326,9 @@ impl Config {
         }
         if !(RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(&self.messages.retention_days) {
             return wrong("messages.retention_days", "is not in 2–1096");
+        }
+        if !(1..=PAGE_ITEMS_MAX).contains(&self.messages.first_window) {
+            return wrong("messages.first_window", "is not in 1–100");
         }
         for (key, seconds) in [
             ("messages.recall_seconds", self.messages.recall_seconds),

@@ -94,6 +94,7 @@ pub(crate) async fn wire(
             edit_seconds: config.messages.edit_seconds,
             retention_days: config.messages.retention_days,
             media_retention_days: config.media.retention_days,
+            first_window: config.messages.first_window,
             login_policy: LoginPolicy::from_name(&config.messages.login_policy).unwrap_or_default(),
             installation_key,
         },

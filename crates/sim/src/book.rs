@@ -49,6 +49,8 @@ pub struct Book {
     pub chats: BTreeMap<String, Chat>,
     /// See [`Lost`].
     pub lost: Vec<Lost>,
+    /// The user's feed version up to which everything was told.
+    pub feed_version: u64,
 }
 
 /// The message as evidence.
@@ -154,7 +156,8 @@ impl Book {
                 };
                 self.lost.push(lost);
             }
-            Event::Conversation { row, .. } => {
+            Event::Conversation { row, feed_version } => {
+                self.feed_version = feed_version.unwrap_or(self.feed_version);
                 let chat = self.chat(&row.id);
                 chat.member = Some(row.member);
                 chat.head = chat.head.max(row.head_seq);
@@ -179,6 +182,7 @@ impl Book {
                 chat.deleted = chat.deleted.max(Some(*version));
             }
             Event::Reset { positions } => {
+                self.feed_version = 0;
                 for chat in self.chats.values_mut() {
                     chat.member = None;
                     if *positions {
@@ -186,8 +190,8 @@ impl Book {
                     }
                 }
             }
+            Event::Synced { feed_version, .. } => self.feed_version = *feed_version,
             Event::State(_)
-            | Event::Synced { .. }
             | Event::Outdated { .. }
             | Event::JoinRequest(_)
             | Event::Relations(_)

@@ -432,12 +432,22 @@ pub fn losses(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings) {
     }
 }
 
-/// Does the device know of everything its user may see?
-pub fn caught_up(truth: &Truth, who: &Who, book: &Book, findings: &mut Findings) {
+/// Does the device know of everything its user may see? Not `all`: of what it was told of.
+pub fn caught_up(truth: &Truth, who: &Who, book: &Book, all: bool, findings: &mut Findings) {
     let of_app = truth.chats.iter().filter(|(place, _)| place.app == who.app);
+    let version = truth.inboxes.get(who).map_or(0, |inbox| inbox.version);
+    if book.feed_version != version {
+        let known = book.feed_version;
+        findings.push(format!("{who:?} knows the feed up to {known} of {version}"));
+    }
     for (place, chat) in of_app {
         let name = &place.conversation;
         let known = book.chats.get(name).cloned().unwrap_or_default();
+        let has_row = truth.row(place, &who.user).is_some();
+        if !all && has_row && known.member.is_none() && known.head == 0 {
+            // Beyond the window that a new device begins with, and silent since.
+            continue;
+        }
         match chat.joined(place, &who.user) {
             Some(_) => {
                 // What the user has deleted does not come, nor what is for others.

@@ -66,6 +66,7 @@ pub struct Cluster {
     hub: Hub,
     saboteur: Saboteur,
     settings: Arc<SessionSettings>,
+    first_window: usize,
     shards: Shards,
     state: Arc<Mutex<State>>,
 }
@@ -85,7 +86,7 @@ impl Cluster {
         mut random: Random,
         saboteur: Saboteur,
         settings: SessionSettings,
-        (nodes, quality): (usize, Quality),
+        (nodes, quality, first_window): (usize, Quality, usize),
     ) -> Self {
         let network = Network::new(executor.clone(), random.fork());
         let spawner = executor.clone();
@@ -109,6 +110,7 @@ impl Cluster {
             hub,
             saboteur,
             settings: Arc::new(settings),
+            first_window,
             shards: Shards::default(),
             state: Arc::new(Mutex::new(state)),
         }
@@ -158,6 +160,7 @@ impl Cluster {
                 edit_seconds: EDIT_SECONDS_DEFAULT,
                 retention_days: RETENTION_DAYS_DEFAULT,
                 media_retention_days: 0,
+                first_window: self.first_window,
             };
             let bus = self.hub.join(id);
             let parts = Parts {

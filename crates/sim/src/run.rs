@@ -150,11 +150,11 @@ fn simulate(options: &Options) -> Result<Report, Findings> {
     })
 }
 
-/// What the application at a device shows.
-fn shows(truth: &Truth, who: &Who, standing: &Standing, findings: &mut Findings) {
+/// What the application at a device shows. `all`: was the device told of all conversations?
+fn shows(truth: &Truth, who: &Who, standing: &Standing, all: bool, findings: &mut Findings) {
     match &standing.storage {
-        Some(storage) => view::database(truth, who, storage, &standing.book, findings),
-        None => view::kept_list(truth, who, &standing.rows, findings),
+        Some(storage) => view::database(truth, who, storage, &standing.book, all, findings),
+        None => view::kept_list(truth, who, &standing.rows, all, findings),
     }
 }
 
@@ -191,7 +191,7 @@ impl Main {
             random.fork(),
             saboteur.clone(),
             settings,
-            (plan.nodes, plan.quality),
+            (plan.nodes, plan.quality, plan.first_window),
         );
         cluster.start(0).await;
         let mut app_ids = Vec::new();
@@ -397,10 +397,11 @@ impl Main {
                     user: spec.user.clone(),
                 };
                 let standing = device.standing();
-                check::caught_up(&truth, &who, &standing.book, &mut findings);
+                let all = self.tells_all();
+                check::caught_up(&truth, &who, &standing.book, all, &mut findings);
                 alter::known(&truth, &who, &standing.book, &mut findings);
                 receipts::arrived(&truth, &who, &standing.arrived, &mut findings);
-                shows(&truth, &who, &standing, &mut findings);
+                shows(&truth, &who, &standing, all, &mut findings);
             }
             findings.extend(self.sessions().await);
             if findings.is_empty() {
@@ -409,6 +410,11 @@ impl Main {
         }
         findings.insert(0, "this does not settle:".to_owned());
         Err(findings)
+    }
+
+    /// Is a new device told of all conversations at once?
+    fn tells_all(&self) -> bool {
+        self.plan.first_window >= self.plan.conversations.len()
     }
 
     fn unsettled(&self) -> Findings {
@@ -519,6 +525,9 @@ impl Main {
             check::losses(truth, &who, &standing.book, &mut findings);
             receipts::told(truth, &who, &standing.told, &mut findings);
             view::whole(truth, &who, &standing, &mut findings);
+            // The list was paged to its end since, and a database keeps the pages.
+            let all = standing.storage.is_some() || self.tells_all();
+            shows(truth, &who, &standing, all, &mut findings);
             match device.list() {
                 Some(rows) => view::list(truth, &who, &rows, &mut findings),
                 None => findings.push(format!("{who:?} could not read the list")),

@@ -86,8 +86,9 @@ export class ConversationList {
   /** @internal A row as the server has it, or had it before the messages that came since. */
   put(row: Conversation): void {
     const known = this.#rows.get(row.id);
+    const first = !this.#served.has(row.id);
     this.#served.set(row.id, row.headSeq);
-    this.#set(known && known.member && row.member ? this.#merge(known, row) : row);
+    this.#set(known && known.member && row.member ? this.#merge(known, row, first) : row);
     if (!known || !row.member) this.#counted.delete(row.id);
     if (this.#rows.size <= ROWS_MAX) return;
     const left = [...this.#rows.values()].find(({ member }) => !member);
@@ -196,8 +197,11 @@ export class ConversationList {
     this.#stir();
   }
 
-  /** The newer of two states of a conversation in each of its parts. */
-  #merge(known: Conversation, row: Conversation): Conversation {
+  /**
+   * The newer of two states of a conversation in each of its parts. `first`: what is known was
+   * made of messages alone, and counts only these.
+   */
+  #merge(known: Conversation, row: Conversation, first: boolean): Conversation {
     const readSeq = Math.max(known.readSeq, row.readSeq);
     this.#drop(row.id, Math.max(readSeq, row.readSeq));
     const merged = {
@@ -218,7 +222,7 @@ export class ConversationList {
       };
     }
     const since = (this.#counted.get(row.id) ?? []).filter(({ seq }) => seq > row.headSeq);
-    const further = row.readSeq > known.readSeq;
+    const further = row.readSeq > known.readSeq || (first && row.readSeq === known.readSeq);
     return {
       ...merged,
       headSeq: known.headSeq,
@@ -286,6 +290,7 @@ export function isMentioned({ mention, sender, state }: Message, me: string): bo
   return mention.all || mention.users.includes(me);
 }
 
-function unknownRow({ conversation, seq }: Message): Conversation {
-  return { ...EMPTY_CONVERSATION, id: conversation, readSeq: seq - 1 };
+/** Until the server tells the row. */
+function unknownRow({ conversation }: Message): Conversation {
+  return { ...EMPTY_CONVERSATION, id: conversation };
 }

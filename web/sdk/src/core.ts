@@ -293,8 +293,11 @@ export class Core {
     if (to >= headSeq) this.#seed(conversation, headSeq, rev);
     this.#streams.use(conversation);
     this.#revs.told(conversation, rev);
-    for (const message of messages) this.#keep(message);
-    if (from <= to) this.#store({ put: "range", conversation, from, to });
+    // What was cleared while the page was on its way does not come back with it.
+    const firstSeq = this.list.get(conversation)?.firstSeq ?? 0;
+    for (const message of messages) if (message.seq >= firstSeq) this.#keep(message);
+    const first = Math.max(from, firstSeq);
+    if (first <= to) this.#store({ put: "range", conversation, from: first, to });
   }
 
   /** The user's read position is here. */
@@ -686,6 +689,11 @@ export class Core {
   #deliver(pushed: Message, from: number): void {
     const message = this.#ahead.latest(pushed);
     const { conversation, seq } = message;
+    const row = this.list.get(conversation);
+    // A new device is told of the first screens of the list only, and this is beyond them.
+    if (!row) this.#feed.start();
+    // Cleared while it was on its way.
+    else if (seq < row.firstSeq) return;
     this.list.message(message, this.#userId);
     this.#keep(message);
     this.#store({ put: "range", conversation, from, to: seq });

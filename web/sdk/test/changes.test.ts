@@ -299,6 +299,26 @@ test("clear history: the timeline begins later", async () => {
   assert.equal(timeline.getSnapshot().hasOlder, false);
 });
 
+test("clear history: what was on its way does not come back", async () => {
+  const { server, client, world, texts } = await connected();
+  server.append(TALK, "bob", "1");
+  await world.settle();
+  server.pushing = false;
+  const late = server.append(TALK, "bob", "2");
+  void client.clearHistory(TALK, 0);
+  await world.settle();
+  server.pushing = true;
+  server.pushMessage(late);
+  server.append(TALK, "bob", "3");
+  await world.settle();
+  assert.deepEqual(texts(), ["1", "3"]);
+  const row = client.list.get(TALK);
+  assert.deepEqual([row?.unread, row?.newest?.seq], [1, 3]);
+  const timeline = client.timeline(TALK);
+  await world.settle();
+  assert.deepEqual(shown(timeline), ["3"]);
+});
+
 test("settings: the answer, the list, the other device", async () => {
   const { server, client, world } = await connected();
   const tablet = observe(join(server, world, "alice", { deviceId: "tablet" }));

@@ -86,6 +86,8 @@ export class MiniServer {
   pushing = true;
   pageMax = 100;
   syncPageMax = 50;
+  /** Rows that a new device is told of at once; unless told, all. */
+  firstWindow = Infinity;
   /** A page ends after so many messages looked at, be they the reader's to see or not. */
   scanned = false;
   opened = 0;
@@ -287,6 +289,7 @@ export class MiniServer {
       const changed = talk.messages.some(({ state }) => (state?.time ?? 0n) >= from.syncedTime);
       return version > from.feedVersion || row.lastTime >= from.syncedTime || changed;
     });
+    if (from.feedVersion === 0n) changed.splice(this.firstWindow);
     const start = Number(sync.cursor || 0);
     const rows = changed.slice(start, start + this.syncPageMax);
     const pages =

@@ -204,3 +204,21 @@ test("another user on the same client starts from nothing", async () => {
   assert.equal(client.userId, "eve");
   assert.equal(client.list.getSnapshot().length, 0);
 });
+
+test("a message of a conversation beyond the first window brings its row", async () => {
+  const { server, client, world } = setup();
+  server.firstWindow = 2;
+  for (let i = 0; i < 4; i++) server.append(`p/alice/u${i}`, `u${i}`, "hi");
+  await world.pass(1_000);
+  for (let i = 2; i < 4; i++) server.append(`p/alice/u${i}`, `u${i}`, "hi");
+  const member = server.talk("p/alice/u0").members.get("alice");
+  assert.ok(member);
+  member.settings = { pinned: true };
+  void client.connect();
+  await world.settle();
+  assert.equal(client.list.get("p/alice/u0"), undefined);
+  server.append("p/alice/u0", "u0", "again");
+  await world.settle();
+  const row = client.list.get("p/alice/u0");
+  assert.deepEqual([row?.pinned, row?.unread, row?.headSeq], [true, 2, 2]);
+});

@@ -12,9 +12,6 @@ use crate::system::everyone;
 use crate::tools::Tools;
 use crate::user::{self, ended};
 
-/// Conversations in the window that a new device starts with; hidden ones do not count.
-const FIRST_WINDOW: usize = 50;
-
 /// Where a listing continues: behind the conversation with this time and name. What a sync fixed
 /// on its first page travels along.
 struct Cursor<'a> {
@@ -168,7 +165,7 @@ pub(crate) async fn sync(
         .iter()
         .filter(|one| concerns(one) && after.as_ref().is_none_or(|after| after.is_before(one)));
     let page: Vec<&Listed> = if is_new || reset {
-        first_window(rest.by_ref())
+        first_window(rest.by_ref(), tools.settings.first_window)
     } else {
         rest.by_ref().take(PAGE_ITEMS_MAX).collect()
     };
@@ -234,11 +231,11 @@ async fn open_pages(
 }
 
 /// The window that a new device starts with.
-fn first_window<'a>(all: impl Iterator<Item = &'a Listed>) -> Vec<&'a Listed> {
+fn first_window<'a>(all: impl Iterator<Item = &'a Listed>, shown_max: usize) -> Vec<&'a Listed> {
     let mut shown = 0;
     let window = all.take(PAGE_ITEMS_MAX).take_while(|one| {
         shown += usize::from(one.is_shown());
-        shown <= FIRST_WINDOW
+        shown <= shown_max
     });
     window.collect()
 }

@@ -52,6 +52,7 @@ pub(crate) fn settings() -> Settings {
         edit_seconds: 86_400,
         retention_days: 180,
         media_retention_days: 0,
+        first_window: 50,
     }
 }
 

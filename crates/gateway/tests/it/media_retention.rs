@@ -93,6 +93,7 @@ impl Api {
                 edit_seconds: 86_400,
                 retention_days: 180,
                 media_retention_days: 30,
+                first_window: 50,
                 login_policy: LoginPolicy::OnePerPlatform,
                 installation_key: [7; 32],
             },

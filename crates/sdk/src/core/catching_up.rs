@@ -95,6 +95,9 @@ impl ClientCore {
             self.follows.exists(conversation, place.1);
             return Ok(());
         }
+        if self.follows.is_passed_over(conversation, place.0) {
+            self.sync.want();
+        }
         let mut events = Vec::new();
         let result = self
             .follows

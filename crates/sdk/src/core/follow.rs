@@ -88,16 +88,17 @@ impl Follows {
         follows
     }
 
-    /// Does a conversation begin to be followed behind messages that its row does not know of?
+    /// Does a conversation begin to be followed behind messages that its row does not know of, or
+    /// has no row here at all? A new device is told of the first screens of the list only.
     pub(super) fn is_passed_over(&self, name: &str, prev: u64) -> bool {
         let track = self.tracks.get(name);
         if track.is_some_and(|track| track.known.is_some()) {
             return false;
         }
-        let targets = track.map(|track| track.target).into_iter();
+        let heard = track.map(|track| track.target).filter(|seq| *seq > 0);
         let told = self.told.get(name).map(|told| told.seq);
-        let known = targets.chain(told).max().filter(|seq| *seq > 0);
-        known.is_some_and(|known| prev > known)
+        let known = heard.into_iter().chain(told).max();
+        known.is_none_or(|known| prev > known)
     }
 
     /// A message of a conversation, live or one's own.

@@ -3,6 +3,7 @@
 mod faults;
 mod manner;
 
+use anser_domain::limits::FIRST_WINDOW_DEFAULT;
 use anser_domain::{ConversationId, GroupId, UserId};
 use anser_sdk::model::Mute;
 
@@ -276,6 +277,8 @@ pub struct Plan {
     pub outbox_bytes_max: usize,
     /// Messages a second that a session may send; `None`: any.
     pub send_rate: Option<u32>,
+    /// Conversations that a new device is told of at once.
+    pub first_window: usize,
     /// Nothing goes wrong in this run.
     pub calm: bool,
 }
@@ -366,6 +369,7 @@ pub fn draw(random: &mut Random, size: Size) -> Plan {
         },
         outbox_bytes_max: *random.pick(&[4_096, 65_536, 262_144]),
         send_rate: *random.pick(&[None, Some(5), Some(100)]),
+        first_window: *random.pick(&[1, 3, FIRST_WINDOW_DEFAULT]),
         calm: random.chance(120),
     };
     let mut draft = Draft {
