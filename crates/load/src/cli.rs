@@ -9,7 +9,9 @@ use crate::crash;
 use crate::floor::server::{self, Work};
 use crate::peers::{self, Peer};
 use crate::report::{Report, note};
-use crate::scenario::{Context, all, append, connections, fanout, history, p2p, reconnect, room};
+use crate::scenario::{
+    Context, all, append, churn, connections, fanout, history, p2p, reconnect, room,
+};
 
 /// Load generator of Anser: real sockets, raw floors beside, ratios.
 #[derive(Parser)]
@@ -135,6 +137,16 @@ enum Command {
         /// Percent of them that are of class low.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u8).range(0..=100))]
         low: u8,
+    },
+    /// A chat room that many join and leave while somebody speaks: who is in it hears everything,
+    /// who is not hears nothing, and memory comes back.
+    Churn {
+        /// Who comes and goes.
+        #[arg(long, default_value = "2000", value_parser = connections)]
+        wanderers: usize,
+        /// Joinings and leavings a second, together.
+        #[arg(long, default_value = "500", value_parser = rate)]
+        rate: u32,
     },
     /// One speaks to many: a room, and message brokers beside it (tests/peers installs them).
     Peers {
@@ -322,6 +334,9 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
                 room::measure(context, members, &rate, low, &mut report)?;
             }
             report.checks.extend(room::checks(&report.rows));
+        }
+        Command::Churn { wanderers, rate } => {
+            churn::measure(context, wanderers, rate, &mut report)?;
         }
         Command::Peers {
             nats,

@@ -5,6 +5,7 @@
 
 pub(crate) mod all;
 pub(crate) mod append;
+pub(crate) mod churn;
 pub(crate) mod connections;
 pub(crate) mod drive;
 pub(crate) mod fan;
