@@ -493,7 +493,9 @@ fn what_arrived_is_told_once_for_many_and_again_after_a_lost_connection() {
     config.marks_delivered = true;
     script.core = ClientCore::new(config, SavedState::default());
     script.go_online();
+    script.pass(5_000);
     script.items((1..=5).map(|seq| push("g/a", seq - 1, seq)).collect());
+    script.be_told(row("g/a", 5));
     assert!(script.requests().is_empty(), "it waits for more");
     script.pass(1_000);
     let (_, command) = script.only_request();

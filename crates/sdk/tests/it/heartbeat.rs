@@ -55,6 +55,7 @@ fn what_is_sent_puts_the_ping_off() {
     script.send("g/a", "x");
     let (id, _) = script.only_request();
     script.answer(id, crate::script::sent("g/a", 0, 1));
+    script.be_told(crate::script::row("g/a", 1));
     script.pass(29_999);
     assert!(script.frames.is_empty());
     script.pass(1);

@@ -156,6 +156,9 @@ fn what_the_server_no_longer_has_is_named() {
 #[test]
 fn a_server_that_never_closes_the_gap_costs_a_few_slow_pulls_and_a_word() {
     let mut script = at_ten();
+    script.pass(5_000);
+    script.be_told(row("g/a", 10));
+    script.take_events();
     script.item(push("g/a", 14, 15));
     let mut pulls = 0;
     for _ in 0..1_000 {

@@ -206,6 +206,16 @@ impl Script {
         }
     }
 
+    /// The sync that a message of an unknown conversation leads to brings its row.
+    pub(crate) fn be_told(&mut self, row: wire::Conversation) {
+        let (id, _) = self.sync_request();
+        let told = wire::SyncResult {
+            conversations: vec![row],
+            ..empty_sync()
+        };
+        self.answer(id, Answer::Sync(told));
+    }
+
     pub(crate) fn pull_request(&mut self) -> (u32, wire::PullMessages) {
         match self.only_request() {
             (id, Command::PullMessages(pull)) => (id, pull),
