@@ -89,6 +89,7 @@ impl Server {
                 edit_seconds: 86_400,
                 retention_days: 180,
                 media_retention_days: 0,
+                first_window: 50,
                 login_policy: LoginPolicy::OnePerPlatform,
                 installation_key: [7; 32],
             },
