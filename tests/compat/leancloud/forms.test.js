@@ -1,10 +1,8 @@
 /** The other ways in: addresses without the router, base64 in text frames, several on one socket. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import sdk from "leancloud-realtime";
-import { Server, appId, appKey, once } from "./server.js";
+import { Server, appId, appKey, load, once } from "./server.js";
 
-const { Event, Realtime, TextMessage } = sdk;
 let server;
 before(async () => {
   server = await Server.start();
@@ -12,6 +10,7 @@ before(async () => {
 after(() => server.stop());
 
 async function chats(options) {
+  const { Event, Realtime, TextMessage } = load("leancloud-realtime");
   const realtime = new Realtime({ appId, appKey, server: server.url, ...options() });
   const tom = await realtime.createIMClient();
   const jerry = await realtime.createIMClient();
@@ -30,6 +29,7 @@ test("the address of the socket, without the router", () =>
   chats(() => ({ RTMServers: `${server.url.replace("http", "ws")}/any/path` })));
 
 test("an app that has not opened the door is told so", async () => {
+  const { Realtime } = load("leancloud-realtime");
   const stranger = new Realtime({ appId: "nobody", appKey, server: server.url });
   await assert.rejects(stranger.createIMClient("tom"));
 });

@@ -1,7 +1,6 @@
 import { after, before } from "node:test";
-import sdk from "leancloud-realtime-4";
 import { chapters } from "./chapters.js";
-import { Server, appId, appKey } from "./server.js";
+import { Server, appId, appKey, load } from "./server.js";
 
 let server;
 before(async () => {
@@ -9,11 +8,9 @@ before(async () => {
 });
 after(() => server.stop());
 
-chapters(sdk, {
+chapters({
+  load: () => load("leancloud-realtime-4"),
   // This release wants a name and a port, and takes nothing but TLS.
-  connect: () => {
-    const { port } = new URL(server.url);
-    return new sdk.Realtime({ appId, appKey, server: `localhost:${port}` });
-  },
+  options: () => ({ appId, appKey, server: `localhost:${new URL(server.url).port}` }),
   server: () => server,
 });

@@ -1,7 +1,6 @@
 import { after, before } from "node:test";
-import sdk from "leancloud-realtime";
 import { chapters } from "./chapters.js";
-import { Server, appId, appKey } from "./server.js";
+import { Server, appId, appKey, load } from "./server.js";
 
 let server;
 before(async () => {
@@ -9,7 +8,8 @@ before(async () => {
 });
 after(() => server.stop());
 
-chapters(sdk, {
-  connect: () => new sdk.Realtime({ appId, appKey, server: server.url }),
+chapters({
+  load: () => load("leancloud-realtime"),
+  options: () => ({ appId, appKey, server: server.url }),
   server: () => server,
 });

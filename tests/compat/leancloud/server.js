@@ -1,11 +1,13 @@
 /** The built binary with an app whose door is open, for a test file. */
 import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
-const binary = process.env.ANSER_BIN;
+// What else begins with ANSER_ is the server's own configuration.
+const { ANSER_BIN: binary, ...environment } = process.env;
 if (!binary) throw new Error("ANSER_BIN is the path of the server's binary");
 
 export const appId = "anserCompatTest";
@@ -17,7 +19,7 @@ export class Server {
     const place = await mkdtemp(path.join(tmpdir(), "anser-compat-"));
     const args = ["serve", "--data", path.join(place, "data"), "--listen", "127.0.0.1:0"];
     const child = spawn(binary, [...args, "--ready-json"], {
-      env: { ...process.env, ANSER_MESSAGES_CLIENT_MESSAGES_PER_SECOND: "0", ...env },
+      env: { ...environment, ANSER_MESSAGES_CLIENT_MESSAGES_PER_SECOND: "0", ...env },
       stdio: ["ignore", "pipe", "inherit"],
     });
     const server = new Server();
@@ -69,13 +71,25 @@ export class Server {
   }
 }
 
+const require = createRequire(import.meta.url);
+
+/** A copy of a package of its own. */
+export function load(name) {
+  const main = require.resolve(name);
+  const folder = path.dirname(main);
+  for (const file of Object.keys(require.cache)) {
+    if (file.startsWith(folder)) delete require.cache[file];
+  }
+  return require(main);
+}
+
 /** The next event of this name, as the list of what it carries. Fails after a while. */
 export function once(emitter, name, fits = () => true) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       emitter.off(name, listener);
       reject(new Error(`${name} did not come`));
-    }, 20_000);
+    }, 8_000);
     const listener = (...what) => {
       if (!fits(...what)) return;
       clearTimeout(timer);

@@ -600,6 +600,19 @@ async fn in_a_chat_room_everybody_hears_everybody_and_nothing_is_said_of_who_com
     alice
         .has_no(CommandType::Conv, Some(OpType::MembersJoined))
         .await;
+    // Whoever goes is out at once.
+    bob.ask(command(CommandType::Session, Some(OpType::Close)))
+        .await;
+    let again = ConvCommand {
+        cid: heard.cid,
+        ..ConvCommand::default()
+    };
+    loop {
+        let count = alice.conv(OpType::Count, again.clone()).await;
+        if count.conv_message.unwrap().count == Some(1) {
+            break;
+        }
+    }
 }
 
 #[tokio::test]

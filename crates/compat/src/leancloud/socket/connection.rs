@@ -6,7 +6,6 @@ use std::task::{self, Poll};
 use anser_domain::limits::{FIRST_FRAME_BYTES_MAX, FRAME_BYTES_MAX};
 use anser_domain::{Code, Reject};
 use anser_engine::message::SendMessage;
-use anser_engine::session::SessionId;
 use anser_gateway::door::Opening;
 use anser_gateway::metrics::Noted;
 use anser_gateway::session::{Bucket, Context, Frame, Handler, rate_of};
@@ -199,14 +198,26 @@ impl Connection {
         };
         let client = self.clients.remove(at);
         // Who goes by themself has no will.
-        self.leave(client.caller.session);
+        self.leave(&client.caller);
         let name = client.caller.user.to_string();
         self.reply(i, Some(name), session::closed(None));
     }
 
-    fn leave(&self, session: SessionId) {
-        self.door.engine.close_session(session);
+    /// Ends a client's session. Who goes, for whatever reason, leaves chat rooms at once.
+    fn leave(&self, caller: &Caller) {
         self.context.metrics.note(Noted::SessionEnded);
+        let (engine, session) = (self.door.engine.clone(), caller.session);
+        let rooms = caller.sink.take_rooms();
+        if rooms.is_empty() {
+            return engine.close_session(session);
+        }
+        let (app, user) = (caller.app_id(), caller.user.clone());
+        self.door.env.spawn(async move {
+            for room in rooms {
+                engine.leave_room(session, app, &user, &room).await;
+            }
+            engine.close_session(session);
+        });
     }
 
     fn run(
@@ -423,7 +434,7 @@ impl Connection {
         match self.clients.iter().position(same) {
             Some(at) => {
                 let old = std::mem::replace(&mut self.clients[at], client);
-                self.leave(old.caller.session);
+                self.leave(&old.caller);
             }
             None => self.clients.push(client),
         }
@@ -437,7 +448,7 @@ impl Connection {
         while at < self.clients.len() {
             if gone(&self.clients[at]) {
                 let client = self.clients.remove(at);
-                self.leave(client.caller.session);
+                self.leave(&client.caller);
             } else {
                 at += 1;
             }
@@ -566,7 +577,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.reap();
         for mut client in std::mem::take(&mut self.clients) {
-            self.leave(client.caller.session);
+            self.leave(&client.caller);
             if let Some(will) = client.will.take()
                 && (self.over || !self.way.line().is_closed_from_here())
             {

@@ -25,20 +25,18 @@ pub(super) async fn create(
     columns: &NewColumns,
 ) -> Result<anser_domain::Timestamp, Refusal> {
     let room = ids::room(id).ok_or(Kind::ConversationApiFailed)?;
-    let (engine, app, user) = (caller.engine(), caller.app_id(), &caller.user);
+    let (engine, app) = (caller.engine(), caller.app_id());
     let new = NewRoom {
         settings: RoomUpdate {
             name: Some(columns.name.clone()),
             kept_alive: Some(true),
             ..RoomUpdate::default()
         },
-        attributes: columns.of_room(Some(user.as_str())),
+        attributes: columns.of_room(Some(caller.user.as_str())),
         ..NewRoom::default()
     };
     let made = engine.create_room(app, &room, new).await.map_err(failed)?;
-    let join = JoinRoom::default();
-    let joined = engine.join_room(caller.session, app, user, &room, join);
-    joined.await.map_err(failed)?;
+    join(caller, &room).await?;
     Ok(made.created)
 }
 
@@ -47,7 +45,9 @@ pub(super) async fn join(caller: &Caller, room: &RoomId) -> Result<(), Refusal> 
     let (engine, app) = (caller.engine(), caller.app_id());
     let join = JoinRoom::default();
     let joined = engine.join_room(caller.session, app, &caller.user, room, join);
-    joined.await.map(drop).map_err(failed)
+    joined.await.map_err(failed)?;
+    caller.sink.in_room(room, true);
+    Ok(())
 }
 
 /// The client goes out.
@@ -57,6 +57,7 @@ pub(super) async fn leave(caller: &Caller, room: &RoomId) {
         .engine()
         .leave_room(caller.session, app, &caller.user, room);
     leave.await;
+    caller.sink.in_room(room, false);
 }
 
 /// How many users are in it.

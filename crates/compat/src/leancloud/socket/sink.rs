@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use anser_domain::{Code, MessageId, Reject, Timestamp, UserId};
+use anser_domain::{Code, MessageId, Reject, RoomId, Timestamp, UserId};
 use anser_engine::message::{Message, SendResult};
 use anser_engine::receipt::ReceiptNews;
 use anser_engine::room::{RoomLeft, RoomPush};
@@ -53,6 +53,8 @@ struct State {
     awaited: VecDeque<Awaited>,
     /// Sends not answered yet whose sender wants to be told.
     asking: Vec<u32>,
+    /// Chat rooms that the session is in.
+    rooms: Vec<RoomId>,
     /// The session is over.
     closed: Option<Reject>,
 }
@@ -83,6 +85,20 @@ impl ClientSink {
     /// Why the session is over, if it is.
     pub(super) fn closed(&self) -> Option<Reject> {
         self.state.lock().closed.clone()
+    }
+
+    /// The session is in a chat room, or is not any more.
+    pub(super) fn in_room(&self, room: &RoomId, inside: bool) {
+        let mut state = self.state.lock();
+        state.rooms.retain(|known| known != room);
+        if inside {
+            state.rooms.push(room.clone());
+        }
+    }
+
+    /// The chat rooms that the session is in, which it is about to leave.
+    pub(super) fn take_rooms(&self) -> Vec<RoomId> {
+        std::mem::take(&mut self.state.lock().rooms)
     }
 
     /// Pushes a command of this client's.
@@ -204,6 +220,7 @@ impl ClientSink {
     }
 
     fn push_left(&self, left: &RoomLeft) {
+        self.in_room(&left.room, false);
         let conv = ConvCommand {
             cid: Some(left.room.as_str().to_owned()),
             ..ConvCommand::default()
