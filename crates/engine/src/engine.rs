@@ -406,8 +406,8 @@ impl Engine {
         rules::check_burn(options.burn_after_seconds, &message.conversation)?;
         if message.conversation.is_system() {
             system::check_options(options.mention.as_ref(), options.receipt_wanted)?;
-        } else if options.by_server {
-            let why = "the backend speaks under a name of its own in system conversations only";
+        } else if options.by_server && message.conversation.members_of().is_none() {
+            let why = "the backend speaks in conversations that have members, and in its own";
             return Err(Reject::new(Code::InvalidRequest, why));
         }
         if options.transient && options.burn_after_seconds > 0 {

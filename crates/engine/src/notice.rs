@@ -85,7 +85,7 @@ impl Engine {
         let keys = UserKeys::new(app, user.as_str());
         let key = keys.notice(time, tools.env.random());
         let mut unit = Unit::new().put(key, body.clone());
-        if tools.env.random_u64() % TIDY_ONE_IN == 0 {
+        if tools.env.random_u64().is_multiple_of(TIDY_ONE_IN) {
             let scan = keys.notices_after(Timestamp(0), 2 * NOTICES_MAX);
             let page = tools.store.scan(scan).await;
             let rows = page.map_err(|e| fault::reject(&e))?.rows;

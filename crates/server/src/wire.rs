@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use anser_bus::{Hub, NodeId, Perfect};
+use anser_compat::leancloud::rest::Files;
 use anser_compat::leancloud::routes::Reach;
 use anser_compat::leancloud::{self, LeanCloud};
 use anser_domain::control::AppSettingsChange;
@@ -117,7 +118,9 @@ pub(crate) async fn wire(
         app_key: demo_app.key,
         everybody: config.demo,
     });
-    let leancloud = LeanCloud::new(engine.clone(), env.clone());
+    let media = files(config, dir, &env)?;
+    let kept = Files::new(media.clone(), media_settings(config).limits, tls.is_some());
+    let leancloud = LeanCloud::new(engine.clone(), env.clone()).with_files(kept);
     let reach = Reach { tls: tls.is_some() };
     let others = demo.merge(leancloud::routes::router(leancloud.clone(), reach));
     let doors: Vec<Arc<dyn Door>> = vec![Arc::new(leancloud)];
@@ -126,7 +129,7 @@ pub(crate) async fn wire(
         rest::Parts {
             engine: engine.clone(),
             env: env.clone(),
-            files: files(config, dir, &env)?,
+            files: media,
             settings: rest_settings(config),
             doors: doors.clone(),
             admin_token: admin_token.clone(),

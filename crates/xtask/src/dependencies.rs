@@ -19,7 +19,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("engine", &["proto", "domain", "store", "bus"]),
     ("media", &[]),
     ("gateway", &["engine", "media", "proto", "domain"]),
-    ("compat", &["gateway", "engine", "proto", "domain"]),
+    ("compat", &["gateway", "engine", "media", "proto", "domain"]),
     ("sdk", &["proto", "domain"]),
     ("leancloud-archive", &[]),
     (

@@ -87,6 +87,29 @@ pub fn to_engine(said: Said<'_>) -> (Box<str>, Bytes) {
     }
 }
 
+/// The same of a later content of a message, which keeps its type: clients of other protocols rely
+/// on that. What does not fit the type comes as it is, and is refused.
+#[must_use]
+pub fn edited(content_type: &str, said: Said<'_>) -> (Box<str>, Bytes) {
+    let (own, body) = to_engine(said);
+    let keeps = content_type == "text" || content_type.starts_with("lc.");
+    let Said::Text(text) = said else {
+        return (own, body);
+    };
+    if *own == *content_type || !keeps || content_type == "lc.binary" {
+        return (own, body);
+    }
+    let fields: Value = serde_json::from_str(text).unwrap_or_default();
+    let words = match content_type {
+        "text" => fields["_lctext"].as_str().unwrap_or(text),
+        _ => text,
+    };
+    (
+        content_type.into(),
+        Bytes::copy_from_slice(words.as_bytes()),
+    )
+}
+
 /// The body of a content of ours with a shape, if there is one.
 fn shape(number: i64, typed: &Map<String, Value>) -> Option<(&'static str, Map<String, Value>)> {
     let mut body = Map::new();
@@ -252,8 +275,8 @@ fn shaped(content_type: &str, body: &[u8]) -> Option<Content> {
             }
             let address = match (body["url"].as_str(), body["media"].as_str()) {
                 (Some(url), _) => url.to_owned(),
-                // Clients of LeanCloud's ask for it under this address of the server they know.
-                (None, Some(media)) => format!("/1.1/media/{media}"),
+                // Only a path: what clients call this server, and the app's number, is not known here.
+                (None, Some(media)) => format!("/v1/media/{media}"),
                 (None, None) => return None,
             };
             let file = json!({"url": address, "metaData": about});

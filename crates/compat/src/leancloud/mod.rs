@@ -39,6 +39,7 @@ pub struct LeanCloud {
     pub(crate) engine: Engine,
     pub(crate) env: Env,
     pub(crate) sorts: Arc<sorts::Sorts>,
+    pub(crate) files: Option<Arc<rest::Files>>,
 }
 
 /// An app behind the door.
@@ -58,7 +59,15 @@ impl LeanCloud {
             engine,
             env,
             sorts: Arc::default(),
+            files: None,
         }
+    }
+
+    /// With files: without, there is nowhere to upload.
+    #[must_use]
+    pub fn with_files(mut self, files: rest::Files) -> Self {
+        self.files = Some(Arc::new(files));
+        self
     }
 
     /// The app that LeanCloud's id stands for.

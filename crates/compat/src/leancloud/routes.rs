@@ -20,7 +20,7 @@ const ROUTE_SECONDS: u32 = 3_600;
 /// Seconds that browsers keep what they were told about other origins.
 const PREFLIGHT_SECONDS: &str = "86400";
 /// Headers that the SDKs send from browsers.
-const HEADERS: &str = "Content-Type, Origin, Accept, X-LC-Id, X-LC-Key, X-LC-Sign, X-LC-Session, \
+const HEADERS: &str = "Content-Type, Cache-Control, Origin, Accept, X-LC-Id, X-LC-Key, X-LC-Sign, X-LC-Session, \
                        X-LC-IM-Session-Token, X-LC-UA, X-LC-Prod, X-LC-Hook-Key, X-Requested-With";
 
 /// How clients reach this server.
@@ -43,7 +43,6 @@ struct RouteQuery {
 }
 
 /// Everything that is asked by HTTP.
-#[must_use]
 pub fn router(door: LeanCloud, reach: Reach) -> Router {
     let routing = Routing {
         door: door.clone(),

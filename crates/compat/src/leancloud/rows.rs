@@ -37,6 +37,10 @@ pub const UNIQUE_ID: &str = "_uniqueId";
 /// Where the creator of a chat room is kept.
 pub const CREATOR: &str = "_c";
 
+/// Who a conversation belongs to that the back end made in nobody's name and without members. It is
+/// in none, so it may do nothing there.
+pub const NOBODY: &str = "_backend";
+
 /// Columns that are not the application's to write.
 const KEPT: &[&str] = &[
     "objectId",
@@ -110,7 +114,9 @@ pub fn of_group(group: &Group, now: Timestamp) -> Columns {
     let object_id = ids::object_id(&id.to_string()).unwrap_or_default();
     put(&mut columns, "objectId", object_id);
     put(&mut columns, "name", group.name.as_str());
-    put(&mut columns, "c", group.owner.as_str());
+    if group.owner != NOBODY {
+        put(&mut columns, "c", group.owner.as_str());
+    }
     put(&mut columns, "tr", false);
     put(&mut columns, "sys", false);
     put(&mut columns, "unique", group.unique);

@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod files;
+mod http;
+mod rest;
 mod socket;
 mod world;

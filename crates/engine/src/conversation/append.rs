@@ -264,7 +264,8 @@ impl Conversation {
 
     /// May this be said here?
     fn check_send(&self, loaded: &Loaded, send: &SendMessage) -> Result<(), Reject> {
-        if send.options.by_server && self.id.is_system() {
+        if send.options.by_server {
+            self.id.check_living(self.tools.env.now())?;
             return loaded.check_system();
         }
         self.check_may_send(loaded, &send.sender)

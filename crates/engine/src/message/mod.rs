@@ -124,7 +124,8 @@ pub struct SendOptions {
     pub receipt_wanted: bool,
     /// See [`Message::burn_after_seconds`].
     pub burn_after_seconds: u32,
-    /// In a system conversation: the app's backend speaks, under a name of its own.
+    /// The app's backend speaks, under a name that need not be of anybody in the conversation. Not
+    /// in private chats.
     pub by_server: bool,
 }
 

@@ -259,6 +259,32 @@ impl Engine {
         room: &RoomId,
         message: SendRoomMessage,
     ) -> Result<RoomSent, Reject> {
+        self.say_in_room(app, sender, room, message, false).await
+    }
+
+    /// The backend sends in a user's name, who need not be in the room.
+    ///
+    /// # Errors
+    /// `MUTED`; see [`Engine::send_to_room`].
+    pub async fn send_to_room_for(
+        &self,
+        app: AppId,
+        sender: &UserId,
+        room: &RoomId,
+        message: SendRoomMessage,
+    ) -> Result<RoomSent, Reject> {
+        self.say_in_room(app, Some(sender), room, message, true)
+            .await
+    }
+
+    async fn say_in_room(
+        &self,
+        app: AppId,
+        sender: Option<&UserId>,
+        room: &RoomId,
+        message: SendRoomMessage,
+        by_server: bool,
+    ) -> Result<RoomSent, Reject> {
         self.check_running()?;
         let bytes_max = self.core.tools.content_bytes_max(app);
         content::check(&message.content_type, &message.body, bytes_max)?;
@@ -270,6 +296,7 @@ impl Engine {
             content_type: message.content_type,
             content_body: message.body,
             low: message.low,
+            by_server,
         });
         match self.ask_room(app, sender, room, request).await? {
             Answer::Sent(sent) => wire::sent_from(&sent),

@@ -263,13 +263,14 @@ fn send(
     let tools = rooms.tools();
     let now = tools.env.now();
     let id = tools.env.message_id(now);
+    let checked = sender.filter(|_| !it.by_server);
     let send = SendRoomMessage {
         client_message_id: it.client_message_id,
         content_type: it.content_type,
         body: it.content_body,
         low: it.low,
     };
-    if let Some(sender) = sender {
+    if let Some(sender) = checked {
         let mute = anser_domain::control::mute::Kind::Room;
         tools
             .controls
@@ -277,7 +278,7 @@ fn send(
     }
     let rules = rooms.rules(room.app);
     let mut host = room.host.lock();
-    if let Some(sender) = sender {
+    if let Some(sender) = checked {
         host.check_member(sender)?;
     }
     let (sent, message) = host.take(&rules, sender, send, id, now)?;

@@ -206,21 +206,11 @@ async fn patch_one(caller: &Caller, item: &PatchItem) -> Result<i64, Refusal> {
 
 /// What a message says after an edit. It keeps its type: clients of other protocols rely on that.
 fn edited(content_type: &str, (msg, binary): (Option<&str>, Option<&Bytes>)) -> (Box<str>, Bytes) {
-    let (own, body) = said(msg, binary);
-    let keeps = content_type == "text" || content_type.starts_with("lc.");
-    if *own == *content_type || !keeps || content_type == "lc.binary" {
-        return (own, body);
-    }
-    let text = msg.unwrap_or_default();
-    let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    let words = match content_type {
-        "text" => fields["_lctext"].as_str().unwrap_or(text),
-        _ => text,
+    let said = match binary {
+        Some(bytes) => Said::Binary(bytes),
+        None => Said::Text(msg.unwrap_or_default()),
     };
-    (
-        content_type.into(),
-        Bytes::copy_from_slice(words.as_bytes()),
-    )
+    content::edited(content_type, said)
 }
 
 /// A client's answer to messages that were pushed: they arrived.
