@@ -50,10 +50,8 @@ impl Door for LeanCloud {
             if let Some(old) = self.engine.door(app, DOOR).await? {
                 let old: Value = serde_json::from_str(&old.settings)
                     .map_err(|_| Reject::new(Code::Internal, "stored settings are no JSON"))?;
-                for secret in ["master_key", "hook_key"] {
-                    if settings.get(secret) == Some(&json!(HIDDEN)) {
-                        settings.insert(secret.to_owned(), old[secret].clone());
-                    }
+                if settings.get("master_key") == Some(&json!(HIDDEN)) {
+                    settings.insert("master_key".to_owned(), old["master_key"].clone());
                 }
             }
             let settings = Settings::from_json(&Value::Object(settings).to_string())?;
@@ -67,13 +65,8 @@ impl Door for LeanCloud {
 
 /// Settings without their secrets.
 fn shown(settings: &Settings) -> Value {
-    let hide = |secret: &str| match secret {
-        "" => String::new(),
-        _ => HIDDEN.to_owned(),
-    };
     let shown = Settings {
-        master_key: hide(&settings.master_key),
-        hook_key: hide(&settings.hook_key),
+        master_key: HIDDEN.to_owned(),
         ..settings.clone()
     };
     serde_json::to_value(shown).unwrap_or_default()

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 
 /// Characters of an id, key or secret.
 const KEY_MAX: usize = 128;
-/// Characters of the address of hooks.
-const URL_MAX: usize = 1_024;
 
 /// The door of one app.
 #[derive(Clone, Eq, PartialEq, Debug, Serialize, Deserialize)]
@@ -28,9 +26,6 @@ pub struct Settings {
     pub app_key: String,
     /// What back ends show, and the key of signatures.
     pub master_key: String,
-    /// What hooks show to the customer's functions. Empty: there are no hooks.
-    #[serde(default)]
-    pub hook_key: String,
     /// A login needs a signature of the customer's.
     #[serde(default = "yes")]
     pub sign_login: bool,
@@ -52,12 +47,6 @@ pub struct Settings {
     /// Owners and managers are more than members.
     #[serde(default = "yes")]
     pub roles: bool,
-    /// Where the customer's functions are. Empty: there are no hooks.
-    #[serde(default)]
-    pub hook_url: String,
-    /// What a hook did not answer in time is refused; else it is as if there were no hook.
-    #[serde(default)]
-    pub hook_failure_refuses: bool,
 }
 
 const fn yes() -> bool {
@@ -85,23 +74,16 @@ impl Settings {
 
     fn check(&self) -> Result<(), Reject> {
         let keys = [
-            ("app_id", &self.app_id, 1),
-            ("app_key", &self.app_key, 1),
-            ("master_key", &self.master_key, 1),
-            ("hook_key", &self.hook_key, 0),
+            ("app_id", &self.app_id),
+            ("app_key", &self.app_key),
+            ("master_key", &self.master_key),
         ];
-        for (name, value, min) in keys {
-            let fits = (min..=KEY_MAX).contains(&value.len());
+        for (name, value) in keys {
+            let fits = (1..=KEY_MAX).contains(&value.len());
             if !fits || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-                let why = format!("{name} has {min} to {KEY_MAX} letters, digits and signs");
+                let why = format!("{name} has 1 to {KEY_MAX} letters, digits and signs");
                 return Err(Reject::new(Code::InvalidRequest, why));
             }
-        }
-        let url = &self.hook_url;
-        let is_url = url.starts_with("http://") || url.starts_with("https://");
-        if url.len() > URL_MAX || !(url.is_empty() || is_url) {
-            let why = format!("hook_url is an address, at most {URL_MAX} characters");
-            return Err(Reject::new(Code::InvalidRequest, why));
         }
         Ok(())
     }
@@ -117,7 +99,7 @@ mod tests {
     fn the_door_is_shut_and_asks_for_signed_logins_unless_it_is_said_otherwise() {
         let settings = Settings::from_json(LEAST).unwrap();
         assert!(!settings.enabled && settings.sign_login);
-        assert!(!settings.sign_conversation && !settings.hook_failure_refuses);
+        assert!(!settings.sign_conversation);
         assert_eq!(Settings::from_json(&settings.to_json()), Ok(settings));
     }
 
@@ -129,7 +111,6 @@ mod tests {
         for wrong in [
             r#"{"app_id":"","app_key":"k","master_key":"m"}"#,
             r#"{"app_id":"a","app_key":"k k","master_key":"m"}"#,
-            r#"{"app_id":"a","app_key":"k","master_key":"m","hook_url":"ftp://x"}"#,
         ] {
             assert!(Settings::from_json(wrong).is_err(), "{wrong}");
         }
