@@ -330,10 +330,7 @@ fn measure(context: &Context, command: Command) -> Result<Report, String> {
             report.rows.push(row);
         }
         Command::Room { members, rate, low } => {
-            for members in members {
-                room::measure(context, members, &rate, low, &mut report)?;
-            }
-            report.checks.extend(room::checks(&report.rows));
+            room::measure_all(context, &members, &rate, low, &mut report)?;
         }
         Command::Churn { wanderers, rate } => {
             churn::measure(context, wanderers, rate, &mut report)?;

@@ -1,6 +1,13 @@
 //! The doors, on engines in memory.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests live in the real world: sockets, timers and tasks"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps in vain has failed, as it should"
+)]
 
 mod files;
 mod http;

@@ -161,6 +161,21 @@ impl Handler for Crowd {
     }
 }
 
+/// Rows of rooms of several sizes, and what they are asked to reach.
+pub(crate) fn measure_all(
+    context: &Context,
+    members: &[usize],
+    rates: &[u32],
+    low_percent: u8,
+    report: &mut Report,
+) -> Result<(), String> {
+    for members in members {
+        measure(context, *members, rates, low_percent, report)?;
+    }
+    report.checks.extend(checks(&report.rows));
+    Ok(())
+}
+
 /// Rows of one size of a room, at several rates, each with its floor.
 pub(crate) fn measure(
     context: &Context,
@@ -277,7 +292,7 @@ fn speak(
 }
 
 /// Is the price of a delivery flat, near its floor, and does what matters arrive in time?
-pub(crate) fn checks(rows: &[Row]) -> Vec<Check> {
+fn checks(rows: &[Row]) -> Vec<Check> {
     let cpu = |members: usize, subject: &str| {
         let scenario = format!("room 1:{members}, {LIMIT}/s");
         let row = rows
