@@ -258,7 +258,7 @@ impl Conversation {
             ConversationId::Group(_)
             | ConversationId::Created(_)
             | ConversationId::Temporary(_) => loaded.may_send(user, now),
-            ConversationId::System(_) => loaded.check_system(),
+            ConversationId::System(_) => loaded.check_exists(),
         }
     }
 
@@ -266,7 +266,7 @@ impl Conversation {
     fn check_send(&self, loaded: &Loaded, send: &SendMessage) -> Result<(), Reject> {
         if send.options.by_server {
             self.id.check_living(self.tools.env.now())?;
-            return loaded.check_system();
+            return loaded.check_exists();
         }
         self.check_may_send(loaded, &send.sender)
     }

@@ -33,8 +33,8 @@ pub(super) struct ForAll {
 }
 
 impl Loaded {
-    /// Of a system conversation: is it there?
-    pub(super) fn check_system(&self) -> Result<(), Reject> {
+    /// Is it there, whoever speaks? Not so once it was dismissed.
+    pub(super) fn check_exists(&self) -> Result<(), Reject> {
         match &self.head_bytes {
             None => Err(Reject::new(Code::NotFound, "there is no such conversation")),
             Some(_) if self.head.dismissed => Err(Code::GroupDismissed.into()),

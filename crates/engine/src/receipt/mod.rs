@@ -4,7 +4,8 @@
 //! read. When it moves, so does the member's one place in the conversation's feed of receipts, in
 //! the same unit; whoever wants to know asks the feed for what has moved since. To those who are
 //! connected it is pushed: in a private chat to the other side, in a group to the senders of what
-//! was read, in a created conversation also to senders who asked who gets what they said. A push that is lost is made up for by the feed.
+//! was read, in a created conversation also to senders who asked who gets what they said. A push
+//! that is lost is made up for by the feed.
 
 mod acknowledge;
 mod feed;

@@ -172,8 +172,8 @@ impl Engine {
         }
     }
 
-    /// The session hears the room no more once this is over. The owner is told before this is over, if it can be
-    /// reached, so that a joining that follows is not undone.
+    /// Once this is over the session hears the room no more, and the owner has been told, if it can
+    /// be reached: a joining that follows is not undone.
     async fn quit(&self, app: AppId, user: &UserId, room: &RoomId, session: SessionId) {
         let audiences = &self.core.tools.audiences;
         let entry = audiences.unseat(app, room, session);

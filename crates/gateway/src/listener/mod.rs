@@ -3,7 +3,8 @@
 //! One port serves everything that begins with HTTP: a WebSocket handshake at [`CONNECT_PATH`] is
 //! answered here, on the raw socket, and becomes a [`Connection`](crate::connection::Connection);
 //! one of another protocol goes, by its sub-protocol, to its [door](crate::door); any other request
-//! is handed on, with what was already read, to the HTTP server and the routes it was given. A second, optional port speaks length-prefixed frames. Both may be TLS.
+//! is handed on, with what was already read, to the HTTP server and the routes it was given. A
+//! second, optional port speaks length-prefixed frames. Both may be TLS.
 //!
 //! **Strangers.** Who has not authenticated is bounded in everything: time for the handshake and
 //! for Hello, bytes of the request head and of the first frame, how many there are from one
